@@ -1,0 +1,61 @@
+# Compiler settings shared by every target of the project.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+# Headers are written "burin/tensor/tensor.h" inside and outside: links make the folders look like that.
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include/burin)
+foreach(folder kernels tensor nn models data apps)
+  if(NOT EXISTS ${PROJECT_BINARY_DIR}/include/burin/${folder})
+    file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${PROJECT_BINARY_DIR}/include/burin/${folder}
+         SYMBOLIC)
+  endif()
+endforeach()
+
+# Flags for our own code. Every target links burin_settings; third-party headers come in as SYSTEM.
+add_library(burin_settings INTERFACE)
+target_include_directories(burin_settings INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>)
+target_compile_options(burin_settings INTERFACE
+  $<BUILD_INTERFACE:-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion>
+  $<BUILD_INTERFACE:-fno-semantic-interposition>)
+if(BURIN_WERROR)
+  target_compile_options(burin_settings INTERFACE $<BUILD_INTERFACE:-Werror>)
+endif()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(BURIN_X86_64 ON)
+else()
+  set(BURIN_X86_64 OFF)
+endif()
+if(BURIN_SANITIZE)
+  target_compile_options(burin_settings INTERFACE
+    -fsanitize=${BURIN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
+  target_link_options(burin_settings INTERFACE -fsanitize=${BURIN_SANITIZE})
+endif()
+
+# The release and a hash of the contracts: a plug-in built against others is refused in words.
+file(GLOB contract_headers CONFIGURE_DEPENDS
+     ${PROJECT_SOURCE_DIR}/kernels/*.h ${PROJECT_SOURCE_DIR}/kernels/base/*.h)
+set(contracts "")
+foreach(header ${contract_headers})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+  file(SHA256 ${header} hash)
+  string(APPEND contracts ${hash})
+endforeach()
+string(SHA256 contracts_hash "${contracts}")
+string(SUBSTRING ${contracts_hash} 0 16 BURIN_CONTRACTS_HASH)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/version.h.in
+               ${PROJECT_BINARY_DIR}/generated/burin/version.h @ONLY)

@@ -1,0 +1,8 @@
+#include "burin/kernels/base/error.h"
+
+namespace burin {
+
+Error::~Error() = default;
+OutOfMemory::~OutOfMemory() = default;
+
+}  // namespace burin

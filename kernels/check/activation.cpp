@@ -1,0 +1,117 @@
+#include "burin/kernels/activation.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "burin/kernels/check/case.h"
+
+namespace burin::checks {
+namespace {
+
+/// The definition, and its derivative at x.
+struct ValueAndSlope {
+  double value;
+  double slope;
+};
+
+ValueAndSlope activation(Activation kind, double x) {
+  switch (kind) {
+    case Activation::none:
+      return {x, 1};
+    case Activation::relu:
+      return {std::isnan(x) ? x : std::max(x, 0.0), x > 0 || std::isnan(x) ? 1.0 : 0.0};
+    case Activation::gelu: {
+      const double cdf = 0.5 * std::erfc(-x / std::numbers::sqrt2);
+      const double density = std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
+      return {x * cdf, cdf + x * density};
+    }
+    case Activation::gelu_tanh: {
+      const double c = std::sqrt(2 / std::numbers::pi);
+      const double t = std::tanh(c * (x + 0.044715 * x * x * x));
+      const double dt = (1 - t * t) * c * (1 + 3 * 0.044715 * x * x);
+      return {0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * dt};
+    }
+    case Activation::sigmoid: {
+      const double s = 1 / (1 + std::exp(-x));
+      return {s, s * (1 - s)};
+    }
+  }
+  return {};
+}
+
+bool saves_output(Activation kind) {
+  return kind == Activation::relu || kind == Activation::sigmoid;
+}
+
+struct ActivationCase {
+  const char* why;
+  Shape shape;
+};
+
+const ActivationCase cases[] = {
+    {"an image with odd extents", {2, 5, 7, 3}},
+    {"one element", {1}},
+    {"a tail after every vector width", {67}},
+};
+
+Problem<ActivationForward> forward(Operands& operands, const Shape& shape, Activation kind,
+                                   DType dtype, Layout layout) {
+  const View x = operands.input(dtype, shape, layout, uniform_values(-6, 6));
+  const View y = operands.output(dtype, shape, layout);
+  const auto xs = std::make_shared<std::vector<double>>(operands.read(x));
+  const auto expected = [xs, kind](int64_t i) {
+    const double v = (*xs)[static_cast<size_t>(i)];
+    return Expected{activation(kind, v).value, std::abs(v)};
+  };
+  const double count = static_cast<double>(numel(shape));
+  return {
+      {x, y, kind}, {{"y", y, expected}}, count, 2 * count * static_cast<double>(size_of(dtype))};
+}
+
+Problem<ActivationBackward> backward(Operands& operands, const Shape& shape, Activation kind,
+                                     DType dtype, Layout layout) {
+  const View x = operands.input(dtype, shape, layout, uniform_values(-6, 6));
+  const auto xs = operands.read(x);
+  // What forward would have kept, rounded to its dtype as it was.
+  const View saved = operands.input(dtype, shape, layout, [&](int64_t i, uint32_t) {
+    const double v = xs[static_cast<size_t>(i)];
+    return saves_output(kind) ? activation(kind, v).value : v;
+  });
+  const View dy = operands.input(dtype, shape, layout);
+  const View dx = operands.output(dtype, shape, layout);
+  const auto kept = std::make_shared<std::vector<double>>(operands.read(saved));
+  const auto dys = std::make_shared<std::vector<double>>(operands.read(dy));
+  const auto expected = [=](int64_t i) {
+    const double v = (*kept)[static_cast<size_t>(i)];
+    const double slope = kind == Activation::sigmoid ? v * (1 - v) : activation(kind, v).slope;
+    const double g = (*dys)[static_cast<size_t>(i)];
+    return Expected{g * slope, std::abs(g)};
+  };
+  const double count = static_cast<double>(numel(shape));
+  return {{dy, saved, dx, kind},
+          {{"dx", dx, expected}},
+          2 * count,
+          3 * count * static_cast<double>(size_of(dtype))};
+}
+
+}  // namespace
+
+void add_cases_activation(Cases& list) {
+  const Activation kinds[] = {Activation::relu, Activation::gelu, Activation::gelu_tanh,
+                              Activation::sigmoid};
+  for (const ActivationCase& c : cases) {
+    for (const Activation kind : kinds) {
+      for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+        for (const Layout layout : {Layout::nhwc, Layout::nchw}) {
+          const CaseInfo info{c.why, str(name_of(kind), " x ", c.shape), dtype, layout};
+          list.add<ActivationForward>(
+              info, [=](Operands& o) { return forward(o, c.shape, kind, dtype, layout); });
+          list.add<ActivationBackward>(
+              info, [=](Operands& o) { return backward(o, c.shape, kind, dtype, layout); });
+        }
+      }
+    }
+  }
+}
+
+}  // namespace burin::checks

@@ -1,0 +1,192 @@
+#include "burin/kernels/check/operands.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "burin/kernels/base/random.h"
+
+namespace burin::checks {
+namespace {
+
+constexpr size_t guard_bytes = 256;  // keeps the 64-byte alignment of what follows
+constexpr std::byte guard_byte{0xA7};
+constexpr std::byte unwritten_byte{0xFF};  // reads as NaN in every floating dtype
+constexpr std::byte unwritten_integer_byte{0xCB};
+
+}  // namespace
+
+struct Operands::Block {
+  DType dtype;
+  Shape shape;
+  Strides strides;
+  size_t bytes;
+  void* data;  // in device memory, guards included
+  std::vector<std::byte>
+      initial;  // of an input: what must still be there, unless written on purpose
+  bool is_input = false;
+
+  void* first() const { return static_cast<std::byte*>(data) + guard_bytes; }
+};
+
+Values normal_values() {
+  return [](int64_t /*index*/, uint32_t word) {
+    const double sum = static_cast<double>(word & 0xff) + static_cast<double>(word >> 8 & 0xff) +
+                       static_cast<double>(word >> 16 & 0xff) + static_cast<double>(word >> 24);
+    return (sum - 510.0) / 148.0 + 0.25;  // four bytes: standard deviation 148
+  };
+}
+
+Values uniform_values(double low, double high) {
+  return [=](int64_t /*index*/, uint32_t word) {
+    return low + (high - low) * static_cast<double>(uniform_from(word));
+  };
+}
+
+Values index_values(int64_t count) {
+  return [=](int64_t /*index*/, uint32_t word) { return static_cast<double>(word % count); };
+}
+
+Values constant_values(double value) {
+  return [=](int64_t /*index*/, uint32_t /*word*/) { return value; };
+}
+
+Dims coordinates_of(int64_t index, const Shape& shape) {
+  Dims coordinates = Dims::filled(shape.rank(), 0);
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    coordinates[i] = index % shape[i];
+    index /= shape[i];
+  }
+  return coordinates;
+}
+
+int64_t offset_of(int64_t index, const Shape& shape, const Strides& strides) {
+  int64_t offset = 0;
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    offset += index % shape[i] * strides[i];
+    index /= shape[i];
+  }
+  return offset;
+}
+
+double read_element(const void* data, DType dtype, int64_t offset) {
+  return visit_dtype(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T value = static_cast<const T*>(data)[offset];
+    if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
+      return static_cast<double>(static_cast<float>(value));
+    } else {
+      return static_cast<double>(value);
+    }
+  });
+}
+
+void write_element(void* data, DType dtype, int64_t offset, double value) {
+  visit_dtype(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
+      static_cast<T*>(data)[offset] = T(static_cast<float>(value));
+    } else {
+      static_cast<T*>(data)[offset] = static_cast<T>(value);
+    }
+  });
+}
+
+Operands::Operands(Device device, uint64_t seed)
+    : device_(device),
+      runtime_(runtime_of(device)),
+      stream_(runtime_.make_stream(device.index)),
+      seed_(seed) {}
+
+Operands::~Operands() {
+  for (const Block& block : blocks_) runtime_.free(device_.index, block.data);
+}
+
+Operands::Block& Operands::allocate(DType dtype, const Shape& shape, const Strides& strides) {
+  int64_t last = burin::numel(shape) > 0 ? 0 : -1;
+  for (int i = 0; i < shape.rank() && last >= 0; ++i) last += (shape[i] - 1) * strides[i];
+  const size_t bytes = static_cast<size_t>(last + 1) * size_of(dtype);
+  void* const data = runtime_.allocate(device_.index, bytes + 2 * guard_bytes);
+  blocks_.push_back({dtype, shape, strides, bytes, data, {}, false});
+  return blocks_.back();
+}
+
+void Operands::upload(const Block& block, const std::vector<std::byte>& bytes) {
+  runtime_.copy(*stream_, block.data, device_, bytes.data(), Device::cpu(), bytes.size());
+  runtime_.synchronize(*stream_);
+}
+
+std::vector<std::byte> Operands::download(const Block& block) {
+  std::vector<std::byte> bytes(block.bytes + 2 * guard_bytes);
+  runtime_.copy(*stream_, bytes.data(), Device::cpu(), block.data, device_, bytes.size());
+  runtime_.synchronize(*stream_);
+  return bytes;
+}
+
+View Operands::input(DType dtype, const Shape& shape, Layout layout, const Values& values) {
+  return input(dtype, shape, dense_strides(shape, layout), values);
+}
+
+View Operands::input(DType dtype, const Shape& shape, const Strides& strides,
+                     const Values& values) {
+  Block& block = allocate(dtype, shape, strides);
+  std::vector<std::byte> bytes(block.bytes + 2 * guard_bytes, guard_byte);
+  const uint64_t stream_offset = drawn_++;
+  for (int64_t i = 0; i < burin::numel(shape); ++i) {
+    const uint32_t word = philox_word(seed_, stream_offset, static_cast<uint64_t>(i));
+    write_element(bytes.data() + guard_bytes, dtype, offset_of(i, shape, strides), values(i, word));
+  }
+  upload(block, bytes);
+  block.initial = std::move(bytes);
+  block.is_input = true;
+  return BasicView<void*>{block.first(), dtype, shape, strides, {}};
+}
+
+View Operands::output(DType dtype, const Shape& shape, Layout layout) {
+  return output(dtype, shape, dense_strides(shape, layout));
+}
+
+View Operands::output(DType dtype, const Shape& shape, const Strides& strides) {
+  Block& block = allocate(dtype, shape, strides);
+  std::vector<std::byte> bytes(block.bytes + 2 * guard_bytes, guard_byte);
+  std::fill_n(bytes.begin() + guard_bytes, block.bytes,
+              is_floating(dtype) ? unwritten_byte : unwritten_integer_byte);
+  upload(block, bytes);
+  return BasicView<void*>{block.first(), dtype, shape, strides, {}};
+}
+
+void Operands::name_content(View& view) {
+  view.key = {reinterpret_cast<uint64_t>(view.data), 1};  // one life per stream: never reused there
+}
+
+std::vector<double> Operands::read(const ConstView& view) {
+  for (const Block& block : blocks_) {
+    const auto* const begin = static_cast<const std::byte*>(block.first());
+    const auto* const at = static_cast<const std::byte*>(view.data);
+    if (at < begin || at >= begin + std::max<size_t>(block.bytes, 1)) continue;
+    const std::vector<std::byte> bytes = download(block);
+    const std::byte* const base = bytes.data() + guard_bytes + (at - begin);
+    std::vector<double> values(static_cast<size_t>(view.numel()));
+    for (int64_t i = 0; i < view.numel(); ++i) {
+      values[static_cast<size_t>(i)] =
+          read_element(base, view.dtype, offset_of(i, view.shape, view.strides));
+    }
+    return values;
+  }
+  fail("operands: the view is not one of this problem's");
+}
+
+std::string Operands::damage() {
+  for (const Block& block : blocks_) {
+    const std::vector<std::byte> bytes = download(block);
+    const auto is_guard = [](std::byte b) { return b == guard_byte; };
+    if (!std::all_of(bytes.begin(), bytes.begin() + guard_bytes, is_guard)) {
+      return str("memory before the operand ", block.dtype, ' ', block.shape, " was written");
+    }
+    if (!std::all_of(bytes.end() - guard_bytes, bytes.end(), is_guard)) {
+      return str("memory after the operand ", block.dtype, ' ', block.shape, " was written");
+    }
+  }
+  return {};
+}
+
+}  // namespace burin::checks

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "burin/kernels/registry.h"
+
+namespace burin {
+
+/// Which implementation of an op runs.
+///
+/// The list of an op is ordered, fastest first; the first that accepts runs. Rules change that. One
+/// syntax in three places, the most specific wins: ImplGuard in code, set_implementations
+/// (`--impl`), BURIN_IMPL.
+///
+///   "cuda"                                 prefer one family; where it has nothing, the list
+///   decides "conv2d=cuda/naive,matmul=cudnn"       by op; "conv2d" covers its three directions.
+///   Strict: if the
+///                                          named one refuses, the error gives every candidate's
+///                                          reason
+
+/// Rules for this thread while the guard lives. Guards nest.
+class ImplGuard {
+ public:
+  explicit ImplGuard(std::string_view rules);
+  ~ImplGuard();
+  ImplGuard(const ImplGuard&) = delete;
+  ImplGuard& operator=(const ImplGuard&) = delete;
+};
+
+/// Rules for the whole process (`--impl`). Call before work begins. Throws Error for a name no
+/// loaded family has.
+void set_implementations(std::string_view rules);
+
+/// The rules now in force in this thread, strongest first, as text; for checkpoints and logs.
+std::string implementations_in_force();
+
+/// One implementation and its answer to one problem.
+struct Candidate {
+  std::string name;
+  Refusal refusal;  // empty: it accepts
+  bool only_when_named = false;
+};
+
+/// What every implementation of the op's list says to `op`.
+template <class Op>
+std::vector<Candidate> candidates(const Op& op, const Context& context) {
+  std::vector<Candidate> result;
+  for (const Registry::Entry& entry : registry().entries(Op::name, context.stream.device().kind)) {
+    const auto& implementation =
+        *static_cast<const Implementation<Op>*>(entry.implementation.get());
+    result.push_back({entry.name, implementation.accepts(op, context), entry.only_when_named});
+  }
+  return result;
+}
+
+namespace detail {
+/// The entries to try for `op` in order under the rules in force; `strict` if a rule named them.
+struct Plan {
+  std::vector<const Registry::Entry*> entries;
+  std::string strict_rule;  // empty, or "conv2d=cuda/naive"
+};
+Plan plan_for(std::string_view op, DeviceKind device);
+void log_decision(std::string_view op, std::string_view implementation);
+[[noreturn]] void fail_no_implementation(std::string_view op, DeviceKind device, const Plan& plan,
+                                         const std::vector<Candidate>& candidates);
+}  // namespace detail
+
+/// The implementation that runs `op` now. Throws Error with every candidate's reason if none
+/// accepts.
+template <class Op>
+const Implementation<Op>& choose(const Op& op, const Context& context) {
+  const DeviceKind device = context.stream.device().kind;
+  const detail::Plan plan = detail::plan_for(Op::name, device);
+  for (const Registry::Entry* entry : plan.entries) {
+    const auto& implementation =
+        *static_cast<const Implementation<Op>*>(entry->implementation.get());
+    if (implementation.accepts(op, context).empty()) {
+      detail::log_decision(Op::name, entry->name);
+      return implementation;
+    }
+  }
+  detail::fail_no_implementation(Op::name, device, plan, candidates(op, context));
+}
+
+}  // namespace burin

@@ -1,0 +1,10 @@
+// oneDNN as a family of implementations.
+#include "burin/kernels/plugin.h"
+
+namespace burin {
+void register_onednn(Registry& registry);  // generated
+}
+
+extern "C" burin::PluginInfo burin_plugin() {
+  return {burin::release, burin::contracts_hash, "onednn", nullptr, burin::register_onednn};
+}
