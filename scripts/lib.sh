@@ -1,0 +1,139 @@
+# Shared by demo.sh and test.sh: messages, packages, builds, test programs. Sourced from the project's root.
+# shellcheck shell=bash
+source scripts/packages.sh
+
+say() { printf '\n== %s\n' "$*"; }
+die() { printf '%s\n' "$*" >&2; exit 1; }
+
+# ---- packages ------------------------------------------------------------------------------------
+
+is_installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
+is_offered() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+
+# as_root COMMAND…: as root, or through a sudo that asks nothing.
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+can_be_root() { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+
+apt_update() { as_root apt-get update -qq </dev/null || true; }
+apt_install() {
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
+}
+
+# need PACKAGE…: installs what is missing; without root prints the one line that would, and stops.
+need() {
+  local missing=() package
+  if ! command -v dpkg-query >/dev/null; then
+    echo "no apt here: taking it that these are installed under other names: $*"
+    return
+  fi
+  for package in "$@"; do is_installed "$package" || missing+=("$package"); done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  can_be_root || die "missing packages, and this is not root. Run
+  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}
+and then this script again."
+  say "installing ${missing[*]}"
+  for package in "${missing[@]}"; do
+    is_offered "$package" || { apt_update; break; }
+  done
+  # Old package lists name files that are gone: a second try with new ones.
+  apt_install "${missing[@]}" || { apt_update; apt_install "${missing[@]}"; } ||
+    die "apt-get could not install: ${missing[*]}"
+}
+
+# want PACKAGE…: like need, but what can't be had is left out.
+want() {
+  local offered=() package
+  command -v dpkg-query >/dev/null && can_be_root || return 0
+  for package in "$@"; do
+    if ! is_installed "$package" && is_offered "$package"; then offered+=("$package"); fi
+  done
+  [ ${#offered[@]} -gt 0 ] || return 0
+  say "installing ${offered[*]}"
+  apt_install "${offered[@]}" || echo "could not be installed: ${offered[*]}"
+}
+
+# ---- builds --------------------------------------------------------------------------------------
+
+# build PRESET [TARGET…]: configures build/PRESET and brings it up to date.
+build() {
+  local preset=$1 started=$SECONDS
+  shift
+  mkdir -p build
+  cmake --preset "$preset" >"build/$preset.configure.log" 2>&1 ||
+    { cat "build/$preset.configure.log"; die "configuring $preset failed"; }
+  cmake --build --preset "$preset" ${1:+--target "$@"} >"build/$preset.build.log" 2>&1 ||
+    { grep -A 12 -E 'FAILED|error' "build/$preset.build.log" | head -60
+      die "building $preset failed: build/$preset.build.log"; }
+  echo "$preset built in $((SECONDS - started)) s"
+}
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+passed=0
+failed=0
+skipped=0
+log_folder=build/test-logs
+
+# count_log LOG STATUS: adds a test program's results to the sums. A crash counts as a failure.
+count_log() {
+  local log=$1 status=$2 ok bad left_out
+  ok=$(grep -c '^\[       OK \] .* ms)$' "$log" || true)
+  bad=$(grep -c '^\[  FAILED  \] .* ms)$' "$log" || true)
+  left_out=$(grep -c '^\[  SKIPPED \] .* ms)$' "$log" || true)
+  if [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+    bad=1
+    echo "  ended with status $status$([ "$status" = 124 ] && echo ' (out of time)'); its last lines:"
+    tail -n 15 "$log" | sed 's/^/  | /'
+  fi
+  passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + left_out))
+  printf '%6d passed %4d failed %4d skipped' "$ok" "$bad" "$left_out"
+}
+
+# Prints the tests that failed in LOG with what they said.
+show_failures() {
+  awk '/^\[ RUN      \]/ { text = "" }
+       { text = text "  | " $0 "\n" }
+       /^\[  FAILED  \] .* ms\)$/ { printf "%s", text; text = "" }' "$1" | head -n 80
+}
+
+# Prints each reason for skipping in LOG once, with how many tests gave it.
+show_skips() {
+  awk '/: Skipped$/ { getline reason; count[reason]++ }
+       END { for (reason in count) printf "         skipped %d: %s\n", count[reason], reason }' "$1"
+}
+
+# run_tests NAME PROGRAM [ARGUMENT…]: one GoogleTest program.
+run_tests() {
+  local name=$1 log status=0 started=$SECONDS
+  shift
+  mkdir -p "$log_folder"
+  log=$log_folder/$name.log
+  timeout 1500 "$@" >"$log" 2>&1 </dev/null || status=$?
+  count_log "$log" "$status"
+  printf '  %4d s  %s\n' $((SECONDS - started)) "$name"
+  show_failures "$log"
+  show_skips "$log"
+}
+
+# run_check NAME COMMAND…: one command as one test. Exit status 77 skips it, its last line says why.
+run_check() {
+  local name=$1 log status=0 started=$SECONDS verdict
+  shift
+  mkdir -p "$log_folder"
+  log=$log_folder/$name.log
+  timeout 1500 "$@" >"$log" 2>&1 </dev/null || status=$?
+  case $status in
+    0) passed=$((passed + 1)) verdict=passed ;;
+    77) skipped=$((skipped + 1)) verdict="skipped: $(tail -n 1 "$log")" ;;
+    *) failed=$((failed + 1)) verdict="FAILED (status $status)" ;;
+  esac
+  printf '%-41s  %4d s  %s\n' "  $name" $((SECONDS - started)) "$verdict"
+  [ "$status" = 0 ] || [ "$status" = 77 ] || tail -n 60 "$log" | sed 's/^/  | /'
+}
+
+# The last line of a test run, and its exit status.
+finish() {
+  printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
