@@ -28,4 +28,8 @@ for program in build/release/bin/burin_*_tests; do
   run_tests "${name%_tests}" "$program" --gtest_filter="$filter"
 done
 
+if [ "$mode" = --all ]; then
+  run_check "an outside consumer" tests/package/run.sh build/release
+fi
+
 finish

@@ -26,16 +26,9 @@ void register_@family@([[maybe_unused]] Registry& registry) {
 ")
 endfunction()
 
-# burin_plugin(TARGET SOURCES … LIBRARIES … OPTIONS …): one plug-in, lib<TARGET>.so, that exports
-# burin_plugin() and nothing else. The version script, not -fvisibility=hidden, hides the rest: it also
-# covers the inline code of the standard library, and leaves the typeinfo of burin::Error shared.
-function(burin_plugin target)
-  cmake_parse_arguments(PLUGIN "" "" "SOURCES;LIBRARIES;OPTIONS" ${ARGN})
-  add_library(${target} MODULE ${PLUGIN_SOURCES})
-  target_link_libraries(${target} PRIVATE burin_settings burin_kernels ${PLUGIN_LIBRARIES})
-  target_compile_options(${target} PRIVATE ${PLUGIN_OPTIONS})
-  target_link_options(${target} PRIVATE
-    -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/plugin.map)
-  set_target_properties(${target} PROPERTIES BUILD_RPATH_USE_ORIGIN ON INSTALL_RPATH "$ORIGIN")
+# burin_family(TARGET SOURCES … LIBRARIES … OPTIONS …): a plug-in of our own, found beside the library.
+function(burin_family target)
+  burin_plugin(${target} ${ARGN})
+  target_link_libraries(${target} PRIVATE burin_settings)
   install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endfunction()

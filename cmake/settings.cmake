@@ -1,5 +1,7 @@
 # Compiler settings shared by every target of the project.
 
+include(GNUInstallDirs)
+
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
@@ -25,22 +27,28 @@ foreach(folder kernels tensor nn models data apps)
   endif()
 endforeach()
 
-# Flags for our own code. Every target links burin_settings; third-party headers come in as SYSTEM.
+# burin_public_headers(TARGET): what those who link TARGET need to include "burin/…".
+function(burin_public_headers target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+endfunction()
+
+# Flags for our own code. Every target links burin_settings PRIVATE, so that they bind nobody else;
+# third-party headers come in as SYSTEM.
 add_library(burin_settings INTERFACE)
-target_include_directories(burin_settings INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>)
 target_compile_options(burin_settings INTERFACE
-  $<BUILD_INTERFACE:-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion>
-  $<BUILD_INTERFACE:-fno-semantic-interposition>)
+  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -fno-semantic-interposition)
 if(BURIN_WERROR)
-  target_compile_options(burin_settings INTERFACE $<BUILD_INTERFACE:-Werror>)
+  target_compile_options(burin_settings INTERFACE -Werror)
 endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(BURIN_X86_64 ON)
   # One -march per target: of two on a command line the last wins, and the order is not ours to choose.
   set(level $<TARGET_PROPERTY:BURIN_X86_64_LEVEL>)
   target_compile_options(burin_settings INTERFACE
-    $<BUILD_INTERFACE:-march=x86-64-v$<IF:$<BOOL:${level}>,${level},2>>)
+    -march=x86-64-v$<IF:$<BOOL:${level}>,${level},2>)
 else()
   set(BURIN_X86_64 OFF)
 endif()
