@@ -1,0 +1,150 @@
+#include "burin/kernels/copy.h"
+
+#include <cstring>
+
+#include "burin/kernels/base/parallel.h"
+#include "burin/kernels/cpu/support/convert.h"
+#include "burin/kernels/cpu/support/copy_elements.h"
+#include "burin/kernels/cpu/support/loop_nest.h"
+#include "burin/kernels/registry.h"
+
+namespace burin::cpu {
+namespace {
+
+constexpr int64_t grain = 16 * 1024;  // elements a thread should have before a second one helps
+
+/// One row whose elements lie side by side in y.
+template <class To, class From>
+void copy_row(const From* x, int64_t x_stride, To* y, int64_t count) {
+  if (x_stride == 0) {
+    std::fill_n(y, count, convert<To>(*x));
+  } else if (x_stride != 1) {
+    for (int64_t i = 0; i < count; ++i) y[i] = convert<To>(x[i * x_stride]);
+  } else if constexpr (std::is_same_v<To, From>) {
+    std::memcpy(y, x, static_cast<size_t>(count) * sizeof(To));
+  } else {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = convert<To>(x[i]);
+  }
+}
+
+template <class To, class From>
+void copy_by_rows(const LoopNest<2>& nest, const From* x, To* y) {
+  const auto [y_stride, x_stride] = nest.inner().stride;
+  parallel_for(
+      nest.numel, grain, [&, y_step = y_stride, x_step = x_stride](int64_t begin, int64_t end) {
+        for_each_row(nest, begin, end, [&](const std::array<int64_t, 2>& offset, int64_t count) {
+          To* const to = y + offset[0];
+          const From* const from = x + offset[1];
+          if (y_step == 1) return copy_row(from, x_step, to, count);
+          for (int64_t i = 0; i < count; ++i) to[i * y_step] = convert<To>(from[i * x_step]);
+        });
+      });
+}
+
+/// The loop along which x is dense, if it is not the one along which y is; else −1. Between such
+/// operands (nhwc and nchw, a permutation) one of the two is always met across its grain.
+int transposed_loop(const LoopNest<2>& nest) {
+  const auto [y_stride, x_stride] = nest.inner().stride;
+  if (y_stride != 1 || x_stride == 1 || x_stride == 0) return -1;
+  for (int i = 0; i < nest.rank - 1; ++i) {
+    if (nest[i].stride[1] == 1) return i;
+  }
+  return -1;
+}
+
+/// Copies by square tiles, so that every cache line of either side is fetched once: both sides of a
+/// tile fit the first-level cache.
+template <class To, class From>
+void copy_by_tiles(const LoopNest<2>& nest, int across, const From* x, To* y) {
+  constexpr int64_t tile = 32;
+  const auto& columns = nest.inner();                          // dense in y
+  const auto& rows = nest.loops[static_cast<size_t>(across)];  // dense in x
+  const int64_t row_tiles = ceil_div(rows.extent, tile);
+  const int64_t column_tiles = ceil_div(columns.extent, tile);
+
+  LoopNest<2> tiles;  // the other loops, and within them the tiles
+  for (int i = 0; i < nest.rank - 1; ++i) {
+    if (i != across) tiles.push_back(nest[i]);
+  }
+  tiles.push_back({row_tiles, {tile * rows.stride[0], tile}});
+  tiles.push_back({column_tiles, {tile, tile * columns.stride[1]}});
+  tiles.numel = nest.numel / (rows.extent * columns.extent) * row_tiles * column_tiles;
+
+  // A position in the nest of tiles also tells which tile is cut short.
+  parallel_for(tiles.numel, ceil_div(grain, tile * tile), [&](int64_t begin, int64_t end) {
+    int64_t index = begin;
+    for_each_row(tiles, begin, end, [&](const std::array<int64_t, 2>& offset, int64_t count) {
+      for (int64_t t = 0; t < count; ++t, ++index) {
+        const int64_t column = index % column_tiles * tile;
+        const int64_t row = index / column_tiles % row_tiles * tile;
+        const int64_t height = std::min(tile, rows.extent - row);
+        const int64_t width = std::min(tile, columns.extent - column);
+        const From* const from = x + offset[1] + t * tile * columns.stride[1];
+        To* const to = y + offset[0] + t * tile;
+        for (int64_t r = 0; r < height; ++r) {
+          for (int64_t c = 0; c < width; ++c) {
+            to[r * rows.stride[0] + c] = convert<To>(from[r + c * columns.stride[1]]);
+          }
+        }
+      }
+    });
+  });
+}
+
+template <class To, class From>
+void copy_typed(const LoopNest<2>& nest, const From* x, To* y) {
+  const int across = transposed_loop(nest);
+  if (across >= 0) {
+    copy_by_tiles(nest, across, x, y);
+  } else {
+    copy_by_rows(nest, x, y);
+  }
+}
+
+/// Without a cast only the size matters.
+void copy_bits(const LoopNest<2>& nest, const ConstView& x, const View& y) {
+  switch (size_of(x.dtype)) {
+    case 1:
+      return copy_typed(nest, x.as<uint8_t>(), y.as<uint8_t>());
+    case 2:
+      return copy_typed(nest, x.as<uint16_t>(), y.as<uint16_t>());
+    case 4:
+      return copy_typed(nest, x.as<uint32_t>(), y.as<uint32_t>());
+    default:
+      return copy_typed(nest, x.as<uint64_t>(), y.as<uint64_t>());
+  }
+}
+
+Refusal accepts(const Copy& op, const Context& /*context*/) {
+  return op.x.shape == op.y.shape ? "" : str("x ", op.x.shape, " and y ", op.y.shape, " differ");
+}
+
+void run(const Copy& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  copy_elements(op.x, op.y);
+}
+
+}  // namespace
+
+void copy_elements(const ConstView& x, const View& y) {
+  const LoopNest<2> nest = make_loop_nest<2>(y.shape, {&y.strides, &x.strides});
+  if (nest.numel == 0) return;
+  if (x.dtype == y.dtype) return copy_bits(nest, x, y);
+  visit_dtype(y.dtype, [&](auto to) {
+    visit_dtype(x.dtype, [&](auto from) {
+      using To = typename decltype(to)::type;
+      using From = typename decltype(from)::type;
+      if constexpr (!std::is_same_v<To, From>) copy_typed(nest, x.as<From>(), y.as<To>());
+    });
+  });
+}
+
+}  // namespace burin::cpu
+
+namespace burin {
+
+void register_cpu_copy(Registry& registry) {
+  registry.add<Copy>({.name = "cpu", .accepts = cpu::accepts, .run = cpu::run});
+}
+
+}  // namespace burin
