@@ -1,0 +1,60 @@
+#include "burin/models/catalog.h"
+
+#include "burin/models/cifar_resnet.h"
+#include "burin/models/preact_resnet.h"
+#include "burin/models/resnet.h"
+#include "burin/models/squeezenet.h"
+
+namespace burin::models {
+namespace {
+
+template <bool bottleneck, int64_t a, int64_t b, int64_t c, int64_t d>
+std::unique_ptr<Model> make_resnet(int64_t classes, Generator& generator) {
+  return std::make_unique<ResNet>(
+      ResNetOptions{.bottleneck = bottleneck, .depths = {a, b, c, d}, .classes = classes},
+      generator);
+}
+
+template <int64_t depth>
+std::unique_ptr<Model> make_cifar_resnet(int64_t classes, Generator& generator) {
+  return std::make_unique<CifarResNet>(depth, classes, generator);
+}
+
+}  // namespace
+
+const std::vector<CatalogEntry>& catalog() {
+  static const std::vector<CatalogEntry> entries = {
+      {"resnet18", "ResNet-18, torchvision's wiring and names", 224,
+       make_resnet<false, 2, 2, 2, 2>},
+      {"resnet34", "ResNet-34, torchvision's wiring and names", 224,
+       make_resnet<false, 3, 4, 6, 3>},
+      {"resnet50", "ResNet-50 v1.5, torchvision's wiring and names", 224,
+       make_resnet<true, 3, 4, 6, 3>},
+      {"resnet50v2", "pre-activation ResNet-50, GluonCV's wiring", 224,
+       [](int64_t classes, Generator& generator) -> std::unique_ptr<Model> {
+         return std::make_unique<PreActResNet>(classes, generator);
+       }},
+      {"squeezenet1_1", "SqueezeNet 1.1, torchvision's wiring and names", 224,
+       [](int64_t classes, Generator& generator) -> std::unique_ptr<Model> {
+         return std::make_unique<SqueezeNet>(classes, generator);
+       }},
+      {"resnet20", "ResNet-20 for 32x32 images", 32, make_cifar_resnet<20>},
+      {"resnet56", "ResNet-56 for 32x32 images", 32, make_cifar_resnet<56>},
+  };
+  return entries;
+}
+
+std::unique_ptr<Model> make_model(const std::string& name, int64_t classes, Generator& generator) {
+  std::string names;
+  for (const CatalogEntry& entry : catalog()) {
+    if (entry.name == name) {
+      std::unique_ptr<Model> model = entry.make(classes, generator);
+      model->architecture = name;
+      return model;
+    }
+    names += (names.empty() ? "" : ", ") + entry.name;
+  }
+  fail("there is no model '", name, "'; there are: ", names);
+}
+
+}  // namespace burin::models

@@ -1,0 +1,37 @@
+#include "burin/models/conv_norm.h"
+
+#include "burin/tensor/autograd.h"
+#include "burin/tensor/context.h"
+#include "burin/tensor/ops/activation.h"
+#include "burin/tensor/ops/elementwise.h"
+#include "burin/tensor/ops/shape.h"
+
+namespace burin::models {
+
+Tensor conv_norm(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
+                 const BatchNormTail& tail) {
+  if (norm.folded) {
+    return conv.forward_fused(x, tail.add, tail.relu ? Activation::relu : Activation::none);
+  }
+  return norm.forward(conv.forward(x), tail);
+}
+
+Tensor conv_relu(nn::Conv2d& conv, const Tensor& x) {
+  if (records({x, conv.weight, conv.bias})) return relu(conv.forward(x));
+  return conv.forward_fused(x, {}, Activation::relu);
+}
+
+void fold(nn::Conv2d& conv, nn::BatchNorm& norm) {
+  check(!norm.training, "fold: the model must be in evaluation mode");
+  if (norm.folded) return;
+  const NoGradGuard no_grad;
+  const Tensor scale =
+      norm.state.weight.detach() / sqrt(affine(norm.state.running_variance, 1, norm.epsilon));
+  const Tensor before = conv.bias.defined() ? conv.bias.detach() - norm.state.running_mean
+                                            : affine(norm.state.running_mean, -1, 0);
+  conv.bias = norm.state.bias.detach() + before * scale;
+  conv.weight = conv.weight.detach() * reshape(scale, {scale.dim(0), 1, 1, 1});
+  norm.folded = true;
+}
+
+}  // namespace burin::models

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "burin/nn/batch_norm.h"
+#include "burin/nn/conv2d.h"
+
+namespace burin::models {
+
+/// relu?(norm(conv(x)) + tail.add): the step residual networks are made of. When fold() has merged
+/// the norm into the convolution it is one fused call.
+Tensor conv_norm(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
+                 const BatchNormTail& tail = {});
+
+/// relu(conv(x)), fused where no gradient is wanted.
+Tensor conv_relu(nn::Conv2d& conv, const Tensor& x);
+
+/// A module that can name the norms which directly follow a convolution of its own.
+struct FoldsBatchNorm {
+  virtual ~FoldsBatchNorm() = default;
+  virtual std::vector<std::pair<nn::Conv2d*, nn::BatchNorm*>> foldable() = 0;
+};
+
+/// Merges an evaluation-mode norm into the convolution before it: w ← w·γ/σ, b ← β + (b − μ)·γ/σ
+/// with σ = √(running variance + ε). For inference only; the norm is marked and skipped from now
+/// on.
+void fold(nn::Conv2d& conv, nn::BatchNorm& norm);
+
+}  // namespace burin::models

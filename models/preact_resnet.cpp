@@ -1,0 +1,131 @@
+#include "burin/models/preact_resnet.h"
+
+#include <regex>
+
+#include "burin/nn/init.h"
+#include "burin/nn/tap.h"
+#include "burin/tensor/ops/elementwise.h"
+#include "burin/tensor/ops/pool2d.h"
+#include "burin/tensor/ops/shape.h"
+
+namespace burin::models {
+namespace {
+
+constexpr std::array<int64_t, 4> widths = {64, 128, 256, 512};
+constexpr std::array<int64_t, 4> depths = {3, 4, 6, 3};
+
+nn::Conv2dOptions conv(int64_t in, int64_t out, int64_t kernel, int64_t stride) {
+  return {.in_channels = in,
+          .out_channels = out,
+          .kernel = kernel,
+          .stride = stride,
+          .pad = kernel / 2,
+          .bias = false};
+}
+
+}  // namespace
+
+PreActBottleneck::PreActBottleneck(int64_t in, int64_t width, int64_t stride, bool projected,
+                                   Generator& generator)
+    : bn1(in, generator.state().device()),
+      bn2(width, generator.state().device()),
+      bn3(width, generator.state().device()),
+      conv1(conv(in, width, 1, 1), generator),
+      conv2(conv(width, width, 3, stride), generator),
+      conv3(conv(width, expansion * width, 1, 1), generator) {
+  if (projected) {
+    downsample = std::make_unique<nn::Conv2d>(conv(in, expansion * width, 1, stride), generator);
+  }
+}
+
+Tensor PreActBottleneck::forward(const Tensor& x) {
+  const Tensor activated = bn1.forward(x, {.relu = true});
+  const Tensor identity = downsample ? downsample->forward(activated) : x;
+  Tensor y = conv_norm(conv1, bn2, activated, {.relu = true});
+  y = conv_norm(conv2, bn3, y, {.relu = true});
+  return conv3.forward(y) + identity;
+}
+
+void PreActBottleneck::visit(nn::Visitor& v) {
+  v.child("bn1", bn1);
+  v.child("conv1", conv1);
+  v.child("bn2", bn2);
+  v.child("conv2", conv2);
+  v.child("bn3", bn3);
+  v.child("conv3", conv3);
+  if (downsample) v.child("downsample", *downsample);
+}
+
+PreActResNet::PreActResNet(int64_t class_count, Generator& generator)
+    : bn0(3, generator.state().device()),
+      conv1(conv(3, 64, 7, 2), generator),
+      bn1(64, generator.state().device()),
+      bn2(PreActBottleneck::expansion * widths[3], generator.state().device()) {
+  int64_t channels = 64;
+  for (size_t stage = 0; stage < layers.size(); ++stage) {
+    for (int64_t i = 0; i < depths[stage]; ++i) {
+      const int64_t stride = stage > 0 && i == 0 ? 2 : 1;
+      layers[stage].push_back(
+          std::make_unique<PreActBottleneck>(channels, widths[stage], stride, i == 0, generator));
+      channels = PreActBottleneck::expansion * widths[stage];
+    }
+  }
+  replace_head(class_count, generator);
+  nn::kaiming_normal_convolutions_(*this, generator);
+}
+
+Tensor PreActResNet::features(const Tensor& x) {
+  Tensor y = conv_norm(conv1, bn1, bn0.forward(x), {.relu = true});
+  y = max_pool2d(
+      y, {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
+  for (size_t stage = 0; stage < layers.size(); ++stage) {
+    for (const auto& block : layers[stage]) y = block->forward(y);
+    y = nn::tap("layer" + std::to_string(stage + 1), y);
+  }
+  return flatten(adaptive_avg_pool2d(bn2.forward(y, {.relu = true}), 1, 1));
+}
+
+void PreActResNet::replace_head(int64_t new_classes, Generator& generator) {
+  fc = std::make_unique<nn::Linear>(PreActBottleneck::expansion * widths[3], new_classes, true,
+                                    generator);
+  classes = new_classes;
+}
+
+void PreActResNet::visit(nn::Visitor& v) {
+  v.child("bn0", bn0);
+  v.child("conv1", conv1);
+  v.child("bn1", bn1);
+  for (size_t stage = 0; stage < layers.size(); ++stage) {
+    v.children("layer" + std::to_string(stage + 1), layers[stage]);
+  }
+  v.child("bn2", bn2);
+  v.child("fc", *fc);
+}
+
+std::string preact_resnet_name(const std::string& gluon_name) {
+  static const std::regex pattern(
+      R"(resnetv2\d+_(?:stage(\d)_)?(batchnorm|conv|dense)(\d+)_(\w+))");
+  std::smatch match;
+  if (!std::regex_match(gluon_name, match, pattern)) return {};
+  const std::string kind = match[2];
+  const int number = std::stoi(match[3]);
+  std::string field = match[4];
+  if (field == "gamma") field = "weight";
+  if (field == "beta") field = "bias";
+  if (!match[1].matched) {
+    if (kind == "dense") return "fc." + field;
+    return (kind == "conv" ? "conv1." : "bn" + std::to_string(number) + '.') + field;
+  }
+  const std::string layer = "layer" + match[1].str() + '.';
+  if (kind == "batchnorm") {
+    return layer + std::to_string(number / 3) + ".bn" + std::to_string(number % 3 + 1) + '.' +
+           field;
+  }
+  // The first block has four convolutions, its projection last; the others have three.
+  if (number == 3) return layer + "0.downsample." + field;
+  const int block = number < 3 ? 0 : (number - 1) / 3;
+  const int within = number < 3 ? number : (number - 1) % 3;
+  return layer + std::to_string(block) + ".conv" + std::to_string(within + 1) + '.' + field;
+}
+
+}  // namespace burin::models

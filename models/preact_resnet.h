@@ -1,0 +1,53 @@
+#pragma once
+
+#include "burin/models/conv_norm.h"
+#include "burin/models/model.h"
+
+namespace burin::models {
+
+/// norm-ReLU before each convolution; where the shape changes the shortcut is a 1×1 convolution of
+/// the activation behind the first norm.
+struct PreActBottleneck final : nn::Module, FoldsBatchNorm {
+  static constexpr int64_t expansion = 4;
+  PreActBottleneck(int64_t in, int64_t width, int64_t stride, bool projected, Generator& generator);
+  Tensor forward(const Tensor& x);
+  void visit(nn::Visitor& v) override;
+  std::string describe() const override { return "PreActBottleneck"; }
+  /// The norms behind conv1 and conv2; bn1 has no convolution before it.
+  std::vector<std::pair<nn::Conv2d*, nn::BatchNorm*>> foldable() override {
+    return {{&conv1, &bn2}, {&conv2, &bn3}};
+  }
+
+  nn::BatchNorm bn1, bn2, bn3;
+  nn::Conv2d conv1, conv2, conv3;
+  std::unique_ptr<nn::Conv2d> downsample;
+};
+
+/// ResNet-50 v2: He et al. 2016, "Identity mappings in deep residual networks", arXiv:1603.05027,
+/// wired as GluonCV's resnet50_v2 (a norm on the input, the stride on the 3×3).
+struct PreActResNet final : Model, FoldsBatchNorm {
+  PreActResNet(int64_t classes, Generator& generator);
+
+  Tensor features(const Tensor& x) override;
+  Tensor classify(const Tensor& features) override { return fc->forward(features); }
+  void replace_head(int64_t classes, Generator& generator) override;
+  std::string head_prefix() const override { return "fc."; }
+  void visit(nn::Visitor& v) override;
+  std::string describe() const override { return "PreActResNet"; }
+  std::vector<std::pair<nn::Conv2d*, nn::BatchNorm*>> foldable() override {
+    return {{&conv1, &bn1}};
+  }
+
+  nn::BatchNorm bn0;  // on the input
+  nn::Conv2d conv1;
+  nn::BatchNorm bn1;
+  std::array<std::vector<std::unique_ptr<PreActBottleneck>>, 4> layers;
+  nn::BatchNorm bn2;  // behind the last stage
+  std::unique_ptr<nn::Linear> fc;
+};
+
+/// GluonCV's name of an entry ("resnetv24_stage1_batchnorm0_gamma") → ours ("layer1.0.bn1.weight");
+/// an empty string if it is none of theirs.
+std::string preact_resnet_name(const std::string& gluon_name);
+
+}  // namespace burin::models

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "burin/nn/module.h"
+#include "burin/tensor/ops/batch_norm.h"
+
+namespace burin::nn {
+
+/// torch.nn.BatchNorm1d and 2d: [N, C] or [N, C, H, W], normalised over all but C. In training with
+/// the batch's statistics, which also move the running ones; in evaluation with the running ones.
+struct BatchNorm final : Module {
+  explicit BatchNorm(int64_t channels, Device device = Device::cpu());
+
+  /// y = relu?(norm(x) + add), fused.
+  Tensor forward(const Tensor& x, const BatchNormTail& tail = {});
+  void visit(Visitor& visitor) override;
+  std::string describe() const override;
+
+  BatchNormState state;
+  Tensor num_batches_tracked;  // [] i64
+  float momentum = 0.1f;
+  float epsilon = 1e-5f;
+  bool folded = false;  // merged into the convolution before it (models/fold.h): skipped
+};
+
+}  // namespace burin::nn

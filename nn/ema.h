@@ -1,0 +1,32 @@
+#pragma once
+
+#include "burin/nn/module.h"
+
+namespace burin::nn {
+
+/// Exponential moving average of a module's parameters and floating buffers; counters are copied.
+/// torch's and timm's ModelEma.
+///
+///   average ← d · average + (1 − d) · value,   d = decay, or with warm-up min(decay, 1 − (1 +
+///   t)^(−2/3))
+class Ema {
+ public:
+  /// Starts from the module's values. The module must outlive it.
+  Ema(Module& module, double decay, bool warm_up);
+
+  /// Call after each step.
+  void update();
+  /// Exchanges the module's values with the averages: call before and after evaluating.
+  void swap();
+  /// Averages, under the module's names, to be saved and restored in place.
+  std::vector<NamedTensor>& averages() { return averages_; }
+
+ private:
+  std::vector<NamedTensor> values_;
+  std::vector<NamedTensor> averages_;
+  double decay_;
+  bool warm_up_;
+  int64_t updates_ = 0;
+};
+
+}  // namespace burin::nn

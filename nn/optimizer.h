@@ -1,0 +1,65 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "burin/nn/module.h"
+
+namespace burin::nn {
+
+/// Parameters that share learning rate and weight decay. Schedules move learning_rate and momentum.
+struct ParameterGroup {
+  std::vector<NamedTensor> parameters;
+  double learning_rate = 1e-3;
+  double momentum = 0.9;  // Adam's beta1, SGD's momentum
+  double weight_decay = 0;
+  /// On bias vectors and norm parameters (one dimension) too; fastai leaves them out.
+  bool decay_vectors = true;
+};
+
+/// Base of the optimisers: groups, the scalars each group's step reads from device memory, and the
+/// state that a checkpoint keeps. Parameters without a gradient are left alone.
+class Optimizer {
+ public:
+  explicit Optimizer(std::vector<ParameterGroup> groups);
+  virtual ~Optimizer();
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// One step over every group. Queues work and returns; nothing waits.
+  void step();
+  void zero_grad();
+
+  std::vector<ParameterGroup>& groups() { return groups_; }
+  /// Steps taken.
+  int64_t steps() const { return steps_; }
+  void set_steps(int64_t steps);
+
+  /// Multiplies all gradients in the next step by min(1, max_norm / their global norm), on the
+  /// device. Pascanu et al. 2013. Returns the norm, [] f32.
+  Tensor clip_gradients(double max_norm);
+
+  /// The moments, named "<parameter>.<moment>", to be saved and restored in place.
+  virtual std::vector<NamedTensor> state() = 0;
+
+ protected:
+  /// A set of parameters that go through one kernel call: equal decay.
+  struct Batch {
+    size_t group = 0;
+    double weight_decay = 0;
+    std::vector<NamedTensor> parameters;
+    Tensor scalars;  // kernels/adam.h, OptimizerScalar
+  };
+  virtual void step_batch(Batch& batch) = 0;
+  std::vector<Batch>& batches() { return batches_; }
+
+ private:
+  void write_scalars(Batch& batch);
+
+  std::vector<ParameterGroup> groups_;
+  std::vector<Batch> batches_;
+  int64_t steps_ = 0;
+  Tensor gradient_scale_;  // of the next step, or undefined
+};
+
+}  // namespace burin::nn

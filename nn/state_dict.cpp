@@ -1,0 +1,60 @@
+#include "burin/nn/state_dict.h"
+
+#include <unordered_map>
+
+#include "burin/tensor/context.h"
+#include "burin/tensor/random.h"
+
+namespace burin::nn {
+namespace {
+
+void append_list(std::string& text, const char* title, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  text += str(title, " (", names.size(), "):");
+  constexpr size_t shown = 8;
+  for (size_t i = 0; i < names.size() && i < shown; ++i) text += (i == 0 ? " " : ", ") + names[i];
+  text += names.size() > shown ? ", …\n" : "\n";
+}
+
+}  // namespace
+
+std::string LoadReport::to_string() const {
+  std::string text;
+  append_list(text, "missing", missing);
+  append_list(text, "unexpected", unexpected);
+  append_list(text, "other shape", mismatched);
+  return text;
+}
+
+LoadReport load_state(Module& module, const std::vector<NamedTensor>& dict) {
+  const NoGradGuard no_grad;
+  LoadReport report;
+  std::unordered_map<std::string, const Tensor*> unused;
+  for (const NamedTensor& entry : dict) unused[entry.name] = &entry.tensor;
+  for (NamedTensor& target : state(module)) {
+    const auto found = unused.find(target.name);
+    if (found == unused.end()) {
+      if (target.name.ends_with("num_batches_tracked")) {
+        fill_(target.tensor, 0);
+      } else {
+        report.missing.push_back(target.name);
+      }
+      continue;
+    }
+    const Tensor& source = *found->second;
+    unused.erase(found);
+    if (source.shape() != target.tensor.shape()) {
+      report.mismatched.push_back(
+          str(target.name, ": file ", source.shape(), ", model ", target.tensor.shape()));
+      continue;
+    }
+    copy_into(target.tensor, source);
+    ++report.loaded;
+  }
+  for (const NamedTensor& entry : dict) {
+    if (unused.contains(entry.name)) report.unexpected.push_back(entry.name);
+  }
+  return report;
+}
+
+}  // namespace burin::nn

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "burin/nn/module.h"
+
+namespace burin::nn {
+
+/// What load_state found.
+struct LoadReport {
+  std::vector<std::string> missing;     // the module has it, the dict has not
+  std::vector<std::string> unexpected;  // the dict has it, the module has not
+  std::vector<std::string>
+      mismatched;  // other shape: "fc.weight: file [1000, 512], model [2, 512]"
+  int64_t loaded = 0;
+
+  bool complete() const { return missing.empty() && mismatched.empty(); }
+  /// A few lines for people; empty if everything fitted.
+  std::string to_string() const;
+};
+
+/// Copies each tensor of `dict` to the parameter or buffer of its name, converted to its dtype and
+/// layout. What does not fit is left as it was and reported. A missing num_batches_tracked is not
+/// missed: files from before 2018 lack it, and it is set to 0.
+LoadReport load_state(Module& module, const std::vector<NamedTensor>& dict);
+
+}  // namespace burin::nn

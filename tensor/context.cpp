@@ -1,0 +1,64 @@
+#include "burin/tensor/context.h"
+
+#include <map>
+#include <memory>
+
+#include "burin/kernels/device_runtime.h"
+
+namespace burin {
+namespace {
+
+struct ThreadContext {
+  struct PerDevice {
+    std::unique_ptr<Stream> own;
+    Stream* current = nullptr;
+  };
+  std::map<std::pair<DeviceKind, int>, PerDevice> devices;
+  bool grad_enabled = true;
+
+  Stream*& current(Device device) {
+    PerDevice& entry = devices[{device.kind, device.index}];
+    if (entry.current == nullptr) {
+      entry.own = runtime_of(device).make_stream(device.index);
+      entry.current = entry.own.get();
+    }
+    return entry.current;
+  }
+};
+
+ThreadContext& context() {
+  thread_local ThreadContext instance;
+  return instance;
+}
+
+}  // namespace
+
+Stream& current_stream(Device device) {
+  return *context().current(device);
+}
+
+StreamGuard::StreamGuard(Stream& stream)
+    : previous_(&current_stream(stream.device())), device_(stream.device()) {
+  context().current(device_) = &stream;
+}
+
+StreamGuard::~StreamGuard() {
+  context().current(device_) = previous_;
+}
+
+void synchronize(Device device) {
+  runtime_of(device).synchronize(current_stream(device));
+}
+
+bool grad_enabled() {
+  return context().grad_enabled;
+}
+
+NoGradGuard::NoGradGuard() : previous_(context().grad_enabled) {
+  context().grad_enabled = false;
+}
+NoGradGuard::~NoGradGuard() {
+  context().grad_enabled = previous_;
+}
+
+}  // namespace burin

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "burin/kernels/dispatch.h"
+#include "burin/tensor/context.h"
+#include "burin/tensor/storage.h"
+
+namespace burin {
+
+/// Runs `op` on this thread's stream of `device`, scratch memory from the caching allocator.
+/// Throws Error if no implementation accepts, with every candidate's reason.
+template <class Op>
+void launch(Device device, const Op& op) {
+  Stream& stream = current_stream(device);
+  const Context context{stream};
+  const Implementation<Op>& implementation = choose(op, context);
+  const size_t bytes = implementation.workspace_bytes(op, context);
+  if (bytes == 0) {
+    implementation.run(op, {}, stream);
+    return;
+  }
+  const Storage scratch((bytes + 63) / 64 * 64, device);
+  implementation.run(op, {scratch.data(), scratch.bytes()}, stream);
+}
+
+}  // namespace burin

@@ -1,0 +1,110 @@
+#include "burin/tensor/ops/batch_norm.h"
+
+#include "burin/kernels/batch_norm.h"
+#include "burin/tensor/autograd.h"
+#include "burin/tensor/launch.h"
+#include "burin/tensor/ops/elementwise.h"
+
+namespace burin {
+namespace {
+
+void check_batch_norm(const Tensor& x, const BatchNormState& state, const BatchNormTail& tail) {
+  check(x.rank() == 4 || x.rank() == 2, "batch_norm: input ", x.shape(),
+        " must be [N, C, H, W] or [N, C]");
+  const Shape channels = {x.dim(1)};
+  check(state.weight.shape() == channels && state.bias.shape() == channels &&
+            state.running_mean.shape() == channels && state.running_variance.shape() == channels,
+        "batch_norm: weight ", state.weight.shape(), " is for ", state.weight.dim(0),
+        " channels, input ", x.shape(), " has ", x.dim(1));
+  check(!tail.add.defined() || tail.add.shape() == x.shape(), "batch_norm: residual ",
+        tail.add.defined() ? tail.add.shape() : Shape(), " differs from the input ", x.shape());
+}
+
+Tensor empty_mask(const Tensor& x) {
+  return empty({(x.numel() + 7) / 8}, {DType::u8, x.device()});
+}
+
+ConstView view_or_absent(const Tensor& x) {
+  return x.defined() ? x.view() : ConstView();
+}
+
+/// What backward needs, whichever statistics forward used.
+struct SavedForBackward {
+  Saved x, weight, mean, inverse_std, mask;
+  bool batch_statistics;
+};
+
+void backward(const SavedForBackward& saved, const Tensor& dy, Gradients& grads) {
+  const Tensor& x = saved.x.get();
+  const Shape channels = {x.dim(1)};
+  Tensor dx = empty_like(x);
+  Tensor dweight = empty(channels, {DType::f32, x.device()});
+  Tensor dbias = empty(channels, {DType::f32, x.device()});
+  const bool relu = static_cast<bool>(saved.mask.view());
+  // Without a ReLU the residual's gradient is dy itself.
+  Tensor dresidual = grads.wanted(3) && relu ? empty_like(x) : Tensor();
+  launch(x.device(),
+         BatchNormBackward{dy.view(), x.view(), saved.weight.view(), saved.mean.view(),
+                           saved.inverse_std.view(), saved.mask.view(), dx.writable(),
+                           dresidual.defined() ? dresidual.writable() : View(), dweight.writable(),
+                           dbias.writable(), saved.batch_statistics});
+  if (grads.wanted(0)) grads.set(0, dx);
+  if (grads.wanted(1)) grads.set(1, dweight);
+  if (grads.wanted(2)) grads.set(2, dbias);
+  if (grads.wanted(3)) grads.set(3, relu ? dresidual : dy);
+}
+
+}  // namespace
+
+Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormTail& tail,
+                        float momentum, float epsilon) {
+  check_batch_norm(x, state, tail);
+  check(x.numel() / x.dim(1) > 1,
+        "batch_norm: expected more than 1 value per channel when training, got "
+        "input ",
+        x.shape());
+  const TensorOptions statistics = {DType::f32, x.device()};
+  const Shape channels = {x.dim(1)};
+  Tensor y = empty_like(x);
+  Tensor mean = empty(channels, statistics);
+  Tensor inverse_std = empty(channels, statistics);
+  Tensor mask = tail.relu ? empty_mask(x) : Tensor();
+  launch(x.device(),
+         BatchNormTrain{x.view(), state.weight.view(), state.bias.view(), view_or_absent(tail.add),
+                        y.writable(), mean.writable(), inverse_std.writable(),
+                        state.running_mean.writable(), state.running_variance.writable(),
+                        mask.defined() ? mask.writable() : View(), tail.relu, momentum, epsilon});
+  if (!records({x, state.weight, state.bias, tail.add})) return y;
+  return record("batch_norm_train", y, {x, state.weight, state.bias, tail.add},
+                [saved = SavedForBackward{save(x), save(state.weight), save(mean),
+                                          save(inverse_std), save(mask), true}](
+                    const Tensor& dy, Gradients& grads) { backward(saved, dy, grads); });
+}
+
+Tensor batch_norm_inference(const Tensor& x, const BatchNormState& state, const BatchNormTail& tail,
+                            float epsilon) {
+  check_batch_norm(x, state, tail);
+  const bool recorded = records({x, state.weight, state.bias, tail.add});
+  Tensor y = empty_like(x);
+  Tensor mask = tail.relu && recorded ? empty_mask(x) : Tensor();
+  launch(x.device(),
+         BatchNormInference{x.view(), state.weight.view(), state.bias.view(),
+                            state.running_mean.view(), state.running_variance.view(),
+                            view_or_absent(tail.add), y.writable(),
+                            mask.defined() ? mask.writable() : View(), tail.relu, epsilon});
+  if (!recorded) return y;
+  Tensor inverse_std;
+  {
+    const NoGradGuard no_grad;
+    inverse_std = reciprocal(sqrt(affine(state.running_variance, 1, epsilon)));
+  }
+  // The running mean may move before backward comes (training goes on): keep it as it is now.
+  Tensor mean = empty_like(state.running_mean);
+  copy_into(mean, state.running_mean);
+  return record("batch_norm_inference", y, {x, state.weight, state.bias, tail.add},
+                [saved = SavedForBackward{save(x), save(state.weight), save(mean),
+                                          save(inverse_std), save(mask), false}](
+                    const Tensor& dy, Gradients& grads) { backward(saved, dy, grads); });
+}
+
+}  // namespace burin

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "burin/tensor/tensor.h"
+
+namespace burin {
+
+/// What a batch norm keeps: all [C] f32.
+struct BatchNormState {
+  Tensor weight;
+  Tensor bias;
+  Tensor running_mean;      // updated in training
+  Tensor running_variance;  // of unbiased variances, as torch keeps it
+};
+
+/// What is fused behind it: y = relu?(norm(x) + add).
+struct BatchNormTail {
+  Tensor add = {};
+  bool relu = false;
+};
+
+/// Batch normalisation with the statistics of this batch; see kernels/batch_norm.h.
+/// x [N, C, H, W] or [N, C]. Updates the running statistics by `momentum`.
+/// Throws Error if there is but one value per channel. Differentiable in x, weight, bias and
+/// tail.add.
+Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormTail& tail,
+                        float momentum, float epsilon);
+
+/// The same with the running statistics, which stay as they are.
+Tensor batch_norm_inference(const Tensor& x, const BatchNormState& state, const BatchNormTail& tail,
+                            float epsilon);
+
+}  // namespace burin

@@ -1,0 +1,90 @@
+#include "burin/tensor/ops/conv2d.h"
+
+#include "burin/tensor/autograd.h"
+#include "burin/tensor/launch.h"
+#include "burin/tensor/ops/reduce.h"
+
+namespace burin {
+namespace {
+
+void check_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
+                  const Conv2dParams& params) {
+  check(x.rank() == 4 && w.rank() == 4, "conv2d: input ", x.shape(), " and weight ", w.shape(),
+        " must both have four dimensions");
+  check(params.groups > 0 && w.dim(0) % params.groups == 0, "conv2d: ", w.dim(0),
+        " output channels do not divide into ", params.groups, " groups");
+  check(params.stride_h > 0 && params.stride_w > 0 && params.dilation_h > 0 &&
+            params.dilation_w > 0 && params.pad_h >= 0 && params.pad_w >= 0,
+        "conv2d: stride and dilation must be positive, pad not negative");
+  check(x.dim(1) == w.dim(1) * params.groups, "conv2d: weight ", w.shape(), " expects ",
+        w.dim(1) * params.groups, " input channels (C / groups), input ", x.shape(), " has ",
+        x.dim(1));
+  check(x.dtype() == w.dtype(), "conv2d: input is ", x.dtype(), ", weight is ", w.dtype());
+  check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "conv2d: weight ", w.shape(),
+        " expects a bias of shape [", w.dim(0), "]");
+  check(params.output_h(x.dim(2), w.dim(2)) > 0 && params.output_w(x.dim(3), w.dim(3)) > 0,
+        "conv2d: the filter ", w.shape(), " does not fit into the padded input ", x.shape());
+}
+
+Shape output_shape(const Tensor& x, const Tensor& w, const Conv2dParams& params) {
+  return {x.dim(0), w.dim(0), params.output_h(x.dim(2), w.dim(2)),
+          params.output_w(x.dim(3), w.dim(3))};
+}
+
+ConstView view_or_absent(const Tensor& x) {
+  return x.defined() ? x.view() : ConstView();
+}
+
+Tensor conv2d_backward_data(const Tensor& dy, const Tensor& w, const Shape& x_shape,
+                            const TensorOptions& options, const Conv2dParams& params) {
+  Tensor dx = empty(x_shape, options);
+  launch(dy.device(), Conv2dBackwardData{dy.view(), w.view(), dx.writable(), params});
+  return dx;
+}
+
+/// In f32 whatever the activations' dtype: it goes to a master weight.
+Tensor conv2d_backward_weight(const Tensor& dy, const Tensor& x, const Tensor& w,
+                              const Conv2dParams& params) {
+  Tensor dw = empty(w.shape(), {DType::f32, w.device(), w.layout()});
+  launch(dy.device(), Conv2dBackwardWeight{dy.view(), x.view(), dw.writable(), params});
+  return dw;
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dParams& params) {
+  check_conv2d(x, w, bias, params);
+  Tensor y = empty(output_shape(x, w, params), x.options());
+  launch(x.device(),
+         Conv2dForward{x.view(), w.view(), y.writable(), params, {view_or_absent(bias), {}}});
+  return record(
+      "conv2d", y, {x, w, bias},
+      [x = save(x), w = save(w), params](const Tensor& dy, Gradients& grads) {
+        if (grads.wanted(0)) {
+          const Tensor& input = x.get();
+          grads.set(0, conv2d_backward_data(dy, w.get(), input.shape(), input.options(), params));
+        }
+        if (grads.wanted(1)) {
+          grads.set(1, conv2d_backward_weight(dy, x.get(), w.get(), params));
+        }
+        if (grads.wanted(2)) grads.set(2, sum_to(dy, {dy.dim(1)}, {0, 2, 3}));
+      });
+}
+
+Tensor conv2d_fused(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& residual,
+                    Activation activation, const Conv2dParams& params) {
+  check_conv2d(x, w, bias, params);
+  check(!records({x, w, bias, residual}),
+        "conv2d_fused: for inference only, use it under NoGradGuard");
+  Tensor y = empty(output_shape(x, w, params), x.options());
+  check(!residual.defined() || residual.shape() == y.shape(), "conv2d_fused: residual ",
+        residual.defined() ? residual.shape() : Shape(), " differs from the output ", y.shape());
+  launch(x.device(), Conv2dForward{x.view(),
+                                   w.view(),
+                                   y.writable(),
+                                   params,
+                                   {view_or_absent(bias), view_or_absent(residual), activation}});
+  return y;
+}
+
+}  // namespace burin

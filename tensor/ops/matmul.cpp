@@ -1,0 +1,81 @@
+#include "burin/tensor/ops/matmul.h"
+
+#include "burin/kernels/matmul.h"
+#include "burin/tensor/autograd.h"
+#include "burin/tensor/launch.h"
+#include "burin/tensor/ops/reduce.h"
+
+namespace burin {
+namespace {
+
+/// The last two dimensions exchanged.
+ConstView transposed(const Tensor& x) {
+  ConstView view = x.view();
+  const int r = view.rank();
+  std::swap(view.shape[r - 2], view.shape[r - 1]);
+  std::swap(view.strides[r - 2], view.strides[r - 1]);
+  return view;
+}
+
+/// a · b into a new tensor of `dtype`.
+Tensor product(const ConstView& a, const ConstView& b, DType dtype, Device device,
+               const ConstView& bias = {}) {
+  Shape shape = a.shape;
+  shape[shape.rank() - 1] = b.shape.back();
+  Tensor y = empty(shape, {dtype, device});
+  launch(device, Matmul{a, b, y.writable(), {bias, {}}});
+  return y;
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  check(a.rank() == b.rank() && (a.rank() == 2 || a.rank() == 3), "matmul: ", a.shape(), " and ",
+        b.shape(), " must both be matrices, or both batches of matrices");
+  check(a.dim(-1) == b.dim(-2) && (a.rank() == 2 || a.dim(0) == b.dim(0)), "matmul: ", a.shape(),
+        " · ", b.shape(), ": the inner extents ", a.dim(-1), " and ", b.dim(-2), " must agree");
+  check(a.dtype() == b.dtype(), "matmul: ", a.dtype(), " and ", b.dtype(), " differ");
+  const Tensor y = product(a.view(), b.view(), a.dtype(), a.device());
+  return record("matmul", y, {a, b},
+                [a = save(a), b = save(b)](const Tensor& dy, Gradients& grads) {
+                  if (grads.wanted(0)) {
+                    grads.set(0, product(dy.view(), transposed(b.get()), dy.dtype(), dy.device()));
+                  }
+                  if (grads.wanted(1)) {
+                    grads.set(1, product(transposed(a.get()), dy.view(), dy.dtype(), dy.device()));
+                  }
+                });
+}
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
+  check(w.rank() == 2 && x.rank() >= 1 && x.dim(-1) == w.dim(1), "linear: weight ", w.shape(),
+        " expects ", w.dim(-1), " input features, input ", x.shape(), " has ", x.dim(-1));
+  check(x.dtype() == w.dtype(), "linear: input is ", x.dtype(), ", weight is ", w.dtype());
+  check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "linear: weight ", w.shape(),
+        " expects a bias of shape [", w.dim(0), "]");
+  check(x.is_contiguous(), "linear: input ", x.shape(), " must be contiguous");
+  // One product whatever the leading dimensions are.
+  const int64_t rows = x.numel() / x.dim(-1);
+  const Tensor x2 = x.alias({rows, x.dim(-1)}, {x.dim(-1), 1});
+  const Tensor y2 = product(x2.view(), transposed(w), x.dtype(), x.device(),
+                            bias.defined() ? bias.view() : ConstView());
+  Shape y_shape = x.shape();
+  y_shape[y_shape.rank() - 1] = w.dim(0);
+  const Tensor y = y2.alias(y_shape, contiguous_strides(y_shape));
+  return record(
+      "linear", y, {x, w, bias},
+      [x2 = save(x2), w = save(w), x_shape = x.shape()](const Tensor& dy, Gradients& grads) {
+        const int64_t K = dy.dim(-1);
+        const Tensor dy2 = dy.alias({dy.numel() / K, K}, {K, 1});
+        if (grads.wanted(0)) {
+          const Tensor dx = product(dy2.view(), w.get().view(), dy.dtype(), dy.device());
+          grads.set(0, dx.alias(x_shape, contiguous_strides(x_shape)));
+        }
+        if (grads.wanted(1)) {
+          grads.set(1, product(transposed(dy2), x2.get().view(), DType::f32, dy.device()));
+        }
+        if (grads.wanted(2)) grads.set(2, sum_to(dy2, {K}, {0}));
+      });
+}
+
+}  // namespace burin

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "burin/kernels/activation.h"
+#include "burin/tensor/tensor.h"
+
+namespace burin {
+
+/// y = a · b, one product or a batch: [M, K] · [K, N] → [M, N], [B, M, K] · [B, K, N] → [B, M, N].
+/// Transposed views are taken as they are. Throws Error for shapes that do not fit. Differentiable.
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+/// y = x · wᵀ + bias:  x […, C],  w [K, C] of x's dtype,  bias [K] f32 or undefined  →  y […, K].
+/// Agrees with torch.nn.functional.linear. Differentiable in all three.
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias);
+
+}  // namespace burin

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "burin/kernels/pool2d.h"
+#include "burin/tensor/tensor.h"
+
+namespace burin {
+
+/// Pooling over windows of [N, C, H, W]; see kernels/pool2d.h. y has the layout of x. All
+/// differentiable. Throw Error where the window does not fit or the padding exceeds half of it.
+Tensor max_pool2d(const Tensor& x, const Pool2dParams& params);
+Tensor avg_pool2d(const Tensor& x, const Pool2dParams& params);
+
+/// Averages over as many windows as the output has elements: [N, C, H, W] → [N, C, height, width].
+Tensor adaptive_avg_pool2d(const Tensor& x, int64_t height, int64_t width);
+
+}  // namespace burin

@@ -1,0 +1,116 @@
+#include "burin/tensor/ops/shape.h"
+
+#include <vector>
+
+#include "burin/kernels/copy.h"
+#include "burin/tensor/autograd.h"
+#include "burin/tensor/launch.h"
+#include "burin/tensor/ops/copy.h"
+#include "burin/tensor/ops/reduce.h"
+
+namespace burin {
+namespace {
+
+Shape with_inferred_extent(const Tensor& x, Shape shape) {
+  int inferred = -1;
+  int64_t known = 1;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] == -1) {
+      check(inferred < 0, "reshape: only one extent can be left open");
+      inferred = i;
+    } else {
+      known *= shape[i];
+    }
+  }
+  if (inferred >= 0 && known > 0) shape[inferred] = x.numel() / known;
+  check(numel(shape) == x.numel(), "reshape: ", x.shape(), " has ", x.numel(), " elements, ", shape,
+        " has ", numel(shape));
+  return shape;
+}
+
+/// A fresh dense tensor with the elements of `view`.
+Tensor copied(const ConstView& view, const TensorOptions& options) {
+  Tensor y = empty(view.shape, options);
+  launch(options.device, Copy{view, y.writable()});
+  return y;
+}
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, const Shape& wanted) {
+  const Shape shape = with_inferred_extent(x, wanted);
+  const Tensor dense = contiguous(x);  // a recorded copy, or x itself
+  return record("reshape", dense.alias(shape, contiguous_strides(shape)), {dense},
+                [before = x.shape()](const Tensor& dy, Gradients& grads) {
+                  const Tensor flat = contiguous(dy);
+                  grads.set(0, flat.alias(before, contiguous_strides(before)));
+                });
+}
+
+Tensor flatten(const Tensor& x) {
+  return reshape(x, {x.dim(0), -1});
+}
+
+Tensor permute(const Tensor& x, std::initializer_list<int> order) {
+  check(static_cast<int>(order.size()) == x.rank(), "permute: ", order.size(),
+        " dimensions named for ", x.shape());
+  const std::vector<int> from(order);
+  std::vector<bool> seen(from.size(), false);
+  Shape shape;
+  Strides strides;
+  for (const int i : from) {
+    check(i >= 0 && i < x.rank() && !seen[static_cast<size_t>(i)], "permute: each dimension of ",
+          x.shape(), " must be named once");
+    seen[static_cast<size_t>(i)] = true;
+    shape.push_back(x.dim(i));
+    strides.push_back(x.strides()[i]);
+  }
+  return record("permute", x.alias(shape, strides), {x},
+                [from, options = x.options()](const Tensor& dy, Gradients& grads) {
+                  ConstView back = dy.view();
+                  for (size_t i = 0; i < from.size(); ++i) {
+                    back.shape[from[i]] = dy.dim(static_cast<int>(i));
+                    back.strides[from[i]] = dy.strides()[static_cast<int>(i)];
+                  }
+                  grads.set(0, copied(back, options));
+                });
+}
+
+Tensor transpose(const Tensor& x) {
+  check(x.rank() == 2 || x.rank() == 3, "transpose: ", x.shape(),
+        " is no matrix and no batch of them");
+  return x.rank() == 2 ? permute(x, {1, 0}) : permute(x, {0, 2, 1});
+}
+
+Tensor slice(const Tensor& x, int dim, int64_t begin, int64_t end) {
+  const int i = dim < 0 ? dim + x.rank() : dim;
+  check(i >= 0 && i < x.rank() && begin >= 0 && begin <= end && end <= x.dim(i), "slice: [", begin,
+        ", ", end, ") along dimension ", dim, " of ", x.shape());
+  Shape shape = x.shape();
+  shape[i] = end - begin;
+  const int64_t offset = begin * x.strides()[i];
+  return record(
+      "slice", x.alias(shape, x.strides(), offset), {x},
+      [before = x.shape(), options = x.options(), i, begin](const Tensor& dy, Gradients& grads) {
+        Tensor dx = zeros(before, options);
+        Tensor part = dx.alias(dy.shape(), dx.strides(), begin * dx.strides()[i]);
+        launch(dy.device(), Copy{dy.view(), part.writable()});
+        grads.set(0, dx);
+      });
+}
+
+Tensor expand(const Tensor& x, const Shape& shape) {
+  check(broadcast_shape(x.shape(), shape) == shape, "expand: ", x.shape(), " does not stretch to ",
+        shape);
+  const int added = shape.rank() - x.rank();
+  Strides strides = Strides::filled(shape.rank(), 0);
+  for (int i = 0; i < x.rank(); ++i) {
+    if (x.dim(i) == shape[added + i]) strides[added + i] = x.strides()[i];
+  }
+  return record("expand", x.alias(shape, strides), {x},
+                [before = x.shape()](const Tensor& dy, Gradients& grads) {
+                  grads.set(0, sum_to_shape(dy, before));
+                });
+}
+
+}  // namespace burin

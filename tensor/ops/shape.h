@@ -1,0 +1,25 @@
+#pragma once
+
+#include <initializer_list>
+
+#include "burin/tensor/tensor.h"
+
+namespace burin {
+
+/// Other looks at the same elements. All differentiable; none copies unless it says so.
+
+/// Another shape with as many elements, in row-major order; −1 once stands for what is left. A view
+/// where the strides allow it, else a copy (an nhwc image does not flatten without one).
+Tensor reshape(const Tensor& x, const Shape& shape);
+/// [N, …] → [N, everything else], in row-major order.
+Tensor flatten(const Tensor& x);
+/// Dimension i of the result is dimension order[i] of x: a view.
+Tensor permute(const Tensor& x, std::initializer_list<int> order);
+/// The last two dimensions exchanged: a view.
+Tensor transpose(const Tensor& x);
+/// Elements [begin, end) along `dim`: a view.
+Tensor slice(const Tensor& x, int dim, int64_t begin, int64_t end);
+/// Extents of 1 stretched to `shape`: a view with strides of 0.
+Tensor expand(const Tensor& x, const Shape& shape);
+
+}  // namespace burin

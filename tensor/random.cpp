@@ -1,0 +1,47 @@
+#include "burin/tensor/random.h"
+
+#include "burin/kernels/fill.h"
+#include "burin/tensor/launch.h"
+
+namespace burin {
+namespace {
+
+void draw(Tensor& x, FillKind kind, double a, double b, Generator& generator) {
+  check(generator.state().device() == x.device(), "fill: the generator is on ",
+        generator.state().device(), ", the tensor on ", x.device());
+  launch(x.device(), Fill{x.writable(), kind, a, b, generator.state().writable()});
+}
+
+}  // namespace
+
+Generator::Generator(uint64_t seed, Device device) : state_(empty({2}, {DType::i64, device})) {
+  set(seed, 0);
+}
+
+std::pair<uint64_t, uint64_t> Generator::seed_and_offset() const {
+  const std::vector<int64_t> words = state_.to_vector<int64_t>();
+  return {static_cast<uint64_t>(words[0]), static_cast<uint64_t>(words[1])};
+}
+
+void Generator::set(uint64_t seed, uint64_t offset) {
+  const std::vector<int64_t> words = {static_cast<int64_t>(seed), static_cast<int64_t>(offset)};
+  copy_into(state_, Tensor::from(words, {2}, {DType::i64}));
+}
+
+void uniform_(Tensor& x, double low, double high, Generator& generator) {
+  draw(x, FillKind::uniform, low, high, generator);
+}
+void normal_(Tensor& x, double mean, double std, Generator& generator) {
+  draw(x, FillKind::normal, mean, std, generator);
+}
+void truncated_normal_(Tensor& x, double mean, double std, Generator& generator) {
+  draw(x, FillKind::truncated_normal, mean, std, generator);
+}
+void bernoulli_(Tensor& x, double p, Generator& generator) {
+  draw(x, FillKind::bernoulli, p, 1, generator);
+}
+void fill_(Tensor& x, double value) {
+  launch(x.device(), Fill{.y = x.writable(), .kind = FillKind::constant, .a = value, .state = {}});
+}
+
+}  // namespace burin

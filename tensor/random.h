@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+#include "burin/tensor/tensor.h"
+
+namespace burin {
+
+/// A stream of random numbers: Philox 4x32-10 with its state {seed, offset} in device memory, so
+/// that a captured step draws new numbers at each replay. Every op that draws advances the offset
+/// by 1.
+class Generator {
+ public:
+  explicit Generator(uint64_t seed, Device device = Device::cpu());
+
+  /// [2] i64, for kernels.
+  Tensor& state() { return state_; }
+  /// What a checkpoint needs.
+  std::pair<uint64_t, uint64_t> seed_and_offset() const;
+  void set(uint64_t seed, uint64_t offset);
+
+ private:
+  Tensor state_;
+};
+
+/// In-place fills. Each draws with one generator call; equal seeds give equal tensors in any
+/// layout.
+void uniform_(Tensor& x, double low, double high, Generator& generator);
+void normal_(Tensor& x, double mean, double std, Generator& generator);
+/// Within ±2 standard deviations of the mean.
+void truncated_normal_(Tensor& x, double mean, double std, Generator& generator);
+/// 1 with probability p, else 0.
+void bernoulli_(Tensor& x, double p, Generator& generator);
+void fill_(Tensor& x, double value);
+
+}  // namespace burin

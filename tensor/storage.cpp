@@ -1,0 +1,26 @@
+#include "burin/tensor/storage.h"
+
+#include "burin/tensor/context.h"
+
+namespace burin {
+namespace {
+
+uint64_t next_id() {
+  static std::atomic<uint64_t> id{0};
+  return ++id;
+}
+
+}  // namespace
+
+Storage::Storage(size_t bytes, Device device)
+    : allocator_(allocator_of(device)), device_(device), bytes_(bytes), id_(next_id()) {
+  const Stream& stream = current_stream(device);
+  native_stream_ = stream.native();
+  data_ = allocator_->allocate(bytes, stream);
+}
+
+Storage::~Storage() {
+  allocator_->free(data_, bytes_, native_stream_);
+}
+
+}  // namespace burin
