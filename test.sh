@@ -28,8 +28,12 @@ for program in build/release/bin/burin_*_tests; do
   run_tests "${name%_tests}" "$program" --gtest_filter="$filter"
 done
 
+for rule in tests/house/*_test.sh; do
+  run_check "house_$(basename "$rule" _test.sh)" "$rule" build/release
+done
+
 if [ "$mode" = --all ]; then
-  run_check "an outside consumer" tests/package/run.sh build/release
+  run_check package tests/package/run.sh build/release
 fi
 
 finish
