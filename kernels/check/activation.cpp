@@ -1,4 +1,4 @@
-#include "burin/kernels/activation.h"
+#include "burin/kernels/check/activation.h"
 
 #include <cmath>
 #include <numbers>
@@ -6,13 +6,6 @@
 #include "burin/kernels/check/case.h"
 
 namespace burin::checks {
-namespace {
-
-/// The definition, and its derivative at x.
-struct ValueAndSlope {
-  double value;
-  double slope;
-};
 
 ValueAndSlope activation(Activation kind, double x) {
   switch (kind) {
@@ -38,6 +31,8 @@ ValueAndSlope activation(Activation kind, double x) {
   }
   return {};
 }
+
+namespace {
 
 bool saves_output(Activation kind) {
   return kind == Activation::relu || kind == Activation::sigmoid;

@@ -1,0 +1,314 @@
+#include "burin/kernels/conv2d.h"
+
+#include "burin/kernels/check/sum_of_products.h"
+
+namespace burin::checks {
+namespace {
+
+struct Conv2dCase {
+  const char* why;
+  Shape x;  // [N, C, H, W]
+  Shape w;  // [K, C / groups, R, S]
+  Conv2dParams params = {};
+  bool large = false;
+
+  Shape y() const { return {x[0], w[0], params.output_h(x[2], w[2]), params.output_w(x[3], w[3])}; }
+};
+
+constexpr Conv2dParams stride_pad(int64_t stride, int64_t pad) {
+  return {.stride_h = stride, .stride_w = stride, .pad_h = pad, .pad_w = pad};
+}
+
+const Conv2dCase small_cases[] = {
+    {"3×3, the middle of every ResNet", {2, 8, 7, 9}, {8, 8, 3, 3}, stride_pad(1, 1)},
+    {"3×3 with odd C and K and no pad", {2, 5, 8, 7}, {7, 5, 3, 3}},
+    {"3×3 over several tiles with tails", {1, 16, 13, 18}, {24, 16, 3, 3}, stride_pad(1, 1)},
+    {"3×3 with pad 2: the output is larger", {1, 3, 5, 4}, {5, 3, 3, 3}, stride_pad(1, 2)},
+    {"3×3 with stride 2, a ResNet stage's first", {2, 8, 9, 8}, {12, 8, 3, 3}, stride_pad(2, 1)},
+    {"ResNet stem", {2, 3, 32, 31}, {8, 3, 7, 7}, stride_pad(2, 3)},
+    {"1×1", {2, 8, 5, 7}, {16, 8, 1, 1}},
+    {"1×1 projection", {2, 8, 9, 9}, {16, 8, 1, 1}, stride_pad(2, 0)},
+    {"1×1 with a pad", {1, 3, 4, 4}, {5, 3, 1, 1}, stride_pad(1, 1)},
+    {"depthwise, ConvNeXt", {1, 12, 14, 14}, {12, 1, 7, 7}, {.pad_h = 3, .pad_w = 3, .groups = 12}},
+    {"depthwise with two filters a channel and stride",
+     {2, 5, 9, 8},
+     {10, 1, 3, 3},
+     {.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1, .groups = 5}},
+    {"groups", {2, 6, 7, 7}, {9, 2, 3, 3}, {.pad_h = 1, .pad_w = 1, .groups = 3}},
+    {"1×1 in groups", {2, 6, 5, 5}, {4, 3, 1, 1}, {.groups = 2}},
+    {"dilation",
+     {1, 4, 11, 12},
+     {6, 4, 3, 3},
+     {.pad_h = 2, .pad_w = 2, .dilation_h = 2, .dilation_w = 2}},
+    {"stride, pad, dilation and filter differ by direction",
+     {2, 3, 13, 10},
+     {4, 3, 3, 5},
+     {.stride_h = 1, .stride_w = 2, .pad_h = 0, .pad_w = 2, .dilation_h = 3, .dilation_w = 1}},
+    {"filter larger than image, only padding makes it fit",
+     {1, 1, 2, 2},
+     {1, 1, 5, 5},
+     stride_pad(1, 2)},
+    {"stride skips the last column", {1, 1, 6, 6}, {1, 1, 3, 3}, stride_pad(2, 0)},
+    {"stride larger than the filter leaves pixels unread",
+     {1, 2, 8, 8},
+     {3, 2, 2, 2},
+     stride_pad(3, 0)},
+    {"images of one pixel: only the centre tap counts",
+     {3, 9, 1, 1},
+     {5, 9, 3, 3},
+     stride_pad(1, 1)},
+    {"images of two pixels and a stride", {3, 4, 2, 2}, {6, 4, 3, 3}, stride_pad(2, 1)},
+    {"pad wider than the filter: some outputs see no pixel",
+     {1, 2, 2, 3},
+     {3, 2, 2, 2},
+     stride_pad(1, 3)},
+};
+
+struct EpilogueCase {
+  const char* why;
+  EpilogueParts parts;
+};
+
+const EpilogueCase epilogues[] = {
+    {"bias", {.bias = true}},
+    {"a folded BatchNorm and relu", {.bias = true, .activation = Activation::relu}},
+    {"the end of a residual block",
+     {.bias = true, .residual = true, .activation = Activation::relu}},
+    {"a residual alone", {.residual = true}},
+    {"gelu", {.bias = true, .activation = Activation::gelu}},
+    {"gelu_tanh", {.activation = Activation::gelu_tanh}},
+    {"sigmoid", {.bias = true, .activation = Activation::sigmoid}},
+};
+
+/// Geometries that every epilogue is tried behind: one for each kind of algorithm.
+const Conv2dCase epilogue_cases[] = {
+    {"behind 3×3", {2, 8, 7, 9}, {11, 8, 3, 3}, stride_pad(1, 1)},
+    {"behind a strided 3×3", {2, 8, 7, 9}, {11, 8, 3, 3}, stride_pad(2, 1)},
+    {"behind 1×1", {2, 8, 5, 7}, {11, 8, 1, 1}},
+    {"behind depthwise", {2, 6, 7, 7}, {6, 1, 3, 3}, {.pad_h = 1, .pad_w = 1, .groups = 6}},
+};
+
+/// The convolutions of ResNet18 at 224×224, batch 16.
+const Conv2dCase resnet18_cases[] = {
+    {"ResNet18 stem", {16, 3, 224, 224}, {64, 3, 7, 7}, stride_pad(2, 3), true},
+    {"ResNet18 layer1", {16, 64, 56, 56}, {64, 64, 3, 3}, stride_pad(1, 1), true},
+    {"ResNet18 layer2.0", {16, 64, 56, 56}, {128, 64, 3, 3}, stride_pad(2, 1), true},
+    {"ResNet18 layer2 projection", {16, 64, 56, 56}, {128, 64, 1, 1}, stride_pad(2, 0), true},
+    {"ResNet18 layer2", {16, 128, 28, 28}, {128, 128, 3, 3}, stride_pad(1, 1), true},
+    {"ResNet18 layer3.0", {16, 128, 28, 28}, {256, 128, 3, 3}, stride_pad(2, 1), true},
+    {"ResNet18 layer3 projection", {16, 128, 28, 28}, {256, 128, 1, 1}, stride_pad(2, 0), true},
+    {"ResNet18 layer3", {16, 256, 14, 14}, {256, 256, 3, 3}, stride_pad(1, 1), true},
+    {"ResNet18 layer4.0", {16, 256, 14, 14}, {512, 256, 3, 3}, stride_pad(2, 1), true},
+    {"ResNet18 layer4 projection", {16, 256, 14, 14}, {512, 256, 1, 1}, stride_pad(2, 0), true},
+    {"ResNet18 layer4", {16, 512, 7, 7}, {512, 512, 3, 3}, stride_pad(1, 1), true},
+    {"ResNet18 on 28×28, layer3", {64, 256, 2, 2}, {256, 256, 3, 3}, stride_pad(1, 1), true},
+    {"ResNet18 on 28×28, layer4", {64, 512, 1, 1}, {512, 512, 3, 3}, stride_pad(1, 1), true},
+};
+
+/// Gradients have mean 0: with a mean, a large batch's sum would measure the size of the sum, not
+/// its rounding.
+Values gradient_values() {
+  const Values normal = normal_values();
+  return [normal](int64_t i, uint32_t word) { return normal(i, word) - 0.25; };
+}
+
+/// The geometry with its extents by name, for the definitions.
+struct Geometry {
+  int64_t N, C, H, W, K, R, S, P, Q;
+  int64_t group_c, group_k;  // channels of x and of y in a group
+  Conv2dParams params;
+
+  explicit Geometry(const Conv2dCase& c)
+      : N(c.x[0]),
+        C(c.x[1]),
+        H(c.x[2]),
+        W(c.x[3]),
+        K(c.w[0]),
+        R(c.w[2]),
+        S(c.w[3]),
+        P(c.y()[2]),
+        Q(c.y()[3]),
+        group_c(c.w[1]),
+        group_k(c.w[0] / c.params.groups),
+        params(c.params) {}
+
+  int64_t x_at(int64_t n, int64_t c, int64_t h, int64_t w) const {
+    return ((n * C + c) * H + h) * W + w;
+  }
+  int64_t w_at(int64_t k, int64_t c, int64_t r, int64_t s) const {
+    return ((k * group_c + c) * R + r) * S + s;
+  }
+  int64_t y_at(int64_t n, int64_t k, int64_t p, int64_t q) const {
+    return ((n * K + k) * P + p) * Q + q;
+  }
+  /// The row and column of x under tap (r, s) of output (p, q); outside the image where padded.
+  int64_t row(int64_t p, int64_t r) const {
+    return p * params.stride_h - params.pad_h + r * params.dilation_h;
+  }
+  int64_t column(int64_t q, int64_t s) const {
+    return q * params.stride_w - params.pad_w + s * params.dilation_w;
+  }
+  bool inside(int64_t h, int64_t w) const { return h >= 0 && h < H && w >= 0 && w < W; }
+
+  double flops() const {
+    return 2 * static_cast<double>(N * K * P * Q) * static_cast<double>(group_c * R * S);
+  }
+};
+
+double bytes_of(const ConstView& a, const ConstView& b, const ConstView& c) {
+  double bytes = 0;
+  for (const ConstView* view : {&a, &b, &c}) {
+    bytes += static_cast<double>(view->numel()) * static_cast<double>(size_of(view->dtype));
+  }
+  return bytes;
+}
+
+struct Storage {
+  DType dtype;
+  Layout layout;
+  bool keyed = false;
+};
+
+Problem<Conv2dForward> forward(Operands& operands, const Conv2dCase& c, const Storage& storage,
+                               const EpilogueParts& parts) {
+  const View x = operands.input(storage.dtype, c.x, storage.layout);
+  View w = operands.input(storage.dtype, c.w, storage.layout);
+  if (storage.keyed) operands.name_content(w);
+  const View y = operands.output(storage.dtype, c.y(), storage.layout);
+  const Epilogue epilogue = make_epilogue(operands, parts, y, c.w[0]);
+
+  const Geometry g(c);
+  const LazyValues xs(operands, x), ws(operands, w);
+  const EpilogueDefinition finish(operands, epilogue);
+  const auto expected = [=, shape = c.y()](int64_t i) {
+    const Dims at = coordinates_of(i, shape);
+    const int64_t n = at[0], k = at[1], p = at[2], q = at[3];
+    Sum sum;
+    for (int64_t cc = 0; cc < g.group_c; ++cc) {
+      for (int64_t r = 0; r < g.R; ++r) {
+        for (int64_t s = 0; s < g.S; ++s) {
+          const int64_t h = g.row(p, r), v = g.column(q, s);
+          if (!g.inside(h, v)) continue;
+          const int64_t channel = k / g.group_k * g.group_c + cc;
+          sum.add(xs[g.x_at(n, channel, h, v)] * ws[g.w_at(k, cc, r, s)]);
+        }
+      }
+    }
+    return finish(sum, i, k);
+  };
+  return {{x, w, y, c.params, epilogue}, {{"y", y, expected}}, g.flops(), bytes_of(x, w, y)};
+}
+
+Problem<Conv2dBackwardData> backward_data(Operands& operands, const Conv2dCase& c,
+                                          const Storage& storage) {
+  const View dy = operands.input(storage.dtype, c.y(), storage.layout, gradient_values());
+  View w = operands.input(storage.dtype, c.w, storage.layout);
+  if (storage.keyed) operands.name_content(w);
+  const View dx = operands.output(storage.dtype, c.x, storage.layout);
+
+  const Geometry g(c);
+  const LazyValues dys(operands, dy), ws(operands, w);
+  const auto expected = [=, shape = c.x](int64_t i) {
+    const Dims at = coordinates_of(i, shape);
+    const int64_t n = at[0], channel = at[1], h = at[2], v = at[3];
+    const int64_t group = channel / g.group_c;
+    Sum sum;
+    for (int64_t r = 0; r < g.R; ++r) {
+      for (int64_t s = 0; s < g.S; ++s) {
+        // The output (p, q) whose tap (r, s) lies on (h, v), if there is one.
+        const int64_t down = h + g.params.pad_h - r * g.params.dilation_h;
+        const int64_t right = v + g.params.pad_w - s * g.params.dilation_w;
+        if (down < 0 || right < 0) continue;
+        if (down % g.params.stride_h != 0 || right % g.params.stride_w != 0) continue;
+        const int64_t p = down / g.params.stride_h, q = right / g.params.stride_w;
+        if (p >= g.P || q >= g.Q) continue;
+        for (int64_t k = group * g.group_k; k < (group + 1) * g.group_k; ++k) {
+          sum.add(dys[g.y_at(n, k, p, q)] * ws[g.w_at(k, channel % g.group_c, r, s)]);
+        }
+      }
+    }
+    return sum.expected();
+  };
+  return {{dy, w, dx, c.params}, {{"dx", dx, expected}}, g.flops(), bytes_of(dy, w, dx)};
+}
+
+Problem<Conv2dBackwardWeight> backward_weight(Operands& operands, const Conv2dCase& c,
+                                              const Storage& storage, DType dw_dtype) {
+  const View dy = operands.input(storage.dtype, c.y(), storage.layout, gradient_values());
+  const View x = operands.input(storage.dtype, c.x, storage.layout);
+  const View dw = operands.output(dw_dtype, c.w, storage.layout);
+
+  const Geometry g(c);
+  const LazyValues dys(operands, dy), xs(operands, x);
+  const auto expected = [=, shape = c.w](int64_t i) {
+    const Dims at = coordinates_of(i, shape);
+    const int64_t k = at[0], cc = at[1], r = at[2], s = at[3];
+    const int64_t channel = k / g.group_k * g.group_c + cc;
+    Sum sum;
+    for (int64_t n = 0; n < g.N; ++n) {
+      for (int64_t p = 0; p < g.P; ++p) {
+        for (int64_t q = 0; q < g.Q; ++q) {
+          const int64_t h = g.row(p, r), v = g.column(q, s);
+          if (!g.inside(h, v)) continue;
+          sum.add(dys[g.y_at(n, k, p, q)] * xs[g.x_at(n, channel, h, v)]);
+        }
+      }
+    }
+    return sum.expected();
+  };
+  return {{dy, x, dw, c.params}, {{"dw", dw, expected}}, g.flops(), bytes_of(dy, x, dw)};
+}
+
+std::string describe(const Conv2dCase& c) {
+  const auto pair = [](const char* name, int64_t h, int64_t w, int64_t usual) {
+    if (h == usual && w == usual) return std::string();
+    return h == w ? str(' ', name, ' ', h) : str(' ', name, ' ', h, 'x', w);
+  };
+  const Conv2dParams& p = c.params;
+  return str("x ", c.x, " w ", c.w, pair("stride", p.stride_h, p.stride_w, 1),
+             pair("pad", p.pad_h, p.pad_w, 0), pair("dilation", p.dilation_h, p.dilation_w, 1),
+             p.groups == 1 ? "" : str(" groups ", p.groups));
+}
+
+/// The three directions of one geometry.
+void add_directions(Cases& list, const Conv2dCase& c, const Storage& storage) {
+  const std::string keyed = storage.keyed ? " keyed" : "";
+  const CaseInfo info{c.why, describe(c) + keyed, storage.dtype, storage.layout, c.large};
+  list.add<Conv2dForward>(info, [=](Operands& o) { return forward(o, c, storage, {}); });
+  list.add<Conv2dBackwardData>(info, [=](Operands& o) { return backward_data(o, c, storage); });
+  if (storage.keyed && !c.large) return;  // the weight gradient has no weight to keep
+  for (const DType dw_dtype : {storage.dtype, DType::f32}) {
+    CaseInfo weight_info = info;
+    weight_info.problem = str(describe(c), " -> ", dw_dtype);
+    list.add<Conv2dBackwardWeight>(
+        weight_info, [=](Operands& o) { return backward_weight(o, c, storage, dw_dtype); });
+    if (storage.dtype == DType::f32) break;
+  }
+}
+
+}  // namespace
+
+void add_cases_conv2d(Cases& list) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+    for (const Layout layout : {Layout::nhwc, Layout::nchw}) {
+      for (const Conv2dCase& c : small_cases) add_directions(list, c, {dtype, layout});
+      add_directions(list, small_cases[0], {dtype, layout, true});
+      for (const Conv2dCase& c : epilogue_cases) {
+        for (const EpilogueCase& e : epilogues) {
+          const CaseInfo info{str(e.why, ", ", c.why), describe(c) + describe(e.parts), dtype,
+                              layout};
+          list.add<Conv2dForward>(info, [=, parts = e.parts](Operands& o) {
+            return forward(o, c, {dtype, layout}, parts);
+          });
+        }
+      }
+    }
+  }
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const Conv2dCase& c : resnet18_cases) {
+      add_directions(list, c, {dtype, Layout::nhwc, true});
+    }
+  }
+}
+
+}  // namespace burin::checks
