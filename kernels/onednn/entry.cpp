@@ -1,4 +1,5 @@
 // oneDNN as a family of implementations.
+#include "burin/kernels/onednn/support/dnnl.h"
 #include "burin/kernels/plugin.h"
 
 namespace burin {
@@ -6,5 +7,6 @@ void register_onednn(Registry& registry);  // generated
 }
 
 extern "C" burin::PluginInfo burin_plugin() {
-  return {burin::release, burin::contracts_hash, "onednn", nullptr, burin::register_onednn};
+  return {burin::release, burin::contracts_hash, "onednn", burin::onednn::why_unavailable,
+          burin::register_onednn};
 }

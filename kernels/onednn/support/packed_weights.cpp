@@ -1,0 +1,50 @@
+#include "burin/kernels/onednn/support/packed_weights.h"
+
+#include <algorithm>
+
+namespace burin::onednn {
+namespace {
+
+void reorder(const Handle& handle, dnnl::memory from, dnnl::memory to) {
+  dnnl::reorder(from, to).execute(handle.stream, from, to);
+}
+
+}  // namespace
+
+dnnl::memory PackedWeights::get(const Handle& handle, const ConstView& view,
+                                const dnnl::memory::desc& from, const dnnl::memory::desc& to) {
+  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.storage == view.key.storage && entry.data == view.data &&
+           entry.packed.get_desc() == to;
+  });
+  if (found != entries_.end()) {
+    entries_.splice(entries_.begin(), entries_, found);
+  } else {
+    if (entries_.size() >= most) entries_.pop_back();
+    entries_.push_front({view.key.storage, view.data, ~view.key.version, {to, handle.engine}});
+  }
+  Entry& entry = entries_.front();
+  if (entry.version != view.key.version) {
+    reorder(handle, wrap(handle, from, view.data), entry.packed);
+    entry.version = view.key.version;
+  }
+  return entry.packed;
+}
+
+size_t packing_bytes(const ConstView& view, const dnnl::memory::desc& from,
+                     const dnnl::memory::desc& to) {
+  const bool needed = from != to && !view.key;
+  return needed ? Workspace::room_for<std::byte>(to.get_size()) : 0;
+}
+
+dnnl::memory packed(Stream& stream, const ConstView& view, const dnnl::memory::desc& from,
+                    const dnnl::memory::desc& to, Workspace& workspace) {
+  const Handle& handle = stream.state<Handle>();
+  if (from == to) return wrap(handle, from, view.data);
+  if (view.key) return stream.state<PackedWeights>().get(handle, view, from, to);
+  const dnnl::memory result = wrap(handle, to, workspace.take<std::byte>(to.get_size()));
+  reorder(handle, wrap(handle, from, view.data), result);
+  return result;
+}
+
+}  // namespace burin::onednn
