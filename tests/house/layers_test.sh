@@ -4,41 +4,34 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/folders.sh"
 
-below() {  # what the files of a folder may include, as folders
-  case $1 in
-    kernels/base) echo kernels/base ;;
-    kernels) echo kernels kernels/base ;;
-    kernels/*) echo "$1" kernels kernels/base ;;
-    tensor) echo tensor kernels kernels/base ;;
-    nn) echo nn tensor kernels kernels/base ;;
-    models) echo models nn tensor kernels kernels/base ;;
-    data) echo data tensor kernels kernels/base ;;
-    apps) echo apps models data nn tensor kernels kernels/check kernels/base ;;
-  esac
-}
-
-# The layer of a path: kernels/cpu/support/gemm.h → kernels/cpu; tensor/ops/add.h → tensor.
-layer_of() {
-  case $1 in
-    kernels/*/*) echo "$1" | cut -d / -f 1,2 ;;
-    *) echo "${1%%/*}" ;;
-  esac
-}
-
-broken=0
-while IFS=: read -r file line include; do
-  header=${include#*\"}
-  header=${header%%\"*}
-  case $header in
-    burin/version.h) continue ;;
-    burin/*) ;;
-    *) echo "$file:$line: $header is not named \"burin/…\""; broken=1; continue ;;
-  esac
-  from=$(layer_of "$file") to=$(layer_of "${header#burin/}")
-  if [[ " $(below "$from") " != *" $to "* ]]; then
-    echo "$file:$line: $from may not include from $to"
-    broken=1
-  fi
-done < <(grep -rnE '^ *# *include +"' --include=*.h --include=*.cpp --include=*.cu \
-  "${library[@]}" apps 2>/dev/null)
-exit $broken
+find "${library[@]}" apps -name '*.h' -o -name '*.cpp' -o -name '*.cu' 2>/dev/null | xargs awk '
+  BEGIN {  # what the files of a folder may include besides their own folder
+    below["kernels/base"] = " "
+    below["kernels"] = " kernels/base "
+    below["family"] = " kernels kernels/base "  # kernels/cpu, …, and kernels/check
+    below["tensor"] = " kernels kernels/base "
+    below["nn"] = " tensor kernels kernels/base "
+    below["models"] = " nn tensor kernels kernels/base "
+    below["data"] = " tensor kernels kernels/base "
+    below["apps"] = " models data nn tensor kernels kernels/check kernels/base "
+  }
+  # kernels/cpu/support/gemm.h → kernels/cpu; tensor/ops/add.h → tensor
+  function layer(path, parts) {
+    return split(path, parts, "/") > 2 && parts[1] == "kernels" ? parts[1] "/" parts[2] : parts[1]
+  }
+  /^ *# *include +"/ {
+    split($0, quoted, "\"")
+    header = quoted[2]
+    if (header == "burin/version.h") next
+    from = layer(FILENAME)
+    to = layer(substr(header, 7))
+    allowed = below[from] ? below[from] : below["family"]
+    if (header !~ /^burin\//) {
+      broken = 1
+      printf "%s:%d: %s is not named \"burin/…\"\n", FILENAME, FNR, header
+    } else if (from != to && !index(allowed, " " to " ")) {
+      broken = 1
+      printf "%s:%d: %s may not include from %s\n", FILENAME, FNR, from, to
+    }
+  }
+  END { exit broken }'
