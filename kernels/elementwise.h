@@ -10,7 +10,7 @@ enum class BinaryKind : uint8_t { add, subtract, multiply, divide, maximum, mini
 /// the ranks.) maximum and minimum yield NaN where either side is NaN.
 struct ElementwiseBinary {
   static constexpr std::string_view name = "elementwise_binary";
-  ConstView a;  // f32, bf16, f16 or i64; any strides
+  ConstView a;  // f32, bf16, f16, or i64 (wraps around; not for divide); any strides
   ConstView b;  // dtype and rank of a
   View y;       // dtype of a, the broadcast shape, any strides; may be a or b where shapes agree
   BinaryKind kind;

@@ -1,0 +1,192 @@
+#include "burin/kernels/elementwise.h"
+
+#include <cmath>
+
+#include "burin/kernels/base/parallel.h"
+#include "burin/kernels/cpu/support/convert.h"
+#include "burin/kernels/cpu/support/loop_nest.h"
+#include "burin/kernels/registry.h"
+
+namespace burin::cpu {
+namespace {
+
+constexpr int64_t grain = 16 * 1024;  // elements a thread should have before a second one helps
+
+/// Calls use(f) with the function of two floats.
+template <class Use>
+void with_binary(BinaryKind kind, const Use& use) {
+  switch (kind) {
+    case BinaryKind::add:
+      return use([](float a, float b) { return a + b; });
+    case BinaryKind::subtract:
+      return use([](float a, float b) { return a - b; });
+    case BinaryKind::multiply:
+      return use([](float a, float b) { return a * b; });
+    case BinaryKind::divide:
+      return use([](float a, float b) { return a / b; });
+    case BinaryKind::maximum:  // a NaN in b fails the first test and is taken, one in a by the
+                               // second
+      return use([](float a, float b) { return a > b || a != a ? a : b; });
+    case BinaryKind::minimum:
+      return use([](float a, float b) { return a < b || a != a ? a : b; });
+  }
+}
+
+/// The same of two integers, which wrap around where they overflow.
+template <class Use>
+void with_integer_binary(BinaryKind kind, const Use& use) {
+  const auto wrapping = [](auto f) {
+    return [f](int64_t a, int64_t b) {
+      return static_cast<int64_t>(f(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+    };
+  };
+  switch (kind) {
+    case BinaryKind::add:
+      return use(wrapping([](uint64_t a, uint64_t b) { return a + b; }));
+    case BinaryKind::subtract:
+      return use(wrapping([](uint64_t a, uint64_t b) { return a - b; }));
+    case BinaryKind::multiply:
+      return use(wrapping([](uint64_t a, uint64_t b) { return a * b; }));
+    case BinaryKind::maximum:
+      return use([](int64_t a, int64_t b) { return std::max(a, b); });
+    case BinaryKind::minimum:
+      return use([](int64_t a, int64_t b) { return std::min(a, b); });
+    case BinaryKind::divide:
+      return;  // refused
+  }
+}
+
+/// One row. Strides of 1 and 0 (a broadcast value) have loops of their own, which vectorise. The
+/// simd pragma holds also in place: an iteration reads only the element it writes.
+template <class T, class F>
+void binary_row(const F& f, std::array<int64_t, 3> stride, T* y, const T* a, const T* b,
+                int64_t count) {
+  using A = Arithmetic<T>;
+  const auto [ys, as, bs] = stride;
+  if (ys == 1 && as == 1 && bs == 1) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = T(f(A(a[i]), A(b[i])));
+  } else if (ys == 1 && as == 1 && bs == 0) {
+    const A value = A(*b);
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = T(f(A(a[i]), value));
+  } else if (ys == 1 && as == 0 && bs == 1) {
+    const A value = A(*a);
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = T(f(value, A(b[i])));
+  } else {
+    for (int64_t i = 0; i < count; ++i) y[i * ys] = T(f(A(a[i * as]), A(b[i * bs])));
+  }
+}
+
+/// True if y is the shape that a and b, of equal rank, broadcast to.
+bool stretches_to(const Shape& a, const Shape& b, const Shape& y) {
+  if (a.rank() != y.rank() || b.rank() != y.rank()) return false;
+  for (int i = 0; i < y.rank(); ++i) {
+    if (a[i] != b[i] && a[i] != 1 && b[i] != 1) return false;
+    if (y[i] != (a[i] == 1 ? b[i] : a[i])) return false;
+  }
+  return true;
+}
+
+/// Strides of `x` seen in the broadcast shape: 0 along what stretches.
+Strides stretched(const ConstView& x, const Shape& shape) {
+  Strides strides = x.strides;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (x.dim(i) == 1 && shape[i] != 1) strides[i] = 0;
+  }
+  return strides;
+}
+
+template <class T, class F>
+void run_binary_with(const ElementwiseBinary& op, const F& f) {
+  const Strides as = stretched(op.a, op.y.shape);
+  const Strides bs = stretched(op.b, op.y.shape);
+  const LoopNest<3> nest = make_loop_nest<3>(op.y.shape, {&op.y.strides, &as, &bs});
+  T* const y = op.y.as<T>();
+  const T* const a = op.a.as<T>();
+  const T* const b = op.b.as<T>();
+  parallel_for(nest.numel, grain, [&](int64_t begin, int64_t end) {
+    for_each_row(nest, begin, end, [&](const std::array<int64_t, 3>& at, int64_t count) {
+      binary_row<T>(f, nest.inner().stride, y + at[0], a + at[1], b + at[2], count);
+    });
+  });
+}
+
+Refusal accepts_binary(const ElementwiseBinary& op, const Context& /*context*/) {
+  const DType dtype = op.a.dtype;
+  if (!is_floating(dtype) && dtype != DType::i64) return str("dtype ", dtype);
+  if (op.b.dtype != dtype || op.y.dtype != dtype) return "a, b and y have different dtypes";
+  if (dtype == DType::i64 && op.kind == BinaryKind::divide) return "i64 is not divided";
+  return stretches_to(op.a.shape, op.b.shape, op.y.shape)
+             ? ""
+             : str("y ", op.y.shape, " is not the broadcast shape of ", op.a.shape, " and ",
+                   op.b.shape);
+}
+
+void run_binary(const ElementwiseBinary& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  if (op.a.dtype == DType::i64) {
+    return with_integer_binary(op.kind, [&](auto f) { run_binary_with<int64_t>(op, f); });
+  }
+  visit_floating(op.a.dtype, [&](auto tag) {
+    with_binary(op.kind, [&](auto f) { run_binary_with<typename decltype(tag)::type>(op, f); });
+  });
+}
+
+/// Calls use(f) with the function of one float.
+template <class Use>
+void with_unary(const ElementwiseUnary& op, const Use& use) {
+  switch (op.kind) {
+    case UnaryKind::affine:
+      return use([scale = op.scale, shift = op.shift](float x) { return scale * x + shift; });
+    case UnaryKind::exp:
+      return use([](float x) { return std::exp(x); });
+    case UnaryKind::log:
+      return use([](float x) { return std::log(x); });
+    case UnaryKind::sqrt:
+      return use([](float x) { return std::sqrt(x); });
+    case UnaryKind::reciprocal:
+      return use([](float x) { return 1 / x; });
+    case UnaryKind::abs:
+      return use([](float x) { return std::abs(x); });
+    case UnaryKind::sign:  // the last x is ±0 or NaN
+      return use([](float x) { return x > 0 ? 1.0f : x < 0 ? -1.0f : x; });
+  }
+}
+
+Refusal accepts_unary(const ElementwiseUnary& op, const Context& /*context*/) {
+  if (!is_floating(op.x.dtype)) return str("dtype ", op.x.dtype);
+  if (op.y.dtype != op.x.dtype) return "x and y have different dtypes";
+  if (op.x.shape != op.y.shape) return str("x ", op.x.shape, " and y ", op.y.shape, " differ");
+  return make_loop_nest<2>(op.y.shape, {&op.y.strides, &op.x.strides}).is_flat()
+             ? ""
+             : "x and y are not dense in one layout";
+}
+
+void run_unary(const ElementwiseUnary& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  visit_floating(op.x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    with_unary(op, [&](auto f) {
+      const T* const x = op.x.as<T>();
+      T* const y = op.y.as<T>();
+      parallel_for(op.x.numel(), grain, [&](int64_t begin, int64_t end) {
+#pragma omp simd
+        for (int64_t i = begin; i < end; ++i) y[i] = T(f(float(x[i])));
+      });
+    });
+  });
+}
+
+}  // namespace
+}  // namespace burin::cpu
+
+namespace burin {
+
+void register_cpu_elementwise(Registry& registry) {
+  registry.add<ElementwiseBinary>(
+      {.name = "cpu", .accepts = cpu::accepts_binary, .run = cpu::run_binary});
+  registry.add<ElementwiseUnary>(
+      {.name = "cpu", .accepts = cpu::accepts_unary, .run = cpu::run_unary});
+}
+
+}  // namespace burin
