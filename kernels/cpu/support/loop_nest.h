@@ -94,6 +94,7 @@ LoopNest<n> make_loop_nest(const Shape& shape, const std::array<const Strides*, 
 /// element. Any range will do, so threads may split the elements evenly.
 template <int n, class Row>
 void for_each_row(const LoopNest<n>& nest, int64_t begin, int64_t end, const Row& row) {
+  if (begin >= end) return;
   std::array<int64_t, Dims::max_rank> at{};
   std::array<int64_t, n> offset{};
   int64_t rest = begin;
