@@ -4,7 +4,8 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/folders.sh"
 
-find "${library[@]}" apps -name '*.h' -o -name '*.cpp' -o -name '*.cu' 2>/dev/null | xargs awk '
+mapfile -t layers < <(existing "${library[@]}" apps)
+find "${layers[@]}" -regex '.*[.]\(h\|cpp\|cu\)' -print0 | xargs -0 awk '
   BEGIN {  # what the files of a folder may include besides their own folder
     below["kernels/base"] = " "
     below["kernels"] = " kernels/base "
