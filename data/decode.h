@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <ostream>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "burin/data/image.h"
+
+namespace burin::data {
+
+enum class ImageFormat : uint8_t { jpeg, png, webp, bmp, gif, tga, psd, hdr, pnm };
+
+/// "jpeg", "png", …
+std::string_view name_of(ImageFormat format);
+std::ostream& operator<<(std::ostream& out, ImageFormat format);
+
+/// The format by content; the file's name is never asked. Nothing for what we can't read.
+std::optional<ImageFormat> detect_format(std::span<const uint8_t> bytes);
+/// The format that an extension (with its dot, any case) promises, or nothing.
+std::optional<ImageFormat> format_of_extension(std::string_view extension);
+
+struct DecodeOptions {
+  int64_t max_pixels = 50'000'000;  // checked before anything is allocated for the pixels
+  bool exif_orientation = false;    // turn the image upright as its EXIF says; PIL does not
+};
+
+/// How the file stores its pixels, before we make them RGB.
+struct SourceInfo {
+  ImageFormat format = ImageFormat::jpeg;
+  std::string mode = "rgb";  // "rgb", "grey", "palette" or "cmyk"; with "+alpha"
+  int bits = 8;              // a channel
+  bool animated = false;     // more than one frame: the first is taken
+  int orientation = 1;       // EXIF, 1 to 8
+  int warnings = 0;          // what the library complained about and got over
+};
+
+struct Decoded {
+  Image image;
+  SourceInfo source;
+};
+
+/// Decodes an image file held in memory to RGB, first frame, as PIL's `convert("RGB")`: grey
+/// becomes three equal channels, a palette is looked up, alpha is dropped. Of 16 bits the upper 8
+/// are taken (PIL does so for colour; its 16-bit grey comes out white). docs/image_formats.md has
+/// the details.
+///
+/// Throws Error "<name>: <reason>" for anything that is not a sound image: unknown format,
+/// truncated, corrupt, or more than `max_pixels`.
+Decoded decode_with_info(std::span<const uint8_t> bytes, std::string_view name,
+                         const DecodeOptions& options = {});
+Image decode(std::span<const uint8_t> bytes, std::string_view name,
+             const DecodeOptions& options = {});
+/// Reads and decodes one file.
+Image load_image(const std::filesystem::path& path, const DecodeOptions& options = {});
+
+}  // namespace burin::data

@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "burin/data/decoders.h"
+#include "burin/kernels/base/error.h"
+
+// The library's code is compiled here and nowhere else; its own checks must not abort us.
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_NO_STDIO
+#define STBI_NO_JPEG
+#define STBI_NO_PNG
+#define STBI_NO_PIC
+#define STBI_ASSERT(x) static_cast<void>(x)
+#include <stb/stb_image.h>
+
+namespace burin::data {
+namespace {
+
+/// Feeds stb_image and notices when it asks for bytes past the end: left alone it would read zeros
+/// there and call a truncated file sound.
+struct Source {
+  std::span<const uint8_t> bytes;
+  size_t position = 0;
+  const char* buffer = nullptr;  // the library's own, known from its first read
+  bool past_end = false;
+};
+
+int source_read(void* user, char* to, int count) {
+  auto* source = static_cast<Source*>(user);
+  const size_t step =
+      std::min(static_cast<size_t>(std::max(count, 0)), source->bytes.size() - source->position);
+  // Its own buffer is filled greedily, so there only nothing is too little; what is read to any
+  // other place is wanted whole.
+  if (source->buffer == nullptr) source->buffer = to;
+  const bool greedy = to == source->buffer;
+  if (step == 0 || (!greedy && step < static_cast<size_t>(count))) source->past_end = true;
+  if (step > 0) std::memcpy(to, source->bytes.data() + source->position, step);
+  source->position += step;
+  return static_cast<int>(step);
+}
+
+void source_skip(void* user, int count) {
+  auto* source = static_cast<Source*>(user);
+  // Backwards within what was read: stb_image never does, a hostile length could ask for it.
+  const int64_t wanted = static_cast<int64_t>(source->position) + count;
+  const auto end = static_cast<int64_t>(source->bytes.size());
+  if (wanted > end || wanted < 0) source->past_end = true;
+  source->position = static_cast<size_t>(std::clamp<int64_t>(wanted, 0, end));
+}
+
+int source_at_end(void* user) {
+  const auto* source = static_cast<const Source*>(user);
+  return source->position >= source->bytes.size() ? 1 : 0;
+}
+
+constexpr stbi_io_callbacks callbacks = {source_read, source_skip, source_at_end};
+
+struct Free {
+  void operator()(uint8_t* memory) const { stbi_image_free(memory); }
+};
+
+std::string mode_of(int channels) {
+  const std::string mode = channels <= 2 ? "grey" : "rgb";
+  return channels % 2 == 0 ? mode + "+alpha" : mode;
+}
+
+uint32_t little_endian(std::span<const uint8_t> bytes, size_t offset, size_t count) {
+  check(offset + count <= bytes.size(), "bmp is truncated");
+  uint32_t value = 0;
+  for (size_t i = count; i-- > 0;) value = value << 8 | bytes[offset + i];
+  return value;
+}
+
+/// The same BMP with a palette of all 2^depth entries, or nothing where there is no palette.
+/// stb_image looks up what the file leaves out in memory it never wrote; here it is black.
+std::vector<uint8_t> with_full_palette(std::span<const uint8_t> bytes) {
+  const size_t pixels = little_endian(bytes, 10, 4);
+  const size_t header = little_endian(bytes, 14, 4);
+  const bool is_core = header == 12;  // OS/2 1.x: shorter fields, entries of three bytes
+  const uint32_t depth = little_endian(bytes, is_core ? 24 : 28, 2);
+  const uint32_t compression = is_core ? 0 : little_endian(bytes, 30, 4);
+  check(compression != 1 && compression != 2, "run-length-encoded BMP is not supported");
+  const size_t palette = 14 + header;
+  if (depth > 8 || header > 124) return {};
+  check(palette < pixels, "corrupt bmp: it has no palette");
+  check(pixels <= bytes.size(), "bmp is truncated");
+  const size_t full = (size_t{1} << depth) * (is_core ? 3 : 4);
+  std::vector<uint8_t> result(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(pixels));
+  result.resize(palette + full);  // an entry more or less, whatever the header counts
+  const size_t offset = result.size();
+  for (size_t i = 0; i < 4; ++i) result[10 + i] = static_cast<uint8_t>(offset >> 8 * i);
+  result.insert(result.end(), bytes.begin() + static_cast<ptrdiff_t>(pixels), bytes.end());
+  return result;
+}
+
+/// stb_image misreads PNM with another maximum than 255: it neither scales nor swaps bytes.
+void check_pnm_maximum(std::span<const uint8_t> bytes) {
+  int numbers = 0;
+  int64_t value = 0;
+  size_t i = 2;
+  while (i < bytes.size() && numbers < 3) {
+    if (bytes[i] == '#') {
+      while (i < bytes.size() && bytes[i] != '\n') ++i;
+    } else if (bytes[i] >= '0' && bytes[i] <= '9') {
+      value = 0;
+      for (; i < bytes.size() && bytes[i] >= '0' && bytes[i] <= '9'; ++i) {
+        value = std::min<int64_t>(value * 10 + (bytes[i] - '0'), 1 << 30);
+      }
+      check(value < 1 << 30, "corrupt PNM: a number in its header is too large");
+      ++numbers;
+    } else {
+      ++i;
+    }
+  }
+  check(numbers == 3, "PNM is truncated within its header");
+  check(value == 255, "PNM with a maximum of ", value, " is not supported, only 255");
+}
+
+}  // namespace
+
+Decoded decode_stb(std::span<const uint8_t> bytes, ImageFormat format,
+                   const DecodeOptions& options) {
+  if (format == ImageFormat::pnm) check_pnm_maximum(bytes);
+  std::vector<uint8_t> mended;
+  if (format == ImageFormat::bmp) mended = with_full_palette(bytes);
+  if (!mended.empty()) bytes = mended;
+  int width = 0;
+  int height = 0;
+  int channels = 0;
+  Source header{bytes};
+  const bool known = stbi_info_from_callbacks(&callbacks, &header, &width, &height, &channels) != 0;
+  check(known, "unsupported or corrupt ", format, ": ", stbi_failure_reason());
+  check_size(width, std::abs(int64_t{height}), options);  // a BMP is top-down if it is negative
+
+  Source source{bytes};
+  const std::unique_ptr<uint8_t, Free> pixels(
+      stbi_load_from_callbacks(&callbacks, &source, &width, &height, &channels, 3));
+  check(!source.past_end, format, " is truncated");
+  check(pixels != nullptr, "unsupported or corrupt ", format, ": ", stbi_failure_reason());
+  Decoded decoded;
+  decoded.image = Image(width, height);
+  std::copy_n(pixels.get(), decoded.image.pixels.size(), decoded.image.pixels.data());
+  decoded.source = {.format = format, .mode = mode_of(channels)};
+  return decoded;
+}
+
+}  // namespace burin::data

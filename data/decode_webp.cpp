@@ -1,0 +1,69 @@
+#include <webp/decode.h>
+#include <webp/demux.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "burin/data/decoders.h"
+#include "burin/data/exif.h"
+#include "burin/kernels/base/error.h"
+
+namespace burin::data {
+namespace {
+
+struct DeleteDemuxer {
+  void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
+};
+using Demuxer = std::unique_ptr<WebPDemuxer, DeleteDemuxer>;
+
+int orientation_of(const WebPDemuxer* demuxer) {
+  WebPChunkIterator chunk{};
+  int orientation = 1;
+  if (WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk) != 0) {
+    orientation = exif_orientation({chunk.chunk.bytes, chunk.chunk.size});
+  }
+  WebPDemuxReleaseChunkIterator(&chunk);
+  return orientation;
+}
+
+/// Decodes the first frame into its place on the canvas; what it leaves free stays black.
+bool decode_first_frame(const WebPDemuxer* demuxer, Image& canvas) {
+  WebPIterator frame{};
+  bool decoded = false;
+  if (WebPDemuxGetFrame(demuxer, 1, &frame) != 0 && frame.complete != 0) {
+    const Window place{frame.x_offset, frame.y_offset, frame.width, frame.height};
+    const bool fits =
+        place.left + place.width <= canvas.width && place.top + place.height <= canvas.height;
+    uint8_t* first = canvas.row(place.top) + place.left * 3;
+    const auto room = static_cast<size_t>(canvas.pixels.data() + canvas.pixels.size() - first);
+    decoded = fits && WebPDecodeRGBInto(frame.fragment.bytes, frame.fragment.size, first, room,
+                                        static_cast<int>(canvas.row_bytes())) != nullptr;
+  }
+  WebPDemuxReleaseIterator(&frame);
+  return decoded;
+}
+
+}  // namespace
+
+Decoded decode_webp(std::span<const uint8_t> bytes, const DecodeOptions& options) {
+  WebPBitstreamFeatures features{};
+  const VP8StatusCode status = WebPGetFeatures(bytes.data(), bytes.size(), &features);
+  check(status != VP8_STATUS_NOT_ENOUGH_DATA, "WebP is truncated within its header");
+  check(status == VP8_STATUS_OK, "corrupt WebP header");
+  check_size(features.width, features.height, options);
+
+  const WebPData data{bytes.data(), bytes.size()};
+  const Demuxer demuxer(WebPDemux(&data));
+  check(demuxer != nullptr, "WebP is truncated or corrupt");
+  Decoded decoded;
+  decoded.image = Image(WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH),
+                        WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT));
+  check(decode_first_frame(demuxer.get(), decoded.image), "corrupt WebP data");
+  decoded.source = {.format = ImageFormat::webp,
+                    .mode = features.has_alpha != 0 ? "rgb+alpha" : "rgb",
+                    .animated = WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT) > 1,
+                    .orientation = orientation_of(demuxer.get())};
+  return decoded;
+}
+
+}  // namespace burin::data

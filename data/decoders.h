@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "burin/data/decode.h"
+
+/// One function per library, for decode.cpp only. Each throws Error with the bare reason.
+namespace burin::data {
+
+Decoded decode_jpeg(std::span<const uint8_t> bytes, const DecodeOptions& options);
+Decoded decode_png(std::span<const uint8_t> bytes, const DecodeOptions& options);
+Decoded decode_webp(std::span<const uint8_t> bytes, const DecodeOptions& options);
+/// BMP, GIF, TGA, PSD, HDR, PNM
+Decoded decode_stb(std::span<const uint8_t> bytes, ImageFormat format,
+                   const DecodeOptions& options);
+
+/// Throws Error unless an image of this size may be decoded. Called before memory is asked for.
+void check_size(int64_t width, int64_t height, const DecodeOptions& options);
+
+}  // namespace burin::data

@@ -1,0 +1,29 @@
+#include "burin/data/file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <system_error>
+
+#include "burin/kernels/base/error.h"
+
+namespace burin::data {
+
+std::vector<uint8_t> read_file(const std::filesystem::path& path, int64_t max_bytes) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  check(std::filesystem::exists(status), path.string(), ": no such file");
+  check(std::filesystem::is_regular_file(status), path.string(), ": not a regular file");
+  const auto size = static_cast<int64_t>(std::filesystem::file_size(path, error));
+  check(!error, path.string(), ": ", error.message());
+  check(size <= max_bytes, path.string(), ": has ", size, " bytes, more than the limit of ",
+        max_bytes);
+  std::ifstream in(path, std::ios::binary);
+  check(in.is_open(), path.string(), ": can't be opened: ", std::strerror(errno));
+  std::vector<uint8_t> bytes(static_cast<size_t>(size));
+  in.read(reinterpret_cast<char*>(bytes.data()), size);
+  check(in.gcount() == size, path.string(), ": read ", in.gcount(), " of ", size, " bytes");
+  return bytes;
+}
+
+}  // namespace burin::data

@@ -1,0 +1,162 @@
+#include "burin/data/decode.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "burin/data/exif.h"
+#include "burin/data/file.h"
+#include "data/noise.h"
+#include "support/expect_error.h"
+#include "support/temporary_folder.h"
+#include "support/test_data.h"
+
+namespace burin::data {
+namespace {
+
+using testing_support::noise;
+using testing_support::source_folder;
+using testing_support::TemporaryFolder;
+using testing_support::test_data;
+using testing_support::write_whole;
+
+std::vector<uint8_t> bytes_of(std::string_view text) {
+  return {text.begin(), text.end()};
+}
+
+/// Small files of every format, made by tests/golden/make_image_samples.py.
+std::vector<std::filesystem::path> samples() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(source_folder() / "tests/golden/images")) {
+    files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+TEST(Decode, ReadsEveryFormatByItsContent) {
+  ASSERT_GE(samples().size(), 12u);
+  for (const auto& path : samples()) {
+    const Decoded decoded = decode_with_info(read_file(path), path.filename().string());
+    EXPECT_EQ(format_of_extension(path.extension().string()), decoded.source.format) << path;
+    EXPECT_EQ(decoded.image.width, 13) << path;
+    EXPECT_EQ(decoded.image.height, 9) << path;
+  }
+}
+
+TEST(Decode, RefusesInWords) {
+  expect_error([] { decode({}, "a.jpg"); }, "a.jpg: the file is empty");
+  expect_error([] { decode(bytes_of("hello, world"), "a.jpg"); },
+               "a.jpg: not an image of a format we know");
+  expect_error([] { decode(bytes_of("qoif........"), "a.qoi"); },
+               "a.qoi: QOI is not supported (convert it to JPEG or PNG)");
+  expect_error([] { load_image("/nowhere/a.jpg"); }, "/nowhere/a.jpg: no such file");
+  expect_error([] { load_image("/dev/zero"); }, "/dev/zero: not a regular file");
+  expect_error([] { load_image("/"); }, "/: not a regular file");
+}
+
+TEST(Decode, ChecksTheSizeBeforeItAllocates) {
+  const auto png = read_file(source_folder() / "tests/golden/images/rgb.png");
+  std::vector<uint8_t> pgm = bytes_of("P5 60000 60000 255\n");
+  expect_error([&] { decode(pgm, "a.pgm"); },
+               "a.pgm: the header states 60000x60000 pixels, more than the limit of 50000000");
+  expect_error([&] { decode(png, "a.png", {.max_pixels = 100}); }, "13x9 pixels");
+}
+
+TEST(Decode, ATruncatedFileIsAnErrorInEveryFormat) {
+  for (const auto& path : samples()) {
+    const std::vector<uint8_t> whole = read_file(path);
+    const Image image = decode(whole, "whole");
+    for (size_t length = 0; length < whole.size(); ++length) {
+      try {
+        // Only what lies behind the pixels may be missing: an end mark, a footer.
+        EXPECT_EQ(decode(std::span(whole).first(length), "cut"), image) << path << " " << length;
+        EXPECT_GE(length + 64, whole.size()) << path;
+      } catch (const Error&) {
+        continue;
+      }
+    }
+  }
+}
+
+TEST(Decode, AnyByteMayBeWrong) {
+  for (const auto& path : samples()) {
+    const std::vector<uint8_t> whole = read_file(path);
+    std::mt19937 random(1);
+    for (int round = 0; round < 400; ++round) {
+      std::vector<uint8_t> bytes = whole;
+      const int flips = 1 + static_cast<int>(random() % 8);
+      for (int i = 0; i < flips; ++i) {
+        bytes[random() % bytes.size()] ^= static_cast<uint8_t>(1u << random() % 8);
+      }
+      try {
+        const Image image =
+            decode(bytes, "flipped", {.max_pixels = 1'000'000, .exif_orientation = true});
+        EXPECT_EQ(image.pixels.size(), static_cast<size_t>(image.width * image.height * 3));
+      } catch (const Error& error) {
+        EXPECT_TRUE(std::string(error.what()).starts_with("flipped: ")) << error.what();
+      }
+    }
+  }
+}
+
+TEST(Decode, ExifTurnsThePictureUprightWhenAsked) {
+  const auto folder = test_data("images-nasty/exif-orientation");
+  if (!folder) GTEST_SKIP() << "no data/images-nasty/exif-orientation";
+  // The eight files show the same picture, stored in eight ways, but for the digit printed on it
+  // and the JPEG noise. The mean differences are what PIL's ImageOps.exif_transpose leaves.
+  constexpr double expected[] = {0.353100, 0.680837, 0.661052, 2.150495,
+                                 2.184097, 2.203341, 2.320141};
+  const Image first = load_image(*folder + "/Portrait_1.jpg");
+  for (int orientation = 2; orientation <= 8; ++orientation) {
+    const std::string path = *folder + "/Portrait_" + std::to_string(orientation) + ".jpg";
+    const Decoded stored = decode_with_info(read_file(path), path);
+    EXPECT_EQ(stored.source.orientation, orientation);
+    const Image upright = load_image(path, {.exif_orientation = true});
+    ASSERT_EQ(upright.width, first.width);
+    ASSERT_EQ(upright.height, first.height);
+    double difference = 0;
+    for (size_t i = 0; i < first.pixels.size(); ++i) {
+      difference += std::abs(int{first.pixels[i]} - int{upright.pixels[i]});
+    }
+    EXPECT_NEAR(difference / static_cast<double>(first.pixels.size()), expected[orientation - 2],
+                1e-6)
+        << path;
+  }
+}
+
+TEST(Exif, OrientationsAreTheGroupOfTheSquare) {
+  const Image image = noise(5, 3);
+  // Applying a mirror twice, or 6 (clockwise) and 8 (counter-clockwise) in turn, gives it back.
+  for (const int mirror : {2, 3, 4, 5, 7}) {
+    EXPECT_EQ(apply_orientation(apply_orientation(image, mirror), mirror), image) << mirror;
+  }
+  EXPECT_EQ(apply_orientation(apply_orientation(image, 6), 8), image);
+  const Image clockwise = apply_orientation(image, 6);
+  EXPECT_EQ(clockwise.width, 3);
+  EXPECT_TRUE(
+      std::equal(image.row(2), image.row(2) + 3, clockwise.row(0)));  // bottom left, top left
+}
+
+TEST(Exif, BrokenBlocksMeanUpright) {
+  EXPECT_EQ(exif_orientation({}), 1);
+  std::vector<uint8_t> block =
+      bytes_of(std::string_view("MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0", 22));
+  EXPECT_EQ(exif_orientation(block), 6);
+  block[19] = 9;
+  EXPECT_EQ(exif_orientation(block), 1);
+  for (size_t length = 0; length < block.size(); ++length) {
+    EXPECT_EQ(exif_orientation(std::span(block).first(length)), 1);
+  }
+}
+
+TEST(ReadFile, RefusesWhatIsTooLarge) {
+  const TemporaryFolder folder;
+  write_whole(folder.file("a"), "12345");
+  EXPECT_EQ(read_file(folder.file("a"), 5).size(), 5u);
+  expect_error([&] { read_file(folder.file("a"), 4); }, "has 5 bytes, more than the limit of 4");
+}
+
+}  // namespace
+}  // namespace burin::data
