@@ -1,0 +1,119 @@
+#include "burin/kernels/softmax.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "burin/kernels/check/case.h"
+
+namespace burin::checks {
+namespace {
+
+using Row = std::vector<double>;
+
+/// The definition, one row.
+Row softmax(const Row& x, bool log) {
+  const double top = *std::max_element(x.begin(), x.end());
+  double sum = 0;
+  for (const double v : x) sum += std::exp(v - top);
+  Row y;
+  for (const double v : x) y.push_back(log ? v - top - std::log(sum) : std::exp(v - top) / sum);
+  return y;
+}
+
+/// Its adjoint, from what forward kept.
+Row softmax_backward(const Row& dy, const Row& y, bool log) {
+  double dot = 0;
+  for (size_t c = 0; c < y.size(); ++c) dot += log ? dy[c] : dy[c] * y[c];
+  Row dx;
+  for (size_t c = 0; c < y.size(); ++c) {
+    dx.push_back(log ? dy[c] - std::exp(y[c]) * dot : y[c] * (dy[c] - dot));
+  }
+  return dx;
+}
+
+double norm(const Row& row) {
+  return std::sqrt(std::inner_product(row.begin(), row.end(), row.begin(), 0.0));
+}
+
+Row row_of(const std::vector<double>& values, int64_t row, int64_t C) {
+  const auto begin = values.begin() + row * C;
+  return {begin, begin + C};
+}
+
+struct SoftmaxCase {
+  const char* why;
+  int64_t rows, C;
+  double spread;
+};
+
+const SoftmaxCase cases[] = {
+    {"two classes", 5, 2, 3},
+    {"ImageNet's classes", 3, 1000, 4},
+    {"a tail after every vector width", 7, 67, 3},
+    {"one class: always 1", 4, 1, 3},
+    {"large logits neither overflow nor vanish", 3, 10, 1e4},
+};
+
+Problem<SoftmaxForward> forward(Operands& o, const SoftmaxCase& c, DType dtype, bool log) {
+  const View x = o.input(dtype, {c.rows, c.C}, Layout::nchw, uniform_values(-c.spread, c.spread));
+  const View y = o.output(dtype, {c.rows, c.C});
+  const auto xs = std::make_shared<std::vector<double>>(o.read(x));
+  const auto expected = [=](int64_t i) {
+    const Row row = row_of(*xs, i / c.C, c.C);
+    const double value = softmax(row, log)[static_cast<size_t>(i % c.C)];
+    // The subtraction x − max is rounded at the size of x, and exp turns that into a relative
+    // error.
+    const double size = std::abs(row[static_cast<size_t>(i % c.C)]) +
+                        std::abs(*std::max_element(row.begin(), row.end())) + 1;
+    return Expected{value, log ? size : size * value};
+  };
+  const auto count = static_cast<double>(c.rows * c.C);
+  return {{x, y, log},
+          {{"y", y, expected}},
+          4 * count,
+          2 * count * static_cast<double>(size_of(dtype))};
+}
+
+Problem<SoftmaxBackward> backward(Operands& o, const SoftmaxCase& c, DType dtype, bool log) {
+  const View x =
+      o.input(DType::f32, {c.rows, c.C}, Layout::nchw, uniform_values(-c.spread, c.spread));
+  const std::vector<double> xs = o.read(x);
+  const View y = o.input(dtype, {c.rows, c.C}, Layout::nchw, [&](int64_t i, uint32_t) {
+    return softmax(row_of(xs, i / c.C, c.C), log)[static_cast<size_t>(i % c.C)];
+  });
+  const View dy = o.input(dtype, {c.rows, c.C});
+  const View dx = o.output(dtype, {c.rows, c.C});
+  const auto ys = std::make_shared<std::vector<double>>(o.read(y));
+  const auto dys = std::make_shared<std::vector<double>>(o.read(dy));
+  const auto expected = [=](int64_t i) {
+    const Row row = row_of(*ys, i / c.C, c.C);
+    const Row g = row_of(*dys, i / c.C, c.C);
+    const auto at = static_cast<size_t>(i % c.C);
+    const double weight = log ? std::exp(row[at]) : row[at];
+    return Expected{softmax_backward(g, row, log)[at],
+                    std::abs(g[at]) * (log ? 1 : row[at]) + norm(g) * weight};
+  };
+  const auto count = static_cast<double>(c.rows * c.C);
+  return {{dy, y, dx, log},
+          {{"dx", dx, expected}},
+          4 * count,
+          3 * count * static_cast<double>(size_of(dtype))};
+}
+
+}  // namespace
+
+void add_cases_softmax(Cases& list) {
+  for (const SoftmaxCase& c : cases) {
+    for (const bool log : {false, true}) {
+      for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+        const CaseInfo info{c.why, str(log ? "log " : "", "x [", c.rows, ", ", c.C, "]"), dtype,
+                            Layout::nchw};
+        list.add<SoftmaxForward>(info, [=](Operands& o) { return forward(o, c, dtype, log); });
+        list.add<SoftmaxBackward>(info, [=](Operands& o) { return backward(o, c, dtype, log); });
+      }
+    }
+  }
+}
+
+}  // namespace burin::checks
