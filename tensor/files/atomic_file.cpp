@@ -1,0 +1,85 @@
+#include "burin/tensor/files/atomic_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+namespace burin {
+namespace {
+
+/// Unused by other processes (the id) and by other threads of this one (the counter).
+std::string temporary_name(const std::string& path) {
+  static std::atomic<unsigned> counter{0};
+  const std::filesystem::path target(path);
+  const std::string name = str(".", target.filename().string(), ".", getpid(), "-", counter++);
+  return (target.parent_path() / name).string();
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(const std::string& path) : path_(path), temporary_(temporary_name(path)) {
+  // A leftover of a process of the same id that was killed is nobody's: truncate it.
+  file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (file_ < 0) {
+    temporary_.clear();
+    fail_with_errno("created");
+  }
+}
+
+AtomicFile::~AtomicFile() {
+  close_file();
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(Bytes bytes) {
+  check(file_ >= 0, path_, ": written to after commit");
+  constexpr size_t most = size_t{1} << 30;  // Linux writes at most 2 GiB a call
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file_, bytes.data(), std::min(bytes.size(), most));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_with_errno("written");
+    bytes = bytes.subspan(static_cast<size_t>(written));
+    position_ += static_cast<uint64_t>(written);
+  }
+}
+
+void AtomicFile::commit() {
+  check(file_ >= 0, path_, ": committed twice");
+  if (fsync(file_) != 0) fail_with_errno("flushed");
+  const int closed = close(std::exchange(file_, -1));
+  if (closed != 0) fail_with_errno("closed");
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with_errno("renamed into place");
+  temporary_.clear();
+
+  // The new name itself must reach the disk. Some file systems can't flush a folder: the file is
+  // in place all the same.
+  const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
+  const int folder =
+      open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return;
+  fsync(folder);
+  close(folder);
+}
+
+void AtomicFile::fail_with_errno(std::string_view doing) const {
+  fail(path_, ": can't be ", doing, ": ", std::strerror(errno));
+}
+
+void AtomicFile::close_file() {
+  if (file_ >= 0) close(std::exchange(file_, -1));
+}
+
+void write_file(const std::string& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
+}
+
+}  // namespace burin

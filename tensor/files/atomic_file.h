@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "burin/tensor/files/bytes.h"
+
+namespace burin {
+
+/// A file that appears whole or not at all, also when the power fails: it is written under another
+/// name in the same folder, flushed, and renamed by commit(). Without commit() (an exception, say)
+/// nothing is left behind and a file that was there is untouched.
+class AtomicFile {
+ public:
+  /// Throws Error where the folder does not exist or can't be written.
+  explicit AtomicFile(const std::string& path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  /// Throws Error where the disk is full.
+  void write(Bytes bytes);
+  void write(std::string_view text) { write(as_bytes(text)); }
+  /// Bytes written so far.
+  uint64_t position() const { return position_; }
+  /// Flushes the file, gives it its name and flushes the folder.
+  void commit();
+
+ private:
+  void fail_with_errno(std::string_view doing) const;
+  void close_file();
+
+  std::string path_;
+  std::string temporary_;  // empty once committed
+  int file_ = -1;
+  uint64_t position_ = 0;
+};
+
+/// The whole of a small file at once.
+void write_file(const std::string& path, std::string_view content);
+
+}  // namespace burin

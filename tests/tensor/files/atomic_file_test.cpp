@@ -1,0 +1,82 @@
+#include "burin/tensor/files/atomic_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "support/expect_error.h"
+#include "support/temporary_folder.h"
+
+namespace burin {
+namespace {
+
+using testing_support::read_whole;
+using testing_support::TemporaryFolder;
+using testing_support::write_whole;
+
+size_t files_in(const TemporaryFolder& folder) {
+  const auto begin = std::filesystem::directory_iterator(folder.path());
+  return static_cast<size_t>(std::distance(begin, std::filesystem::directory_iterator()));
+}
+
+TEST(AtomicFile, ReplacesAFileOnlyOnCommit) {
+  const TemporaryFolder folder;
+  write_whole(folder.file("a"), "old");
+  AtomicFile file(folder.file("a"));
+  file.write("new ");
+  file.write("content");
+  EXPECT_EQ(file.position(), 11u);
+  EXPECT_EQ(read_whole(folder.file("a")), "old");
+  file.commit();
+  EXPECT_EQ(read_whole(folder.file("a")), "new content");
+  EXPECT_EQ(files_in(folder), 1u);
+  expect_error([&] { file.write("more"); }, "written to after commit");
+}
+
+TEST(AtomicFile, LeavesNothingBehindWithoutCommit) {
+  const TemporaryFolder folder;
+  write_whole(folder.file("a"), "old");
+  { AtomicFile(folder.file("a")).write("half of the new"); }
+  EXPECT_EQ(read_whole(folder.file("a")), "old");
+  EXPECT_EQ(files_in(folder), 1u);
+}
+
+TEST(AtomicFile, TwoWritersOfOnePathDoNotMix) {
+  const TemporaryFolder folder;
+  AtomicFile first(folder.file("a"));
+  AtomicFile second(folder.file("a"));
+  first.write("first");
+  second.write("second");
+  second.commit();
+  first.commit();
+  EXPECT_EQ(read_whole(folder.file("a")), "first");
+  EXPECT_EQ(files_in(folder), 1u);
+}
+
+TEST(AtomicFile, AFullDiskLeavesTheOldFile) {
+  const TemporaryFolder folder;
+  write_whole(folder.file("a"), "old");
+  const rlimit small = {1000, RLIM_INFINITY};
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  expect_error([&] { write_file(folder.file("a"), std::string(2000, 'x')); }, "can't be written");
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(read_whole(folder.file("a")), "old");
+  EXPECT_EQ(files_in(folder), 1u);
+}
+
+TEST(AtomicFile, SaysWhyItCantBeCreated) {
+  const TemporaryFolder folder;
+  expect_error([&] { AtomicFile(folder.file("missing/a")); },
+               "missing/a: can't be created: No such");
+  std::filesystem::create_directory(folder.file("taken"));
+  expect_error([&] { write_file(folder.file("taken"), "x"); }, "can't be renamed into place");
+  EXPECT_EQ(files_in(folder), 1u);
+}
+
+}  // namespace
+}  // namespace burin
