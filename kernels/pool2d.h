@@ -34,7 +34,7 @@ struct MaxPool2dForward {
   ConstView x;
   View y;
   View index;  // [N, C, P, Q] i32, layout of y, or absent: h·W + w of the chosen element, the first
-               // in scan order among equals
+               // in scan order among equals (of NaN the last, as torch has it)
   Pool2dParams params;
 };
 
