@@ -27,8 +27,10 @@ void register_@family@([[maybe_unused]] Registry& registry) {
 endfunction()
 
 # burin_family(TARGET SOURCES … LIBRARIES … OPTIONS …): a plug-in of our own, found beside the library.
+# Programs find them at run time only: those that are run from the build folder depend on BURIN_FAMILIES.
 function(burin_family target)
   burin_plugin(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE burin_settings)
+  set_property(GLOBAL APPEND PROPERTY BURIN_FAMILIES ${target})
   install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endfunction()

@@ -40,10 +40,13 @@ void check_known(const Rule& rule) {
   check(op_known, "--impl: there is no op '", rule.op, "'");
   std::string list;
   for (const std::string& name : known) list += (list.empty() ? "" : ", ") + name;
+  const FamilyStatus* missing = nullptr;
   for (const FamilyStatus& status : families()) {
-    if (!status.loaded && status.family == family_of(rule.implementation)) {
-      fail("--impl: family ", status.family, " is not available: ", status.reason);
-    }
+    if (status.family != family_of(rule.implementation)) continue;
+    missing = status.loaded ? nullptr : &status;  // a lower level may have come in after a higher
+  }
+  if (missing != nullptr) {
+    fail("--impl: family ", missing->family, " is not available: ", missing->reason);
   }
   fail("--impl: no implementation '", rule.implementation, "'",
        rule.op.empty() ? "" : " of " + rule.op, "; there are: ", list);
