@@ -118,23 +118,28 @@ void sum_plane(const T* x, int64_t count, float shift, float& sum, float& square
   squares = s2;
 }
 
+/// Adds `count` neighbouring values to the moments of the `seen` ones.
+template <class T>
+void add_stretch(Moments& moments, double& seen, const T* x, int64_t count) {
+  for (int64_t begin = 0; begin < count; begin += block_values) {
+    const int64_t length = std::min(block_values, count - begin);
+    float shift = shift_near<T>(moments.mean), sum = 0, squares = 0;
+    if (seen == 0) {
+      sum_plane(x, length, 0, sum, squares);
+      shift = shift_near<T>(sum / static_cast<double>(length));
+    }
+    sum_plane(x + begin, length, shift, sum, squares);
+    moments.add_block(seen, static_cast<double>(length), shift, sum, squares);
+    seen += static_cast<double>(length);
+  }
+}
+
 template <class T>
 Moments plane_moments(const T* x, const Geometry& g, int64_t c) {
   Moments moments;
   double seen = 0;
   for (int64_t n = 0; n < g.outer; ++n) {
-    const T* const plane = x + (n * g.channels + c) * g.inner;
-    for (int64_t begin = 0; begin < g.inner; begin += block_values) {
-      const int64_t count = std::min(block_values, g.inner - begin);
-      float shift = shift_near<T>(moments.mean), sum = 0, squares = 0;
-      if (seen == 0) {
-        sum_plane(plane, count, 0, sum, squares);
-        shift = shift_near<T>(sum / static_cast<double>(count));
-      }
-      sum_plane(plane + begin, count, shift, sum, squares);
-      moments.add_block(seen, static_cast<double>(count), shift, sum, squares);
-      seen += static_cast<double>(count);
-    }
+    add_stretch(moments, seen, x + (n * g.channels + c) * g.inner, g.inner);
   }
   return moments;
 }
