@@ -84,12 +84,13 @@ Decoded decode_as(Bytes bytes, ImageFormat format, const DecodeOptions& options)
 }
 
 Decoded decode_unnamed(Bytes bytes, const DecodeOptions& options) {
-  check(!bytes.empty(), "the file is empty");
+  require(!bytes.empty(), Defect::empty, "the file is empty");
   const std::optional<ImageFormat> format = detect_format(bytes);
   if (!format) {
     const std::string_view known = name_of_unreadable(bytes);
-    check(known.empty(), known, " is not supported (convert it to JPEG or PNG)");
-    fail("not an image of a format we know");
+    require(known.empty(), Defect::unsupported, known,
+            " is not supported (convert it to JPEG or PNG)");
+    throw DecodeError(Defect::unsupported, "not an image of a format we know");
   }
   Decoded decoded = decode_as(bytes, *format, options);
   if (options.exif_orientation) {
@@ -99,6 +100,8 @@ Decoded decode_unnamed(Bytes bytes, const DecodeOptions& options) {
 }
 
 }  // namespace
+
+DecodeError::~DecodeError() = default;
 
 std::string_view name_of(ImageFormat format) {
   constexpr std::array<std::string_view, 9> names = {"jpeg", "png", "webp", "bmp", "gif",
@@ -143,9 +146,10 @@ std::optional<ImageFormat> format_of_extension(std::string_view extension) {
 }
 
 void check_size(int64_t width, int64_t height, const DecodeOptions& options) {
-  check(width >= 1 && height >= 1, "the header states a size of ", width, "x", height);
-  check(width <= options.max_pixels / height, "the header states ", width, "x", height,
-        " pixels, more than the limit of ", options.max_pixels);
+  require(width >= 1 && height >= 1, Defect::corrupt, "the header states a size of ", width, "x",
+          height);
+  require(width <= options.max_pixels / height, Defect::too_large, "the header states ", width, "x",
+          height, " pixels, more than the limit of ", options.max_pixels);
 }
 
 Decoded decode_with_info(std::span<const uint8_t> bytes, std::string_view name,
@@ -154,8 +158,8 @@ Decoded decode_with_info(std::span<const uint8_t> bytes, std::string_view name,
     return decode_unnamed(bytes, options);
   } catch (const std::bad_alloc&) {
     throw OutOfMemory(str(name, ": not enough memory to decode it"));
-  } catch (const Error& error) {
-    fail(name, ": ", error.what());
+  } catch (const DecodeError& error) {
+    throw DecodeError(error.defect(), str(name, ": ", error.what()));
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "burin/data/image.h"
+#include "burin/kernels/base/error.h"
 
 namespace burin::data {
 
@@ -22,6 +23,26 @@ std::ostream& operator<<(std::ostream& out, ImageFormat format);
 std::optional<ImageFormat> detect_format(std::span<const uint8_t> bytes);
 /// The format that an extension (with its dot, any case) promises, or nothing.
 std::optional<ImageFormat> format_of_extension(std::string_view extension);
+
+/// What is wrong with a file that can't be decoded.
+enum class Defect : uint8_t {
+  empty,        // no bytes at all
+  unsupported,  // not an image, or of a kind that is not read here
+  too_large,    // more pixels than allowed
+  truncated,    // the end is missing
+  corrupt,      // anything else
+};
+
+/// Thrown by the decoders, so that a scan can tell the defects apart.
+class DecodeError : public Error {
+ public:
+  DecodeError(Defect defect, const std::string& message) : Error(message), defect_(defect) {}
+  ~DecodeError() override;
+  Defect defect() const { return defect_; }
+
+ private:
+  Defect defect_;
+};
 
 struct DecodeOptions {
   int64_t max_pixels = 50'000'000;  // checked before anything is allocated for the pixels
@@ -48,8 +69,7 @@ struct Decoded {
 /// are taken (PIL does so for colour; its 16-bit grey comes out white). docs/image_formats.md has
 /// the details.
 ///
-/// Throws Error "<name>: <reason>" for anything that is not a sound image: unknown format,
-/// truncated, corrupt, or more than `max_pixels`.
+/// Throws DecodeError "<name>: <reason>" for anything that is not a sound image.
 Decoded decode_with_info(std::span<const uint8_t> bytes, std::string_view name,
                          const DecodeOptions& options = {});
 Image decode(std::span<const uint8_t> bytes, std::string_view name,

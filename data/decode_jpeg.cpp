@@ -86,7 +86,9 @@ class JpegReader {
   /// destructors.
   template <class Call>
   void guarded(const Call& call) {
-    if (setjmp(errors_.jump) != 0) fail("corrupt JPEG: ", errors_.message.data());
+    if (setjmp(errors_.jump) != 0) {
+      throw DecodeError(Defect::corrupt, str("corrupt JPEG: ", errors_.message.data()));
+    }
     call();
   }
 
@@ -109,8 +111,8 @@ void read_rows(JpegReader& reader, uint8_t* first_row, int64_t row_bytes) {
       truncated = jpeg_read_scanlines(&info, rows, std::min<JDIMENSION>(left, 2)) == 0;
     }
   });
-  check(!truncated, "JPEG is truncated: ", info.output_scanline, " of ", info.output_height,
-        " rows are there");
+  require(!truncated, Defect::truncated, "JPEG is truncated: ", info.output_scanline, " of ",
+          info.output_height, " rows are there");
 }
 
 /// a · b / 255, rounded, as Pillow's MULDIV255.
@@ -149,16 +151,16 @@ Decoded decode_jpeg(std::span<const uint8_t> bytes, const DecodeOptions& options
     jpeg_save_markers(&info, JPEG_APP0 + 1, 0xffff);  // EXIF
     status = jpeg_read_header(&info, TRUE);
   });
-  check(status == JPEG_HEADER_OK, "JPEG is truncated within its header");
+  require(status == JPEG_HEADER_OK, Defect::truncated, "JPEG is truncated within its header");
   check_size(info.image_width, info.image_height, options);
   const int components = info.num_components;
-  check(components == 1 || components == 3 || components == 4, "JPEG with ", components,
-        " components is not supported");
+  require(components == 1 || components == 3 || components == 4, Defect::unsupported, "JPEG with ",
+          components, " components is not supported");
   info.out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
 
   bool started = false;
   reader.guarded([&] { started = jpeg_start_decompress(&info) == TRUE; });
-  check(started, "JPEG is truncated: it ends before its last scan");
+  require(started, Defect::truncated, "JPEG is truncated: it ends before its last scan");
 
   Decoded decoded;
   decoded.image = Image(info.output_width, info.output_height);

@@ -36,13 +36,14 @@ class PngReader {
   /// destructors.
   template <class Call>
   void guarded(const Call& call) {
-    if (setjmp(jump_) != 0) fail(truncated_ ? "PNG is truncated" : "corrupt PNG: ", message());
+    if (setjmp(jump_) != 0) {
+      require(!truncated_, Defect::truncated, "PNG is truncated");
+      throw DecodeError(Defect::corrupt, str("corrupt PNG: ", message_.data()));
+    }
     call();
   }
 
  private:
-  std::string message() const { return truncated_ ? "" : message_.data(); }
-
   [[noreturn]] static void on_error(png_structp png, png_const_charp message) {
     auto* self = static_cast<PngReader*>(png_get_error_ptr(png));
     std::strncpy(self->message_.data(), message, self->message_.size() - 1);
@@ -110,8 +111,8 @@ Decoded decode_png(std::span<const uint8_t> bytes, const DecodeOptions& options)
     passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
   });
-  check(png_get_rowbytes(png, info) == static_cast<size_t>(width) * 3,
-        "corrupt PNG: rows of an unexpected length");
+  require(png_get_rowbytes(png, info) == static_cast<size_t>(width) * 3, Defect::corrupt,
+          "corrupt PNG: rows of an unexpected length");
   decoded.image = Image(width, height);
   // Rows only: what follows the last one (text, the end mark) may be missing, as in PIL.
   Image& image = decoded.image;

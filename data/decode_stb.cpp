@@ -69,7 +69,7 @@ std::string mode_of(int channels) {
 }
 
 uint32_t little_endian(std::span<const uint8_t> bytes, size_t offset, size_t count) {
-  check(offset + count <= bytes.size(), "bmp is truncated");
+  require(offset + count <= bytes.size(), Defect::truncated, "bmp is truncated");
   uint32_t value = 0;
   for (size_t i = count; i-- > 0;) value = value << 8 | bytes[offset + i];
   return value;
@@ -83,11 +83,12 @@ std::vector<uint8_t> with_full_palette(std::span<const uint8_t> bytes) {
   const bool is_core = header == 12;  // OS/2 1.x: shorter fields, entries of three bytes
   const uint32_t depth = little_endian(bytes, is_core ? 24 : 28, 2);
   const uint32_t compression = is_core ? 0 : little_endian(bytes, 30, 4);
-  check(compression != 1 && compression != 2, "run-length-encoded BMP is not supported");
+  require(compression != 1 && compression != 2, Defect::unsupported,
+          "run-length-encoded BMP is not supported");
   const size_t palette = 14 + header;
   if (depth > 8 || header > 124) return {};
-  check(palette < pixels, "corrupt bmp: it has no palette");
-  check(pixels <= bytes.size(), "bmp is truncated");
+  require(palette < pixels, Defect::corrupt, "corrupt bmp: it has no palette");
+  require(pixels <= bytes.size(), Defect::truncated, "bmp is truncated");
   const size_t full = (size_t{1} << depth) * (is_core ? 3 : 4);
   std::vector<uint8_t> result(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(pixels));
   result.resize(palette + full);  // an entry more or less, whatever the header counts
@@ -110,14 +111,15 @@ void check_pnm_maximum(std::span<const uint8_t> bytes) {
       for (; i < bytes.size() && bytes[i] >= '0' && bytes[i] <= '9'; ++i) {
         value = std::min<int64_t>(value * 10 + (bytes[i] - '0'), 1 << 30);
       }
-      check(value < 1 << 30, "corrupt PNM: a number in its header is too large");
+      require(value < 1 << 30, Defect::corrupt, "corrupt PNM: a number in its header is too large");
       ++numbers;
     } else {
       ++i;
     }
   }
-  check(numbers == 3, "PNM is truncated within its header");
-  check(value == 255, "PNM with a maximum of ", value, " is not supported, only 255");
+  require(numbers == 3, Defect::truncated, "PNM is truncated within its header");
+  require(value == 255, Defect::unsupported, "PNM with a maximum of ", value,
+          " is not supported, only 255");
 }
 
 }  // namespace
@@ -133,14 +135,15 @@ Decoded decode_stb(std::span<const uint8_t> bytes, ImageFormat format,
   int channels = 0;
   Source header{bytes};
   const bool known = stbi_info_from_callbacks(&callbacks, &header, &width, &height, &channels) != 0;
-  check(known, "unsupported or corrupt ", format, ": ", stbi_failure_reason());
+  require(known, Defect::corrupt, "unsupported or corrupt ", format, ": ", stbi_failure_reason());
   check_size(width, std::abs(int64_t{height}), options);  // a BMP is top-down if it is negative
 
   Source source{bytes};
   const std::unique_ptr<uint8_t, Free> pixels(
       stbi_load_from_callbacks(&callbacks, &source, &width, &height, &channels, 3));
-  check(!source.past_end, format, " is truncated");
-  check(pixels != nullptr, "unsupported or corrupt ", format, ": ", stbi_failure_reason());
+  require(!source.past_end, Defect::truncated, format, " is truncated");
+  require(pixels != nullptr, Defect::corrupt, "unsupported or corrupt ", format, ": ",
+          stbi_failure_reason());
   Decoded decoded;
   decoded.image = Image(width, height);
   std::copy_n(pixels.get(), decoded.image.pixels.size(), decoded.image.pixels.data());

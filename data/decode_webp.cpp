@@ -48,17 +48,20 @@ bool decode_first_frame(const WebPDemuxer* demuxer, Image& canvas) {
 Decoded decode_webp(std::span<const uint8_t> bytes, const DecodeOptions& options) {
   WebPBitstreamFeatures features{};
   const VP8StatusCode status = WebPGetFeatures(bytes.data(), bytes.size(), &features);
-  check(status != VP8_STATUS_NOT_ENOUGH_DATA, "WebP is truncated within its header");
-  check(status == VP8_STATUS_OK, "corrupt WebP header");
+  require(status != VP8_STATUS_NOT_ENOUGH_DATA, Defect::truncated,
+          "WebP is truncated within its header");
+  require(status == VP8_STATUS_OK, Defect::corrupt, "corrupt WebP header");
   check_size(features.width, features.height, options);
 
   const WebPData data{bytes.data(), bytes.size()};
-  const Demuxer demuxer(WebPDemux(&data));
-  check(demuxer != nullptr, "WebP is truncated or corrupt");
+  WebPDemuxState state{};
+  const Demuxer demuxer(WebPDemuxPartial(&data, &state));
+  require(demuxer != nullptr && state != WEBP_DEMUX_PARSE_ERROR, Defect::corrupt, "corrupt WebP");
+  require(state == WEBP_DEMUX_DONE, Defect::truncated, "WebP is truncated");
   Decoded decoded;
   decoded.image = Image(WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH),
                         WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT));
-  check(decode_first_frame(demuxer.get(), decoded.image), "corrupt WebP data");
+  require(decode_first_frame(demuxer.get(), decoded.image), Defect::corrupt, "corrupt WebP data");
   decoded.source = {.format = ImageFormat::webp,
                     .mode = features.has_alpha != 0 ? "rgb+alpha" : "rgb",
                     .animated = WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT) > 1,

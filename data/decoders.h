@@ -5,7 +5,7 @@
 
 #include "burin/data/decode.h"
 
-/// One function per library, for decode.cpp only. Each throws Error with the bare reason.
+/// One function per library, for decode.cpp only. Each throws DecodeError with the bare reason.
 namespace burin::data {
 
 Decoded decode_jpeg(std::span<const uint8_t> bytes, const DecodeOptions& options);
@@ -15,7 +15,16 @@ Decoded decode_webp(std::span<const uint8_t> bytes, const DecodeOptions& options
 Decoded decode_stb(std::span<const uint8_t> bytes, ImageFormat format,
                    const DecodeOptions& options);
 
-/// Throws Error unless an image of this size may be decoded. Called before memory is asked for.
+/// Throws DecodeError made of `parts` unless `condition` holds.
+template <class... Parts>
+void require(bool condition, Defect defect, const Parts&... parts) {
+  if (!condition) [[unlikely]] {
+    throw DecodeError(defect, str(parts...));
+  }
+}
+
+/// Throws DecodeError unless an image of this size may be decoded. Called before memory is asked
+/// for.
 void check_size(int64_t width, int64_t height, const DecodeOptions& options);
 
 }  // namespace burin::data
