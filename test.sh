@@ -7,33 +7,71 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/lib.sh
 
+# build/release/bin/burin_kernels_tests → kernels
+name_of() { basename "$1" | sed 's/^burin_//; s/_tests$//'; }
+
 mode=${1:-default}
+quick='Slow*:*/Slow*:Exhaustive*:*/Exhaustive*'
 case $mode in
-  --quick) filter='-Slow*:*/Slow*:Exhaustive*:*/Exhaustive*' ;;
-  default) filter='-Exhaustive*:*/Exhaustive*' ;;
-  --all) filter='*' ;;
+  --quick) left_out=$quick ;;
+  default) left_out='Exhaustive*:*/Exhaustive*' ;;
+  --all) left_out='' ;;
   *) die "usage: ./test.sh [--quick|--all]" ;;
 esac
 
 need "${build_packages[@]}" "${test_packages[@]}" "${data_packages[@]}"
 
+[ "$mode" != --all ] || want "${all_packages[@]}"
+
 say "building"
 build release
 
 say "testing"
+export OMP_WAIT_POLICY=passive  # spinning threads stall each other where cores are shared
 for program in build/release/bin/burin_*_tests; do
-  [ -x "$program" ] || continue
-  name=$(basename "$program")
-  name=${name#burin_}
-  run_tests "${name%_tests}" "$program" --gtest_filter="$filter"
+  run_tests "$(name_of "$program")" "$program" --gtest_filter="-$left_out"
 done
-
+for program in build/release/bin/burin_*_fuzz; do
+  [ -x "$program" ] || continue
+  name=$(name_of "$program")
+  run_check "$name" "$program" "tests/fuzz/corpus/${name%_fuzz}"
+done
 for rule in tests/house/*_test.sh; do
   run_check "house_$(basename "$rule" _test.sh)" "$rule" build/release
 done
+[ "$mode" = --all ] || { finish; exit; }
 
-if [ "$mode" = --all ]; then
-  run_check package tests/package/run.sh build/release
+run_check package tests/package/run.sh build/release
+run_check house_tidy tests/house/tidy.sh build/release
+
+say "address and undefined behaviour: kernels, tensors, what reads files"
+export BURIN_ALLOCATOR=plain
+build asan burin_kernels_tests burin_tensor_tests burin_data_tests
+for name in kernels tensor data; do
+  run_tests "asan_$name" "build/asan/bin/burin_${name}_tests" --gtest_filter="-$quick"
+done
+unset BURIN_ALLOCATOR
+
+# One compute thread: libgomp is not instrumented, its barriers would look like races.
+say "races: dispatch and the loader"
+build tsan burin_kernels_tests burin_data_tests
+for name in kernels data; do
+  run_tests "tsan_$name" env OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 \
+    "build/tsan/bin/burin_${name}_tests" --gtest_filter='*Threads*:*Loader*'
+done
+
+say "fuzzing"
+if command -v clang++ >/dev/null; then
+  build fuzz fuzzers
+  for program in build/fuzz/bin/burin_*_fuzz; do
+    name=$(name_of "$program")
+    corpus=build/fuzz/corpus/$name  # what is found anew; the committed files are only read
+    mkdir -p "$corpus"
+    run_check "fuzz_$name" "$program" -max_total_time=30 -timeout=10 -rss_limit_mb=2048 \
+      "$corpus" "tests/fuzz/corpus/${name%_fuzz}"
+  done
+else
+  run_check fuzz sh -c 'echo "clang is not installed"; exit 77'
 fi
 
 finish

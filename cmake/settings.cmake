@@ -57,6 +57,9 @@ if(BURIN_SANITIZE)
     -fsanitize=${BURIN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
   target_link_options(burin_settings INTERFACE -fsanitize=${BURIN_SANITIZE})
 endif()
+if(BURIN_FUZZ)
+  target_compile_options(burin_settings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # The release and a hash of the contracts: a plug-in built against others is refused in words.
 file(GLOB contract_headers CONFIGURE_DEPENDS
