@@ -89,6 +89,7 @@ void SqueezeNet::visit(nn::Visitor& v) {
   for (size_t i = 0; i < fires.size(); ++i) {
     v.child("features." + std::to_string(plans[i].position), *fires[i]);
   }
+  v.child("classifier.0", dropout);
   v.child("classifier.1", *classifier);
 }
 

@@ -20,6 +20,9 @@ class Ema {
   void swap();
   /// Averages, under the module's names, to be saved and restored in place.
   std::vector<NamedTensor>& averages() { return averages_; }
+  /// Calls of update() so far, which the warm-up counts.
+  int64_t updates() const { return updates_; }
+  void set_updates(int64_t updates) { updates_ = updates; }
 
  private:
   std::vector<NamedTensor> values_;

@@ -82,6 +82,13 @@ struct TrainingSwitch final : Visitor {
   bool training;
 };
 
+struct ModeCollector final : Visitor {
+  void on_module(const std::string& /*path*/, Module& module) override {
+    modes.emplace_back(&module, module.training);
+  }
+  std::vector<std::pair<Module*, bool>> modes;
+};
+
 struct TreePrinter final : Visitor {
   void on_module(const std::string& path, Module& module) override {
     const auto depth = path.empty() ? 0 : 1 + std::count(path.begin(), path.end(), '.');
@@ -113,6 +120,12 @@ int64_t parameter_count(Module& module) {
 void set_training(Module& module, bool training) {
   TrainingSwitch visitor(training);
   walk(module, visitor);
+}
+
+std::vector<std::pair<Module*, bool>> training_modes(Module& module) {
+  ModeCollector collector;
+  walk(module, collector);
+  return std::move(collector.modes);
 }
 
 void to(Module& module, Device device, Layout layout) {

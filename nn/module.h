@@ -78,6 +78,23 @@ int64_t parameter_count(Module& module);
 
 /// Switches all parts to training or evaluation.
 void set_training(Module& module, bool training);
+/// Every part and its mode.
+std::vector<std::pair<Module*, bool>> training_modes(Module& module);
+/// Puts all parts in evaluation mode while it lives, then each back as it was.
+class EvaluationGuard {
+ public:
+  explicit EvaluationGuard(Module& module) : modes_(training_modes(module)) {
+    set_training(module, false);
+  }
+  ~EvaluationGuard() {
+    for (const auto& [module, training] : modes_) module->training = training;
+  }
+  EvaluationGuard(const EvaluationGuard&) = delete;
+  EvaluationGuard& operator=(const EvaluationGuard&) = delete;
+
+ private:
+  std::vector<std::pair<Module*, bool>> modes_;
+};
 /// Moves every tensor; 4-dimensional parameters are put in `layout`. Gradients are dropped.
 void to(Module& module, Device device, Layout layout);
 /// Forgets all gradients, as torch's zero_grad(set_to_none=True).

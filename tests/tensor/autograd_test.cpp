@@ -1,0 +1,118 @@
+#include "burin/tensor/autograd.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "burin/tensor/context.h"
+#include "burin/tensor/ops/activation.h"
+#include "burin/tensor/ops/elementwise.h"
+#include "burin/tensor/ops/reduce.h"
+#include "burin/tensor/random.h"
+#include "support/expect_error.h"
+
+namespace burin {
+namespace {
+
+Tensor leaf(const std::vector<float>& values, const Shape& shape) {
+  Tensor x = Tensor::from(values, shape);
+  x.set_requires_grad(true);
+  return x;
+}
+
+TEST(Autograd, AddsTheGradientsOfEveryUse) {
+  const Tensor x = leaf({1, -2, 3}, {3});
+  backward(sum(x * x + x));  // d/dx (x² + x) = 2x + 1
+  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{3, -3, 7}));
+}
+
+TEST(Autograd, AccumulatesOverCallsUntilToldToForget) {
+  Tensor x = leaf({1, 2}, {2});
+  backward(sum(x));
+  backward(sum(x));
+  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{2, 2}));
+  x.set_grad({});
+  EXPECT_FALSE(x.grad().defined());
+}
+
+TEST(Autograd, DoesNotShareOneGradientBetweenLeaves) {
+  const Tensor a = leaf({1}, {1});
+  const Tensor b = leaf({1}, {1});
+  backward(sum(a + b));  // both receive the same dy
+  backward(sum(a));      // must not change b's
+  EXPECT_EQ(a.grad().item(), 2);
+  EXPECT_EQ(b.grad().item(), 1);
+}
+
+TEST(Autograd, SumsOverWhatWasBroadcast) {
+  const Tensor x = leaf({1, 2, 3, 4, 5, 6}, {2, 3});
+  const Tensor row = leaf({10, 20, 30}, {3});
+  backward(sum(x * row));
+  EXPECT_EQ(row.grad().to_vector<float>(), (std::vector<float>{5, 7, 9}));
+  EXPECT_EQ(row.grad().shape(), Shape({3}));
+}
+
+TEST(Autograd, RecordsNothingUnderNoGrad) {
+  const Tensor x = leaf({1, 2}, {2});
+  const NoGradGuard no_grad;
+  EXPECT_FALSE((x * x).requires_grad());
+}
+
+TEST(Autograd, WalksAndFreesALongChainWithoutRecursion) {
+  const Tensor x = leaf({1}, {1});
+  Tensor y = x;
+  for (int i = 0; i < 200'000; ++i) y = affine(y, 1, 0);
+  backward(sum(y));
+  EXPECT_EQ(x.grad().item(), 1);
+}
+
+TEST(Autograd, FreesALongChainThatIsNeverUsed) {
+  const Tensor x = leaf({1}, {1});
+  const size_t before = allocator_of(Device::cpu())->stats().in_use_bytes;
+  {
+    Tensor y = x;
+    for (int i = 0; i < 200'000; ++i) y = y * x;  // keeps tensors in its closures too
+  }
+  EXPECT_EQ(allocator_of(Device::cpu())->stats().in_use_bytes, before);
+}
+
+TEST(Autograd, AnOpThatKeepsItsOutputDoesNotOwnItself) {
+  const Tensor x = leaf({1, 2}, {2});
+  const size_t before = allocator_of(Device::cpu())->stats().in_use_bytes;
+  { const Tensor y = relu(x); }
+  EXPECT_EQ(allocator_of(Device::cpu())->stats().in_use_bytes, before);
+}
+
+TEST(Autograd, RefusesATensorThatWasChangedInPlace) {
+  const Tensor x = leaf({1, 2}, {2});
+  Tensor w = Tensor::from(std::vector<float>{3, 4}, {2});
+  const Tensor y = sum(x * w);
+  fill_(w, 0);
+  expect_error([&] { backward(y); }, "a tensor f32 [2] was changed in place after it was recorded");
+}
+
+TEST(Autograd, RefusesToUseAGraphTwice) {
+  const Tensor x = leaf({1, 2}, {2});
+  const Tensor y = sum(x * x);
+  backward(y);
+  expect_error([&] { backward(y); }, "this graph was used already");
+}
+
+TEST(Autograd, RefusesWhatHasNoGradient) {
+  const Tensor x = Tensor::from(std::vector<float>{1, 2}, {2});
+  expect_error([&] { backward(sum(x)); }, "nothing that wants a gradient leads to this tensor");
+  const Tensor w = leaf({1, 2}, {2});
+  expect_error([&] { backward(w * w); }, "the tensor has shape [2], not one element");
+  Tensor indices = Tensor::from(std::vector<int64_t>{1}, {1}, {DType::i64});
+  expect_error([&] { indices.set_requires_grad(true); }, "a tensor of i64 has no gradient");
+}
+
+TEST(Autograd, PrintsTheGraph) {
+  const Tensor x = leaf({1, 2}, {2});
+  std::ostringstream out;
+  print_graph(out, sum(relu(x)));
+  EXPECT_EQ(out.str(), "%0 = sum f32 [] (%1)\n%1 = relu f32 [2] (%2)\n%2 = leaf f32 [2] ()\n");
+}
+
+}  // namespace
+}  // namespace burin

@@ -1,0 +1,120 @@
+#include "burin/tensor/tensor.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <thread>
+
+#include "burin/tensor/ops/copy.h"
+#include "burin/tensor/ops/shape.h"
+#include "support/expect_error.h"
+
+namespace burin {
+namespace {
+
+std::vector<float> iota(int64_t count) {
+  std::vector<float> values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+  return values;
+}
+
+TEST(Tensor, KeepsLogicalOrderInEveryLayout) {
+  const std::vector<float> values = iota(2 * 3 * 4 * 5);
+  const Tensor x = Tensor::from(values, {2, 3, 4, 5}, {.layout = Layout::nhwc});
+  EXPECT_EQ(x.strides(), Strides({60, 1, 15, 3}));
+  EXPECT_EQ(x.to_vector<float>(), values);
+  EXPECT_EQ(to_layout(x, Layout::nchw).to_vector<float>(), values);
+}
+
+TEST(Tensor, ConvertsAndReadsBack) {
+  const Tensor x = Tensor::from(std::vector<float>{1.5f, -2.25f, 3}, {3}, {DType::bf16});
+  EXPECT_EQ(x.dtype(), DType::bf16);
+  EXPECT_EQ(x.to_vector<float>(), (std::vector<float>{1.5f, -2.25f, 3}));
+  EXPECT_EQ(x.to_vector<int64_t>(), (std::vector<int64_t>{1, -2, 3}));
+}
+
+TEST(Tensor, ViewsShareAndCopiesDoNot) {
+  Tensor x = Tensor::from(iota(6), {2, 3});
+  const Tensor view = slice(x, 0, 1, 2);
+  const Tensor copy = clone(view);
+  copy_into(x, zeros({2, 3}));
+  EXPECT_EQ(view.to_vector<float>(), (std::vector<float>{0, 0, 0}));
+  EXPECT_EQ(copy.to_vector<float>(), (std::vector<float>{3, 4, 5}));
+}
+
+TEST(Tensor, EveryWriteBumpsTheVersion) {
+  Tensor x = zeros({2});
+  const ContentKey before = x.view().key;
+  copy_into(x, full({2}, 1));
+  EXPECT_EQ(x.view().key.storage, before.storage);
+  EXPECT_GT(x.view().key.version, before.version);
+}
+
+TEST(Tensor, ErrorsNameTheValues) {
+  expect_error([] { Tensor::from(std::vector<float>{1, 2}, {3}); },
+               "shape [3] has 3 elements, 2 values were given");
+  expect_error([] { (void)zeros({2}).item(); }, "the tensor has shape [2], not one element");
+  expect_error([] { (void)Tensor().shape(); }, "an undefined tensor was used");
+  expect_error([] { zeros({2, -1}); }, "has a negative extent");
+}
+
+TEST(Tensor, PrintsItself) {
+  std::ostringstream out;
+  out << Tensor::from(iota(4), {2, 2});
+  EXPECT_EQ(out.str(), "Tensor f32 [2, 2] cpu\n[[0, 1],\n[2, 3]]");
+}
+
+TEST(Allocator, ReachesTheDeviceOnlyOnce) {
+  const auto allocator = allocator_of(Device::cpu());
+  const auto work = [] {
+    for (int i = 1; i < 20; ++i) zeros({i * 1000});
+  };
+  work();
+  const int64_t before = allocator->stats().device_allocations;
+  for (int i = 0; i < 10; ++i) work();
+  EXPECT_EQ(allocator->stats().device_allocations, before);
+}
+
+TEST(Allocator, WastesAtMostAnEighth) {
+  for (size_t bytes : std::initializer_list<size_t>{1, 513, 1000, 4097, 1000000, 123456789}) {
+    const size_t size = CachingAllocator::size_class(bytes);
+    EXPECT_GE(size, bytes);
+    if (bytes > 512) {
+      EXPECT_LE(static_cast<double>(size), 1.126 * static_cast<double>(bytes)) << bytes;
+    }
+  }
+}
+
+TEST(Allocator, AtItsCapItThrowsAndWorkGoesOn) {
+  const auto allocator = allocator_of(Device::cpu());
+  allocator->release_cached();
+  allocator->set_cap(allocator->stats().held_bytes + (size_t{8} << 20));
+  try {
+    zeros({16 << 20});
+    ADD_FAILURE() << "the cap was not held";
+  } catch (const OutOfMemory& error) {
+    EXPECT_NE(std::string(error.what()).find("no memory for 67108864 bytes"), std::string::npos)
+        << error.what();
+  }
+  EXPECT_EQ(zeros({1000}).numel(), 1000);
+  allocator->set_cap(0);
+}
+
+TEST(Allocator, ServesThreadsAtOnce) {
+  const size_t before = allocator_of(Device::cpu())->stats().in_use_bytes;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([t] {
+        for (int i = 0; i < 200; ++i) {
+          const Tensor x = full({100 + i % 7}, t);
+          EXPECT_EQ(x.to_vector<float>().back(), static_cast<float>(t));
+        }
+      });
+    }
+  }
+  EXPECT_EQ(allocator_of(Device::cpu())->stats().in_use_bytes, before);
+}
+
+}  // namespace
+}  // namespace burin
