@@ -26,8 +26,8 @@ struct Npy {
     check(std::regex_search(header, list, std::regex(R"('shape': \(([^)]*)\))")), path,
           ": no shape");
     const std::string extents = list[1];
-    for (std::sregex_iterator i(extents.begin(), extents.end(), std::regex(R"(\d+)")), end;
-         i != end; ++i) {
+    const std::regex number(R"(\d+)");
+    for (std::sregex_iterator i(extents.begin(), extents.end(), number), end; i != end; ++i) {
       shape.push_back(std::stoll(i->str()));
     }
     values.resize(static_cast<size_t>(numel(shape)));

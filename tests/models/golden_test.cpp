@@ -1,0 +1,150 @@
+// Small residual networks against PyTorch: logits, loss, every gradient, running statistics, Adam.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "burin/kernels/dispatch.h"
+#include "burin/models/fold.h"
+#include "burin/models/resnet.h"
+#include "burin/nn/adam.h"
+#include "burin/nn/state_dict.h"
+#include "burin/tensor/autograd.h"
+#include "burin/tensor/context.h"
+#include "burin/tensor/files/weight_file.h"
+#include "burin/tensor/ops/copy.h"
+#include "burin/tensor/ops/cross_entropy.h"
+#include "support/test_data.h"
+
+namespace burin::models {
+namespace {
+
+/// A golden file: tensors by name.
+class Golden {
+ public:
+  explicit Golden(const std::string& name)
+      : file_((testing_support::source_folder() / "tests/golden/pytorch" / (name + ".safetensors"))
+                  .string()) {}
+
+  Tensor tensor(const std::string& name) const {
+    const WeightEntry* const entry = file_.find(name);
+    check(entry != nullptr, "golden: no ", name);
+    Tensor t = empty(entry->shape, {entry->type == ElementType::i64 ? DType::i64 : DType::f32});
+    file_.read(*entry, t.writable());
+    return t;
+  }
+  /// All tensors whose name begins with `prefix`, without it.
+  std::vector<nn::NamedTensor> group(const std::string& prefix) const {
+    std::vector<nn::NamedTensor> found;
+    for (const WeightEntry& entry : file_.entries()) {
+      if (entry.name.starts_with(prefix))
+        found.push_back({entry.name.substr(prefix.size()), tensor(entry.name)});
+    }
+    return found;
+  }
+
+ private:
+  WeightFile file_;
+};
+
+/// Largest difference, relative to the largest expected magnitude.
+void expect_near(const Tensor& actual, const Tensor& expected, double tolerance,
+                 const std::string& what) {
+  const std::vector<float> a = actual.to_vector<float>();
+  const std::vector<float> e = expected.to_vector<float>();
+  ASSERT_EQ(a.size(), e.size()) << what;
+  double scale = 1e-6;
+  for (const float v : e) scale = std::max(scale, static_cast<double>(std::abs(v)));
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_NEAR(a[i], e[i], tolerance * scale) << what << '[' << i << ']';
+  }
+}
+
+struct GoldenCase {
+  const char* file;
+  ResNetOptions options;
+  Layout layout;
+  const char* implementation;  // rules, as for --impl
+};
+
+class ResNetGolden : public testing::TestWithParam<GoldenCase> {
+ protected:
+  ResNetGolden()
+      : golden(GetParam().file),
+        rules(GetParam().implementation),
+        net(GetParam().options, generator) {
+    nn::to(net, Device::cpu(), GetParam().layout);
+    const nn::LoadReport report = nn::load_state(net, golden.group("weights/"));
+    EXPECT_EQ(report.to_string(), "");
+    input = to_layout(golden.tensor("input"), GetParam().layout);
+    target = golden.tensor("target");
+  }
+
+  Golden golden;
+  ImplGuard rules;
+  Generator generator{0};
+  ResNet net;
+  Tensor input, target;
+};
+
+TEST_P(ResNetGolden, EvaluationLogits) {
+  nn::set_training(net, false);
+  const NoGradGuard no_grad;
+  expect_near(net.forward(input), golden.tensor("logits_eval"), 2e-5, "logits_eval");
+}
+
+TEST_P(ResNetGolden, FoldedLogits) {
+  fold_batch_norm(net);
+  const NoGradGuard no_grad;
+  expect_near(net.forward(input), golden.tensor("logits_eval"), 5e-5, "folded logits");
+}
+
+TEST_P(ResNetGolden, LossGradientsAndStatistics) {
+  const Tensor logits = net.forward(input);
+  expect_near(logits, golden.tensor("logits_train"), 5e-5, "logits_train");
+  const Tensor loss = cross_entropy(logits, target);
+  EXPECT_NEAR(loss.item(), golden.tensor("loss").item(), 2e-5);
+  backward(loss);
+  for (const nn::NamedTensor& p : nn::parameters(net)) {
+    expect_near(p.tensor.grad(), golden.tensor("grad/" + p.name), 5e-4, "grad/" + p.name);
+  }
+  for (const nn::NamedTensor& b : nn::buffers(net)) {
+    expect_near(b.tensor, golden.tensor("after/" + b.name), 2e-5, "after/" + b.name);
+  }
+}
+
+// After the gradients above, five steps of Adam on the same batch: five more forwards in training
+// mode.
+TEST_P(ResNetGolden, AdamLosses) {
+  backward(cross_entropy(net.forward(input), target));
+  nn::Adam adam({{.parameters = nn::parameters(net), .learning_rate = 1e-3}});
+  const std::vector<float> expected = golden.tensor("adam_losses").to_vector<float>();
+  for (const float e : expected) {
+    adam.zero_grad();
+    const Tensor loss = cross_entropy(net.forward(input), target);
+    EXPECT_NEAR(loss.item(), e, 1e-4);
+    backward(loss);
+    adam.step();
+  }
+}
+
+const ResNetOptions basic{.widths = {8, 12, 16, 20}, .depths = {2, 2, 2, 2}, .classes = 5};
+const ResNetOptions bottleneck{
+    .bottleneck = true, .widths = {8, 8, 12, 12}, .depths = {1, 2, 1, 1}, .classes = 5};
+
+INSTANTIATE_TEST_SUITE_P(
+    Networks, ResNetGolden,
+    testing::Values(GoldenCase{"resnet_basic_small", basic, Layout::nhwc, ""},
+                    GoldenCase{"resnet_basic_small", basic, Layout::nchw, ""},
+                    GoldenCase{"resnet_basic_small", basic, Layout::nhwc, "cpu"},
+                    GoldenCase{"resnet_basic_small", basic, Layout::nhwc, "conv2d=cpu/direct"},
+                    GoldenCase{"resnet_bottleneck_small", bottleneck, Layout::nhwc, ""},
+                    GoldenCase{"resnet_bottleneck_small", bottleneck, Layout::nchw, "cpu"}),
+    [](const auto& test) {
+      std::string name =
+          str(test.param.file, '_', test.param.layout, '_', test.param.implementation);
+      for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+      return name + std::to_string(test.index);
+    });
+
+}  // namespace
+}  // namespace burin::models
