@@ -1,0 +1,21 @@
+#include "burin/apps/device.h"
+
+#include "burin/apps/exit.h"
+#include "burin/kernels/plugin.h"
+
+namespace burin::apps {
+
+Device choose_device(const std::string& text) {
+  if (text == "auto") {
+    return registry().device(DeviceKind::cuda) != nullptr ? Device::cuda() : Device::cpu();
+  }
+  const Device device = failing_with(exit_usage, [&] { return Device::parse(text); });
+  if (registry().device(device.kind) == nullptr) {
+    throw Failure(exit_no_device,
+                  str("--device ", text, ": ", why_family_is_missing(name_of(device.kind))),
+                  "--device auto takes what is there, --device cpu always works");
+  }
+  return device;
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,40 @@
+#include "burin/apps/exit.h"
+
+#include <iostream>
+#include <new>
+#include <string_view>
+
+namespace burin::apps {
+namespace {
+
+constexpr std::string_view hint_mark = "\n  hint: ";
+
+ExitCode code_of(const std::exception& error) {
+  if (const auto* const failure = dynamic_cast<const Failure*>(&error)) return failure->code;
+  const bool no_memory = dynamic_cast<const OutOfMemory*>(&error) != nullptr ||
+                         dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+  return no_memory ? exit_no_memory : exit_failed;
+}
+
+std::string hint_of(const std::exception& error) {
+  const auto* const failure = dynamic_cast<const Failure*>(&error);
+  if (failure != nullptr && !failure->hint.empty()) return failure->hint;
+  return code_of(error) == exit_no_memory ? "a smaller --batch-size or --img-size needs less memory"
+                                          : "";
+}
+
+}  // namespace
+
+Failure::~Failure() = default;
+
+int report_error(const std::exception& error, const std::string& program) {
+  const std::string message = error.what();
+  std::cerr << program << ": error: " << message << '\n';
+  const std::string hint = hint_of(error);
+  if (!hint.empty() && message.find(hint_mark) == std::string::npos) {
+    std::cerr << hint_mark.substr(1) << hint << '\n';
+  }
+  return code_of(error);
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,72 @@
+#include "burin/apps/json.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace burin::apps {
+
+using nlohmann::ordered_json;
+
+Json::Json() : value_(std::make_unique<ordered_json>()) {}
+Json::Json(Json&&) noexcept = default;
+Json& Json::operator=(Json&&) noexcept = default;
+Json::~Json() = default;
+
+Json Json::object() {
+  Json json;
+  *json.value_ = ordered_json::object();
+  return json;
+}
+
+Json Json::array() {
+  Json json;
+  *json.value_ = ordered_json::array();
+  return json;
+}
+
+Json Json::of(bool value) {
+  Json json;
+  *json.value_ = value;
+  return json;
+}
+
+Json Json::of(int64_t value) {
+  Json json;
+  *json.value_ = value;
+  return json;
+}
+
+Json Json::of(std::string_view value) {
+  Json json;
+  *json.value_ = value;
+  return json;
+}
+
+Json Json::of(const std::vector<std::string>& values) {
+  Json json;
+  *json.value_ = values;
+  return json;
+}
+
+Json Json::of(double value, int decimals) {
+  const double scale = std::pow(10.0, decimals);
+  Json json;
+  *json.value_ = std::round(value * scale) / scale;
+  return json;
+}
+
+Json& Json::set(const std::string& key, Json value) {
+  (*value_)[key] = std::move(*value.value_);
+  return *this;
+}
+
+Json& Json::push(Json value) {
+  value_->push_back(std::move(*value.value_));
+  return *this;
+}
+
+std::string Json::text(int indent) const {
+  return value_->dump(indent, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace burin::apps {
+
+/// A JSON document in the making. A thin coat over nlohmann's, which takes seconds to compile and
+/// is included by json.cpp alone. Keys keep the order in which they were set; bytes that are no
+/// UTF-8 (file names) are replaced when it is written, NaN becomes null.
+class Json {
+ public:
+  Json();
+  Json(Json&&) noexcept;
+  Json& operator=(Json&&) noexcept;
+  ~Json();
+
+  static Json object();
+  static Json array();
+  static Json of(bool value);
+  static Json of(int64_t value);
+  static Json of(std::string_view value);
+  static Json of(const char* value) { return of(std::string_view(value)); }
+  static Json of(const std::vector<std::string>& values);
+  /// Rounded, because 0.1f would be written as 0.10000000149011612.
+  static Json of(double value, int decimals);
+
+  Json& set(const std::string& key, Json value);
+  Json& push(Json value);
+
+  /// On one line, or indented.
+  std::string text(int indent = -1) const;
+
+ private:
+  std::unique_ptr<nlohmann::ordered_json> value_;
+};
+
+}  // namespace burin::apps

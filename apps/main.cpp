@@ -1,0 +1,50 @@
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "burin/apps/command_line.h"
+#include "burin/apps/commands.h"
+#include "burin/apps/exit.h"
+#include "burin/apps/wait_policy.h"
+#include "burin/kernels/base/parallel.h"
+#include "burin/kernels/dispatch.h"
+
+namespace burin::apps {
+
+std::vector<Command> all_commands() {
+  std::vector<Command> commands;
+  commands.push_back(info_command());
+  commands.push_back(kernels_command());
+  return commands;
+}
+
+namespace {
+
+/// Applies what holds for the whole process.
+void set_up(const Globals& globals) {
+  if (globals.threads > 0) set_compute_threads(globals.threads);
+  if (!globals.impl.empty()) {
+    failing_with(exit_usage, [&] { set_implementations(globals.impl); });
+  }
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Invocation invocation;
+  try {
+    const std::vector<Command> commands = all_commands();
+    read_command_line(arguments, commands, invocation);
+    if (invocation.command == nullptr) return exit_ok;
+    set_up(invocation.session.globals);
+    return invocation.command->run(invocation.session);
+  } catch (const std::exception& error) {
+    return report_error(error, invocation.program);
+  }
+}
+
+}  // namespace
+}  // namespace burin::apps
+
+int main(int argc, char** argv) {
+  burin::apps::set_wait_policy(argv);
+  return burin::apps::run({argv + 1, argv + argc});
+}

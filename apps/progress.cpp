@@ -1,0 +1,162 @@
+#include "burin/apps/progress.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <ctime>
+#include <iostream>
+
+#include "burin/apps/table.h"
+#include "burin/kernels/base/error.h"
+
+namespace burin::apps {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto redraw_interval = 100ms;
+constexpr int bar_columns = 20;
+
+double fraction_of(const ProgressState& state) {
+  if (state.total <= 0) return 0;
+  return std::clamp(static_cast<double>(state.done) / static_cast<double>(state.total), 0.0, 1.0);
+}
+
+std::string drawn_bar(double fraction, const Terminal& terminal) {
+  const int half_columns = static_cast<int>(fraction * 2 * bar_columns);
+  const int full = half_columns / 2;
+  const bool half = half_columns % 2 == 1;
+  std::string bar = terminal.color ? "\x1b[32m" : "";
+  for (int i = 0; i < full; ++i) bar += terminal.unicode ? "━" : "=";
+  if (half) bar += terminal.unicode ? "╸" : ">";
+  if (terminal.color) bar += "\x1b[90m";
+  // Without colour the rest must look different from what is done.
+  const char* const rest = terminal.color && terminal.unicode ? "━" : terminal.unicode ? "─" : "-";
+  for (int i = full + (half ? 1 : 0); i < bar_columns; ++i) bar += rest;
+  return terminal.color ? bar + "\x1b[0m" : bar;
+}
+
+/// The first `width` columns of a line: a code point is taken as one, an escape sequence as none.
+std::string clipped(const std::string& text, int width) {
+  std::string result;
+  int columns = 0;
+  bool escape = false;
+  for (const char c : text) {
+    if (c == '\x1b') escape = true;
+    const bool continues = (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+    if (!escape && !continues && ++columns > width) break;
+    result += c;
+    if (escape && c == 'm') escape = false;
+  }
+  const bool cut = result.size() < text.size();
+  return cut && text.find('\x1b') != std::string::npos ? result + "\x1b[0m" : result;
+}
+
+}  // namespace
+
+std::string clock_text(double seconds) {
+  const auto total = static_cast<int64_t>(std::max(0.0, std::round(seconds)));
+  char buffer[32];
+  if (total >= 3600) {
+    std::snprintf(buffer, sizeof(buffer), "%d:%02d:%02d", static_cast<int>(total / 3600),
+                  static_cast<int>(total / 60 % 60), static_cast<int>(total % 60));
+  } else {
+    std::snprintf(buffer, sizeof(buffer), "%02d:%02d", static_cast<int>(total / 60),
+                  static_cast<int>(total % 60));
+  }
+  return buffer;
+}
+
+std::string timestamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  char buffer[32];
+  std::strftime(buffer, sizeof(buffer), "%Y-%m-%dT%H:%M:%S", &local);
+  return buffer;
+}
+
+std::string bar_text(const ProgressState& state, double seconds, const Terminal& terminal) {
+  const double fraction = fraction_of(state);
+  std::string text =
+      state.epochs > 0 ? str("  ", state.epoch, '/', state.epochs, "  ") : std::string("  ");
+  char percent[16];
+  std::snprintf(percent, sizeof(percent), "%3d%%", static_cast<int>(fraction * 100));
+  text += str(state.title, ' ', percent, ' ', drawn_bar(fraction, terminal), "  ", state.done, '/',
+              state.total, "  ", clock_text(seconds));
+  if (fraction > 0) text += "<" + clock_text(seconds * (1 - fraction) / fraction);
+  if (state.items > 0 && seconds > 0) {
+    text += str("  ", fixed(static_cast<double>(state.items) / seconds, 1), " img/s");
+  }
+  for (const auto& [name, value] : state.values) text += str("  ", name, ' ', value);
+  return clipped(text, terminal.width - 1);  // the last column would make some terminals wrap
+}
+
+std::string line_text(const ProgressState& state, double seconds) {
+  std::string text = state.title;
+  if (state.epochs > 0) text += str(" epoch=", state.epoch, '/', state.epochs);
+  text += str(" step=", state.done, '/', state.total);
+  for (const auto& [name, value] : state.values) text += str(' ', name, '=', value);
+  if (state.items > 0 && seconds > 0) {
+    text += str(" img_per_s=", fixed(static_cast<double>(state.items) / seconds, 1));
+  }
+  const double fraction = fraction_of(state);
+  if (fraction > 0) text += " left=" + clock_text(seconds * (1 - fraction) / fraction);
+  return text;
+}
+
+Progress::Progress(const Terminal& terminal, double log_interval_seconds, Log log)
+    : terminal_(terminal), log_interval_(log_interval_seconds), log_(std::move(log)) {}
+
+bool Progress::due() const {
+  const Clock::time_point now = Clock::now();
+  return (terminal_.bar && now - last_bar_ >= redraw_interval) || now - last_line_ >= log_interval_;
+}
+
+void Progress::begin_phase_if_new(const ProgressState& state) {
+  const std::string phase = str(state.title, state.epoch);
+  if (phase == phase_) return;
+  phase_ = phase;
+  phase_start_ = Clock::now();
+  last_bar_ = {};
+}
+
+void Progress::update(const ProgressState& state) {
+  begin_phase_if_new(state);
+  const Clock::time_point now = Clock::now();
+  const double seconds = std::chrono::duration<double>(now - phase_start_).count();
+  const bool last = state.done == state.total;
+  if (terminal_.bar && (now - last_bar_ >= redraw_interval || last)) {
+    std::cerr << '\r' << bar_text(state, seconds, terminal_) << "\x1b[K" << std::flush;
+    last_bar_ = now;
+    bar_shown_ = true;
+  }
+  if (now - last_line_ >= log_interval_) {
+    last_line_ = now;
+    write_line(line_text(state, seconds));
+  }
+}
+
+void Progress::write_line(const std::string& text) const {
+  const std::string line = timestamp() + " " + text;
+  if (terminal_.lines && !terminal_.bar) std::cerr << line << std::endl;
+  if (log_) log_(line);
+}
+
+void Progress::say(const std::string& text, const std::string& logged) {
+  clear();
+  const bool has_plain = !logged.empty();
+  if (terminal_.bar || (terminal_.lines && !has_plain)) std::cerr << text << std::endl;
+  if (has_plain) {
+    write_line(logged);
+  } else if (log_) {
+    log_(text);
+  }
+}
+
+void Progress::clear() {
+  if (bar_shown_) std::cerr << "\r\x1b[K" << std::flush;
+  bar_shown_ = false;
+}
+
+}  // namespace burin::apps

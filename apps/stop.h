@@ -1,0 +1,12 @@
+#pragma once
+
+#include <atomic>
+
+namespace burin::apps {
+
+/// Set by Ctrl-C (and SIGTERM) once catch_interrupts was called; long work looks at it between
+/// steps. A second Ctrl-C ends the process at once.
+const std::atomic<bool>& stop_requested();
+void catch_interrupts();
+
+}  // namespace burin::apps

@@ -1,0 +1,46 @@
+#include "burin/apps/table.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace burin::apps {
+
+int columns_of(const std::string& text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+Table::Table(const std::vector<std::string>& headings) {
+  std::vector<std::string> row;
+  for (const std::string& heading : headings) {
+    const bool right = heading.starts_with('>');
+    right_.push_back(right);
+    row.push_back(right ? heading.substr(1) : heading);
+  }
+  rows_.push_back(std::move(row));
+}
+
+void Table::print(std::ostream& out) const {
+  std::vector<int> widths(right_.size(), 0);
+  for (const auto& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
+  }
+  for (const auto& row : rows_) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string padding(static_cast<size_t>(widths[i] - columns_of(row[i])), ' ');
+      line += (i == 0 ? "" : "  ") + (right_[i] ? padding + row[i] : row[i] + padding);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out << line << '\n';
+  }
+}
+
+std::string fixed(double value, int decimals) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof(buffer), "%.*f", decimals, value);
+  return buffer;
+}
+
+}  // namespace burin::apps

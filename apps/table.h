@@ -1,0 +1,30 @@
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace burin::apps {
+
+/// Columns an UTF-8 text takes on a screen, a code point counted as one.
+int columns_of(const std::string& text);
+
+/// Text in columns, as wide as their widest cell, two spaces apart.
+class Table {
+ public:
+  /// A heading that begins with '>' makes its column right-aligned.
+  explicit Table(const std::vector<std::string>& headings);
+
+  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  bool empty() const { return rows_.size() == 1; }
+  void print(std::ostream& out) const;
+
+ private:
+  std::vector<bool> right_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// `value` with that many decimals.
+std::string fixed(double value, int decimals);
+
+}  // namespace burin::apps

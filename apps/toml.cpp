@@ -1,0 +1,157 @@
+#include "burin/apps/toml.h"
+
+#include <cctype>
+
+#include "burin/kernels/base/error.h"
+
+namespace burin::apps {
+namespace {
+
+bool is_bare(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.' ||
+         c == '+';
+}
+
+class Parser {
+ public:
+  Parser(std::string_view text, std::string_view file) : text_(text), file_(file) {}
+
+  std::vector<TomlEntry> parse() {
+    std::vector<TomlEntry> entries;
+    std::string section;
+    for (skip_blank(); !at_end(); skip_blank()) {
+      if (take('[')) {
+        section = bare("a section's name");
+        expect(']');
+      } else {
+        TomlEntry entry;
+        entry.line = line_;
+        entry.section = section;
+        entry.key = peek() == '"' || peek() == '\'' ? string() : bare("a key");
+        expect('=');
+        read_values(entry);
+        entries.push_back(std::move(entry));
+      }
+      end_of_line();
+    }
+    return entries;
+  }
+
+ private:
+  bool at_end() const { return place_ == text_.size(); }
+  char peek() const { return at_end() ? '\0' : text_[place_]; }
+  [[noreturn]] void wrong(std::string_view wanted) const {
+    fail(file_, ":", line_, ": expected ", wanted,
+         at_end() ? std::string(", the file ends") : str(", found '", peek(), "'"));
+  }
+
+  void skip_spaces() {
+    while (peek() == ' ' || peek() == '\t' || peek() == '\r') ++place_;
+    if (peek() == '#') {
+      while (!at_end() && peek() != '\n') ++place_;
+    }
+  }
+  /// Over spaces, comments and line ends.
+  void skip_blank() {
+    for (skip_spaces(); peek() == '\n'; skip_spaces()) {
+      ++place_;
+      ++line_;
+    }
+  }
+  bool take(char c) {
+    skip_spaces();
+    if (peek() != c) return false;
+    ++place_;
+    return true;
+  }
+  void expect(char c) {
+    if (!take(c)) wrong(str("'", c, "'"));
+  }
+  void end_of_line() {
+    skip_spaces();
+    if (!at_end() && peek() != '\n') wrong("the end of the line");
+  }
+
+  std::string bare(std::string_view what) {
+    skip_spaces();
+    const size_t begin = place_;
+    while (is_bare(peek())) ++place_;
+    if (place_ == begin) wrong(what);
+    return std::string(text_.substr(begin, place_ - begin));
+  }
+
+  std::string string() {
+    const char quote = text_[place_++];
+    std::string result;
+    while (peek() != quote) {
+      if (at_end() || peek() == '\n') wrong(str("a closing ", quote));
+      result += quote == '"' && peek() == '\\' ? escaped() : text_[place_++];
+    }
+    ++place_;
+    return result;
+  }
+  char escaped() {
+    ++place_;
+    const std::string_view letters = "\"\\ntr";
+    const size_t which = at_end() ? std::string_view::npos : letters.find(peek());
+    if (which == std::string_view::npos) wrong("one of \\\" \\\\ \\n \\t \\r");
+    ++place_;
+    return "\"\\\n\t\r"[which];
+  }
+
+  std::string value() {
+    skip_spaces();
+    return peek() == '"' || peek() == '\'' ? string() : bare("a value");
+  }
+  void read_values(TomlEntry& entry) {
+    entry.array = take('[');
+    if (!entry.array) {
+      entry.values.push_back(value());
+      return;
+    }
+    skip_blank();
+    while (!take(']')) {
+      entry.values.push_back(value());
+      skip_blank();
+      if (!take(',') && peek() != ']') wrong("',' or ']'");
+      skip_blank();
+    }
+  }
+
+  std::string_view text_;
+  std::string_view file_;
+  size_t place_ = 0;
+  int line_ = 1;
+};
+
+}  // namespace
+
+std::vector<TomlEntry> parse_toml(std::string_view text, std::string_view file) {
+  return Parser(text, file).parse();
+}
+
+std::string toml_string(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    switch (c) {
+      case '\n':
+        quoted += "\\n";
+        break;
+      case '\t':
+        quoted += "\\t";
+        break;
+      case '\r':
+        quoted += "\\r";
+        break;
+      case '"':
+      case '\\':
+        quoted += '\\';
+        [[fallthrough]];
+      default:
+        quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,111 @@
+// The surface of the command: what it accepts, and what it says to what it does not.
+#include <gtest/gtest.h>
+
+#include "apps/run_burin.h"
+#include "burin/apps/exit.h"
+
+namespace burin {
+namespace {
+
+using apps::exit_ok;
+using apps::exit_usage;
+
+TEST(CommandLine, HelpAndVersionAreResults) {
+  EXPECT_EQ(run_burin("--help").code, exit_ok);
+  EXPECT_NE(run_burin("--help").out.find("kernels"), std::string::npos);
+  EXPECT_NE(run_burin("kernels --help").out.find("--why"), std::string::npos);
+  EXPECT_EQ(run_burin("--version").out.substr(0, 6), "burin ");
+}
+
+struct Mistake {
+  const char* arguments;
+  const char* error;  // how stderr begins
+};
+
+class UsageError : public testing::TestWithParam<Mistake> {};
+
+TEST_P(UsageError, IsExplainedAndEndsWithTwo) {
+  const Ran ran = run_burin(GetParam().arguments);
+  EXPECT_EQ(ran.code, exit_usage);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err.substr(0, std::string(GetParam().error).size()), GetParam().error);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, UsageError,
+    testing::Values(
+        Mistake{"", "burin: error: no command given\n  hint: burin --help lists the commands\n"},
+        Mistake{"kernles", "burin: error: unknown command 'kernles' (did you mean kernels?)\n"},
+        Mistake{"--quite info",
+                "burin info: error: unknown option --quite (did you mean --quiet?)\n"},
+        Mistake{"kernels --wy", "burin kernels: error: unknown option --wy (did you mean --why?)"},
+        Mistake{"kernels --secnds=1",
+                "burin kernels: error: unknown option --secnds (did you mean --seconds?)"},
+        Mistake{"kernels --seconds x", "burin kernels: error: --seconds: 'x' is not a number\n"},
+        Mistake{"kernels --seconds 0", "burin kernels: error: --seconds: '0' must be above 0\n"},
+        Mistake{"info --threads 1.5",
+                "burin info: error: --threads: '1.5' is not a whole number\n"},
+        Mistake{"info --color pink",
+                "burin info: error: --color: 'pink' must be one of auto, always, never\n"},
+        Mistake{"info --threads", "burin: error: --threads"},
+        Mistake{"kernels check convd", "burin kernels: error: there is no op 'convd' (did you"},
+        Mistake{"kernels check conv2d extra",
+                "burin kernels: error: unexpected argument 'extra'\n"},
+        Mistake{"info --impl nobody", "burin info: error: --impl: no implementation 'nobody'"},
+        Mistake{"--config /nowhere.toml info",
+                "burin info: error: --config: cannot read /nowhere.toml\n"}));
+
+TEST(CommandLine, GlobalOptionsStandBeforeOrAfterTheCommand) {
+  EXPECT_NE(run_burin("--threads 1 info --system").out.find("threads          1\n"),
+            std::string::npos);
+  EXPECT_NE(run_burin("info --system --threads 1").out.find("threads          1\n"),
+            std::string::npos);
+}
+
+int threads_said(const Ran& ran) {
+  const std::string mark = "\nthreads ";
+  const size_t place = ran.out.find(mark);
+  return place == std::string::npos ? -1 : std::atoi(ran.out.c_str() + place + mark.size());
+}
+
+TEST(CommandLine, FlagBeatsEnvironmentBeatsConfigBeatsDefault) {
+  const testing_support::TemporaryFolder folder;
+  testing_support::write_whole(folder.file("c.toml"), "threads = 3\n");
+  const std::string config = "--config " + folder.file("c.toml") + " ";
+  EXPECT_EQ(threads_said(run_burin(config + "info")), 3);
+  EXPECT_EQ(threads_said(run_burin(config + "info", "BURIN_THREADS=2")), 2);
+  EXPECT_EQ(threads_said(run_burin(config + "info --threads 1", "BURIN_THREADS=2")), 1);
+  EXPECT_EQ(threads_said(run_burin("info", "BURIN_CONFIG=" + folder.file("c.toml"))), 3);
+}
+
+TEST(CommandLine, MessagesNameTheEnvironmentVariable) {
+  const Ran ran = run_burin("info", "BURIN_THREADS=many");
+  EXPECT_EQ(ran.code, exit_usage);
+  EXPECT_EQ(ran.err, "burin info: error: BURIN_THREADS: 'many' is not a whole number\n");
+}
+
+TEST(CommandLine, WhatTheConfigFileSaysMustBeKnown) {
+  const testing_support::TemporaryFolder folder;
+  const auto said = [&](const std::string& content) {
+    testing_support::write_whole(folder.file("c.toml"), content);
+    const Ran ran = run_burin("info --config " + folder.file("c.toml"));
+    EXPECT_EQ(ran.code, exit_usage) << content;
+    const size_t place = ran.err.find("c.toml");
+    return place == std::string::npos ? ran.err : ran.err.substr(place);
+  };
+  EXPECT_EQ(said("thread = 3\n"), "c.toml:1: unknown key thread (did you mean threads?)\n");
+  EXPECT_EQ(said("# fine\n[kernels]\nsecond = 1\n"),
+            "c.toml:3: unknown key kernels.second (did you mean seconds?)\n");
+  EXPECT_EQ(said("[kernel]\n"
+                 "seconds = 1\n"),
+            "c.toml:2: unknown section [kernel] (did you mean kernels?)\n");
+  EXPECT_EQ(said("seconds = 1\n"),
+            "c.toml:1: unknown key seconds\n"
+            "  hint: options of kernels stand under a line [kernels]\n");
+  EXPECT_EQ(said("threads = many\n"), "c.toml:1: threads: 'many' is not a whole number\n");
+  EXPECT_EQ(said("threads = [1, 2]\n"), "c.toml:1: threads takes one value, not a list\n");
+  EXPECT_EQ(said("threads 3\n"), "c.toml:1: expected '=', found '3'\n");
+}
+
+}  // namespace
+}  // namespace burin

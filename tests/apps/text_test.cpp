@@ -1,0 +1,99 @@
+// The small parts that make text: TOML, JSON, suggestions, the progress bar, tables.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "burin/apps/json.h"
+#include "burin/apps/progress.h"
+#include "burin/apps/suggest.h"
+#include "burin/apps/table.h"
+#include "burin/apps/toml.h"
+#include "support/expect_error.h"
+
+namespace burin::apps {
+namespace {
+
+TEST(Toml, ReadsSectionsStringsNumbersAndLists) {
+  const auto entries = parse_toml(
+      "seed = 42  # the answer\r\n\n[train]\nname = \"a # \\\"b\\\"\"\nraw = 'C:\\x'\n"
+      "lr = 1e-3\ndata = [\n  \"x\",  # first\n  'y',\n]\nempty = []\nflag = true",
+      "f");
+  ASSERT_EQ(entries.size(), 7u);
+  EXPECT_EQ(entries[0].section, "");
+  EXPECT_EQ(entries[0].values, std::vector<std::string>{"42"});
+  EXPECT_EQ(entries[1].section, "train");
+  EXPECT_EQ(entries[1].values, std::vector<std::string>{"a # \"b\""});
+  EXPECT_EQ(entries[2].values, std::vector<std::string>{"C:\\x"});
+  EXPECT_EQ(entries[3].values, std::vector<std::string>{"1e-3"});
+  EXPECT_EQ(entries[4].values, (std::vector<std::string>{"x", "y"}));
+  EXPECT_TRUE(entries[4].array);
+  EXPECT_EQ(entries[4].line, 7);
+  EXPECT_TRUE(entries[5].values.empty());
+  EXPECT_EQ(entries[6].values, std::vector<std::string>{"true"});
+}
+
+TEST(Toml, RefusesWhatItCannotRead) {
+  expect_error([] { parse_toml("a = \"x\n", "f"); }, "f:1: expected a closing \"");
+  expect_error([] { parse_toml("\na = 1 2", "f"); }, "f:2: expected the end of the line");
+  expect_error([] { parse_toml("[a\n", "f"); }, "f:1: expected ']'");
+  expect_error([] { parse_toml("a =", "f"); }, "f:1: expected a value, the file ends");
+  expect_error([] { parse_toml("a = [1 2]", "f"); }, "f:1: expected ',' or ']'");
+  expect_error([] { parse_toml("a = {b = 1}", "f"); }, "f:1: expected a value, found '{'");
+  expect_error([] { parse_toml("a = \"\\q\"", "f"); }, "f:1: expected one of");
+}
+
+TEST(Toml, WhatIsQuotedReadsBack) {
+  const std::string odd = "tab\t quote\" back\\slash # new\nline é";
+  EXPECT_EQ(parse_toml("a = " + toml_string(odd), "f").front().values.front(), odd);
+}
+
+TEST(Json, KeepsOrderRoundsAndReplacesWhatIsNoText) {
+  Json json = Json::object();
+  json.set("z", Json::of(0.1f, 4)).set("a", Json::of("x\xff\n")).set("n", Json::of(0.0 / 0.0, 1));
+  json.set("l", std::move(Json::array().push(Json::of(int64_t{1})).push(Json::of(true))));
+  EXPECT_EQ(json.text(), "{\"z\":0.1,\"a\":\"x\xEF\xBF\xBD\\n\",\"n\":null,\"l\":[1,true]}");
+}
+
+TEST(Suggest, ProposesOnlyWhatIsNear) {
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3);
+  EXPECT_EQ(did_you_mean("--ephocs", {"--epochs", "--seed"}), " (did you mean --epochs?)");
+  EXPECT_EQ(did_you_mean("--frobnicate", {"--epochs", "--seed"}), "");
+}
+
+TEST(Table, AlignsByColumnsNotBytes) {
+  Table table({"a", ">b"});
+  table.add({"é", "1"});
+  table.add({"xyz", "22"});
+  std::ostringstream out;
+  table.print(out);
+  EXPECT_EQ(out.str(), "a     b\né     1\nxyz  22\n");
+}
+
+TEST(Progress, BarSaysWhereItIsAndFitsTheTerminal) {
+  const ProgressState state{.title = "train",
+                            .epoch = 2,
+                            .epochs = 3,
+                            .done = 3,
+                            .total = 5,
+                            .items = 96,
+                            .values = {{"loss", "0.402"}}};
+  Terminal terminal{.unicode = true, .width = 120};
+  EXPECT_EQ(bar_text(state, 3, terminal),
+            "  2/3  train  60% ━━━━━━━━━━━━────────  3/5  00:03<00:02  32.0 img/s  loss 0.402");
+  terminal.unicode = false;
+  EXPECT_EQ(bar_text(state, 3, terminal),
+            "  2/3  train  60% ============--------  3/5  00:03<00:02  32.0 img/s  loss 0.402");
+  terminal.width = 30;
+  EXPECT_EQ(bar_text(state, 3, terminal), "  2/3  train  60% ===========");
+  terminal.unicode = terminal.color = true;
+  EXPECT_EQ(columns_of(bar_text(state, 3, terminal)), 29 + 5 + 4) << "clipped, with two escapes";
+  EXPECT_EQ(line_text(state, 3), "train epoch=2/3 step=3/5 loss=0.402 img_per_s=32.0 left=00:02");
+}
+
+TEST(Progress, ClockShowsHoursWhenThereAreAny) {
+  EXPECT_EQ(clock_text(4.6), "00:05");
+  EXPECT_EQ(clock_text(3723), "1:02:03");
+}
+
+}  // namespace
+}  // namespace burin::apps
