@@ -1,0 +1,70 @@
+#include "burin/apps/training/batch_source.h"
+
+#include <numeric>
+
+#include "burin/data/split.h"
+#include "burin/tensor/context.h"
+#include "burin/tensor/ops/concat.h"
+#include "burin/tensor/ops/shape.h"
+
+namespace burin::apps {
+
+ImageSource::ImageSource(std::shared_ptr<const data::Dataset> dataset, data::Transform transform,
+                         const data::LoaderOptions& options, InputMaker input)
+    : loader_(std::move(dataset), std::move(transform), options), input_(std::move(input)) {}
+
+std::optional<TrainBatch> ImageSource::next() {
+  const std::optional<data::Batch> batch = loader_.next();
+  if (!batch) return std::nullopt;
+  return TrainBatch{input_.images(*batch), input_.labels(*batch)};
+}
+
+FeatureSource::FeatureSource(models::Model& trunk, BatchSource& images,
+                             const data::LoaderOptions& options)
+    : options_(options) {
+  const NoGradGuard no_grad;
+  std::vector<Tensor> parts;
+  images.start(0, 0);
+  while (const auto batch = images.next()) {
+    parts.push_back(trunk.features(batch->x));
+    const std::vector<int64_t> labels = batch->labels.to_vector<int64_t>();
+    labels_.insert(labels_.end(), labels.begin(), labels.end());
+  }
+  features_ = concat(parts, 0);
+}
+
+int64_t FeatureSource::batches_per_epoch() const {
+  const auto n = static_cast<int64_t>(labels_.size());
+  return options_.drop_last ? n / options_.batch_size
+                            : (n + options_.batch_size - 1) / options_.batch_size;
+}
+
+void FeatureSource::start(int64_t epoch, int64_t first_batch) {
+  const auto n = static_cast<int64_t>(labels_.size());
+  if (options_.shuffle) {
+    order_ = data::randperm(n, options_.seed + static_cast<uint64_t>(epoch));
+  } else {
+    order_.resize(labels_.size());
+    std::iota(order_.begin(), order_.end(), int64_t{0});
+  }
+  next_batch_ = first_batch;
+}
+
+std::optional<TrainBatch> FeatureSource::next() {
+  if (next_batch_ >= batches_per_epoch()) return std::nullopt;
+  const int64_t begin = next_batch_++ * options_.batch_size;
+  const int64_t end = std::min(begin + options_.batch_size, static_cast<int64_t>(order_.size()));
+  const NoGradGuard no_grad;
+  std::vector<Tensor> rows;
+  std::vector<int64_t> labels;
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t sample = order_[static_cast<size_t>(i)];
+    rows.push_back(slice(features_, 0, sample, sample + 1));
+    labels.push_back(labels_[static_cast<size_t>(sample)]);
+  }
+  return TrainBatch{
+      concat(rows, 0),
+      Tensor::from(labels, {end - begin}, {.dtype = DType::i64, .device = features_.device()})};
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "burin/apps/training/input.h"
+
+namespace burin::apps {
+
+/// What one step works on.
+struct TrainBatch {
+  Tensor x;       // images or features, [N, …]
+  Tensor labels;  // [N] i64
+
+  int64_t size() const { return labels.dim(0); }
+};
+
+/// Epochs of batches. What a batch holds depends on the epoch and its number alone.
+class BatchSource {
+ public:
+  virtual ~BatchSource() = default;
+  virtual int64_t batches_per_epoch() const = 0;
+  virtual void start(int64_t epoch, int64_t first_batch) = 0;
+  virtual std::optional<TrainBatch> next() = 0;
+};
+
+/// Batches of images, decoded by worker threads and normalised on the device.
+class ImageSource final : public BatchSource {
+ public:
+  ImageSource(std::shared_ptr<const data::Dataset> dataset, data::Transform transform,
+              const data::LoaderOptions& options, InputMaker input);
+
+  int64_t batches_per_epoch() const override { return loader_.batches_per_epoch(); }
+  void start(int64_t epoch, int64_t first_batch) override { loader_.start(epoch, first_batch); }
+  std::optional<TrainBatch> next() override;
+
+ private:
+  data::Loader loader_;
+  InputMaker input_;
+};
+
+/// Batches of features that a frozen trunk made once and for all, so that an epoch costs
+/// milliseconds.
+class FeatureSource final : public BatchSource {
+ public:
+  /// Runs `trunk` over one epoch of `images`, which must not be shuffled.
+  FeatureSource(models::Model& trunk, BatchSource& images, const data::LoaderOptions& options);
+
+  int64_t batches_per_epoch() const override;
+  void start(int64_t epoch, int64_t first_batch) override;
+  std::optional<TrainBatch> next() override;
+
+ private:
+  Tensor features_;  // [samples, …]
+  std::vector<int64_t> labels_;
+  data::LoaderOptions options_;
+  std::vector<int64_t> order_;
+  int64_t next_batch_ = 0;
+};
+
+}  // namespace burin::apps

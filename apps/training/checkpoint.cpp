@@ -1,0 +1,102 @@
+#include "burin/apps/training/checkpoint.h"
+
+#include <charconv>
+
+#include "burin/tensor/context.h"
+#include "burin/tensor/files/safetensors.h"
+#include "burin/tensor/files/weight_file.h"
+#include "burin/tensor/ops/copy.h"
+#include "burin/version.h"
+
+namespace burin::apps {
+namespace {
+
+constexpr const char* format_key = "burin.checkpoint";
+constexpr const char* format_version = "1";
+
+template <class T>
+std::string exact_text(T value) {
+  char buffer[64];
+  const auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), value);
+  check(error == std::errc(), "checkpoint: a number has no text");
+  return {buffer, end};
+}
+
+template <class T>
+T parsed(const std::string& key, const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  check(error == std::errc() && end == text.data() + text.size(), "checkpoint: '", key, "' is '",
+        text, "', not a number");
+  return value;
+}
+
+}  // namespace
+
+void Checkpoint::set(const std::string& key, int64_t value) {
+  text[key] = exact_text(value);
+}
+void Checkpoint::set(const std::string& key, double value) {
+  text[key] = exact_text(value);
+}
+
+const std::string& Checkpoint::string(const std::string& key) const {
+  const auto found = text.find(key);
+  check(found != text.end(), "checkpoint: '", key, "' is missing");
+  return found->second;
+}
+
+int64_t Checkpoint::integer(const std::string& key) const {
+  return parsed<int64_t>(key, string(key));
+}
+double Checkpoint::number(const std::string& key) const {
+  return parsed<double>(key, string(key));
+}
+
+void Checkpoint::add(const std::string& prefix, const std::vector<nn::NamedTensor>& named) {
+  for (const nn::NamedTensor& entry : named) tensors.push_back({prefix + entry.name, entry.tensor});
+}
+
+void Checkpoint::restore(const std::string& prefix, std::vector<nn::NamedTensor> named) const {
+  const NoGradGuard no_grad;
+  std::map<std::string_view, const Tensor*> saved;
+  for (const nn::NamedTensor& entry : tensors) saved[entry.name] = &entry.tensor;
+  for (nn::NamedTensor& target : named) {
+    const auto found = saved.find(prefix + target.name);
+    check(found != saved.end(), "checkpoint: ", prefix, target.name, " is missing");
+    check(found->second->shape() == target.tensor.shape(), "checkpoint: ", prefix, target.name,
+          " is ", found->second->shape(), ", the run needs ", target.tensor.shape());
+    copy_into(target.tensor, *found->second);
+  }
+}
+
+void Checkpoint::save(const std::string& path) const {
+  Metadata metadata = {{format_key, format_version}, {"burin.release", release}};
+  for (const auto& [key, value] : text) metadata.emplace_back("run." + key, value);
+  std::vector<Tensor> on_host;  // alive until the file is written
+  std::vector<NamedView> views;
+  for (const nn::NamedTensor& entry : tensors) {
+    on_host.push_back(to_device(entry.tensor, Device::cpu()));
+    views.push_back({entry.name, on_host.back().view()});
+  }
+  write_safetensors(path, views, metadata);
+}
+
+Checkpoint Checkpoint::load(const std::string& path) {
+  const WeightFile file(path);
+  const std::string* const format = file.metadata(format_key);
+  check(format != nullptr && *format == format_version, path, ": is no checkpoint of this release");
+  Checkpoint result;
+  for (const auto& [key, value] : file.metadata()) {
+    if (key.starts_with("run.")) result.text[key.substr(4)] = value;
+  }
+  for (const WeightEntry& entry : file.entries()) {
+    const bool floating = entry.type < ElementType::i64;
+    Tensor tensor = empty(entry.shape, {floating ? DType::f32 : DType::i64});
+    file.read(entry, tensor.writable());
+    result.tensors.push_back({entry.name, tensor});
+  }
+  return result;
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,125 @@
+#include "burin/apps/training/datasets.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include "burin/data/idx.h"
+#include "burin/data/image_folder.h"
+#include "burin/data/split.h"
+
+namespace burin::apps {
+namespace {
+
+namespace fs = std::filesystem;
+using data::Dataset;
+using DatasetPointer = std::shared_ptr<const Dataset>;
+
+std::vector<int64_t> all_indices(const Dataset& dataset) {
+  std::vector<int64_t> indices(static_cast<size_t>(dataset.size()));
+  std::iota(indices.begin(), indices.end(), int64_t{0});
+  return indices;
+}
+
+void check_trainable(const Dataset& train) {
+  check(train.classes().size() >= 2, "there is one class only, '", train.classes().front(),
+        "': nothing to tell apart\n  hint: put each class into a folder of its own");
+  const std::vector<int64_t> counts = data::class_counts(train);
+  for (size_t c = 0; c < counts.size(); ++c) {
+    check(counts[c] >= 2, "class '", train.classes()[c], "' has ", counts[c],
+          " training image(s): at least 2 are needed\n  hint: add images, or lower --val-frac");
+  }
+}
+
+/// train and val from one folder of any kind, not yet subset.
+TrainingData open_parts(const TrainOptions& options) {
+  TrainingData result;
+  if (!options.train_dir.empty()) {
+    auto train = std::make_shared<data::ImageFolder>(options.train_dir);
+    result.classes = train->classes();
+    result.train = train;
+    if (!options.test_dir.empty()) {
+      result.val = std::make_shared<data::ImageFolder>(options.test_dir, train->classes());
+    }
+    return result;
+  }
+  check(!options.data.empty(),
+        "no data folder was given\n  hint: burin train DIR, with DIR/<class>/*.jpg");
+  check(options.data.size() == 1, "one data folder is trained on at a time, ", options.data.size(),
+        " were given");
+  const fs::path directory = options.data.front();
+  if (data::is_idx_folder(directory)) {
+    result.train = data::open_idx_folder(directory, "train");
+    result.small_and_equal = true;
+  } else {
+    const data::FolderSplits splits = data::open_image_folders(directory);
+    result.train = splits.train;
+    result.val = splits.val;
+    if (const size_t skipped = splits.train->skipped().size(); skipped > 0) {
+      result.notes.push_back(
+          str(skipped, " files were passed over: their extension is no image's"));
+    }
+  }
+  result.classes = result.train->classes();
+  return result;
+}
+
+}  // namespace
+
+TrainingData open_training_data(const TrainOptions& options) {
+  TrainingData result = open_parts(options);
+  if (!result.val) {
+    check(options.val_frac > 0 && options.val_frac < 1, "--val-frac ", options.val_frac,
+          " leaves nothing to validate on, or to train on");
+    const data::Split split =
+        data::random_split(result.train->size(), options.val_frac, options.seed);
+    check(!split.valid.empty(), result.train->size(), " images are too few to set --val-frac ",
+          options.val_frac, " of them aside");
+    result.val = std::make_shared<data::Subset>(result.train, split.valid);
+    result.train = std::make_shared<data::Subset>(result.train, split.train);
+  }
+  if (options.subset < 1) {
+    const std::vector<int64_t> kept =
+        data::random_subset(all_indices(*result.train), options.subset, options.seed);
+    result.train = std::make_shared<data::Subset>(result.train, kept);
+    result.notes.push_back(
+        str("--subset ", options.subset, ": ", kept.size(), " training images are used"));
+  }
+  check_trainable(*result.train);
+  result.train = std::make_shared<data::CachedDataset>(result.train);
+  result.val = std::make_shared<data::CachedDataset>(result.val);
+  return result;
+}
+
+std::shared_ptr<const Dataset> open_evaluation_data(const std::string& directory,
+                                                    const std::string& part,
+                                                    const std::vector<std::string>& classes) {
+  if (data::is_idx_folder(directory)) {
+    DatasetPointer dataset = data::open_idx_folder(directory, part == "test" ? "t10k" : "train");
+    check(dataset->classes().size() == classes.size(), directory, ": has ",
+          dataset->classes().size(), " classes, the model ", classes.size());
+    return dataset;
+  }
+  const fs::path with_part = fs::path(directory) / part;
+  const fs::path root =
+      part != "all" && fs::is_directory(with_part) ? with_part : fs::path(directory);
+  return std::make_shared<data::ImageFolder>(root, classes);
+}
+
+uint64_t fingerprint(const Dataset& dataset) {
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+  const auto mix = [&](const void* bytes, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      hash = (hash ^ static_cast<const uint8_t*>(bytes)[i]) * 0x100000001b3u;
+    }
+  };
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const std::string name = fs::path(dataset.name(i)).filename().string();
+    const int64_t label = dataset.label(i);
+    mix(name.data(), name.size());
+    mix(&label, sizeof(label));
+  }
+  return hash;
+}
+
+}  // namespace burin::apps

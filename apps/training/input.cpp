@@ -1,0 +1,34 @@
+#include "burin/apps/training/input.h"
+
+#include "burin/tensor/ops/normalize_u8.h"
+
+namespace burin::apps {
+
+InputMaker::InputMaker(const models::Preprocess& preprocess, DType dtype, Device device,
+                       Layout layout)
+    : mean_(Tensor::from(std::span<const float>(preprocess.mean), {3}, {.device = device})),
+      std_(Tensor::from(std::span<const float>(preprocess.std), {3}, {.device = device})),
+      dtype_(dtype),
+      device_(device),
+      layout_(layout) {}
+
+Tensor InputMaker::images(const data::Batch& batch) const {
+  const int64_t N = batch.size(), H = batch.height, W = batch.width;
+  // The pixels lie as [N, H, W, 3]: an nhwc tensor as they are.
+  const Tensor pixels =
+      Tensor::from(batch.pixels, {N, H, W, 3}, {.dtype = DType::u8, .device = device_});
+  const Tensor images = pixels.alias({N, 3, H, W}, dense_strides({N, 3, H, W}, Layout::nhwc));
+  return normalize_u8(images, mean_, std_, dtype_, layout_);
+}
+
+Tensor InputMaker::labels(const data::Batch& batch) const {
+  return Tensor::from(batch.labels, {batch.size()}, {.dtype = DType::i64, .device = device_});
+}
+
+data::Transform evaluation_transform(const models::Preprocess& preprocess) {
+  return data::evaluation_transform(
+      {preprocess.resize, preprocess.crop,
+       preprocess.bicubic ? data::Filter::bicubic : data::Filter::bilinear});
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,114 @@
+#include "burin/apps/training/model_file.h"
+
+#include <sstream>
+
+#include "burin/models/catalog.h"
+#include "burin/models/load_weights.h"
+#include "burin/tensor/files/safetensors.h"
+#include "burin/version.h"
+
+namespace burin::apps {
+namespace {
+
+constexpr char separator =
+    '\n';  // class names are folder names: they may hold commas, not newlines
+
+std::string join(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts)
+    text += (text.empty() ? "" : std::string(1, separator)) + part;
+  return text;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+std::string three(const std::array<float, 3>& values) {
+  return str(values[0], ' ', values[1], ' ', values[2]);
+}
+
+/// Overwrites `value` with the metadata's, where it is there and well-formed.
+template <class T>
+void read_into(const WeightFile& file, const char* key, T& value) {
+  const std::string* const text = file.metadata(key);
+  if (text == nullptr) return;
+  std::istringstream in(*text);
+  if constexpr (std::is_same_v<T, std::array<float, 3>>) {
+    in >> value[0] >> value[1] >> value[2];
+  } else {
+    in >> value;
+  }
+  check(!in.fail(), file.path(), ": the metadata's ", key, " is '", *text, "'");
+}
+
+models::Preprocess read_preprocess(const WeightFile& file, models::Preprocess preprocess) {
+  read_into(file, "burin.resize", preprocess.resize);
+  read_into(file, "burin.crop", preprocess.crop);
+  read_into(file, "burin.bicubic", preprocess.bicubic);
+  read_into(file, "burin.mean", preprocess.mean);
+  read_into(file, "burin.std", preprocess.std);
+  constexpr int64_t largest_side = 16'384;
+  check(preprocess.resize >= 0 && preprocess.resize <= largest_side && preprocess.crop > 0 &&
+            preprocess.crop <= largest_side,
+        file.path(), ": the metadata's sizes, resize ", preprocess.resize, " and crop ",
+        preprocess.crop, ", make no sense");
+  for (const float s : preprocess.std)
+    check(s > 0, file.path(), ": the metadata's std must be positive");
+  return preprocess;
+}
+
+}  // namespace
+
+void save_model(const std::string& path, models::Model& model,
+                const std::vector<std::string>& classes,
+                const std::vector<std::pair<std::string, std::string>>& further) {
+  Metadata metadata = {{"format", "pt"},
+                       {"burin.release", release},
+                       {"burin.architecture", model.architecture},
+                       {"burin.classes", join(classes)},
+                       {"burin.resize", str(model.preprocess.resize)},
+                       {"burin.crop", str(model.preprocess.crop)},
+                       {"burin.bicubic", str(model.preprocess.bicubic)},
+                       {"burin.mean", three(model.preprocess.mean)},
+                       {"burin.std", three(model.preprocess.std)}};
+  metadata.insert(metadata.end(), further.begin(), further.end());
+  std::vector<NamedView> views;
+  for (const nn::NamedTensor& entry : nn::state(model))
+    views.push_back({entry.name, entry.tensor.view()});
+  write_safetensors(path, views, metadata);
+}
+
+ModelCard load_model(const std::string& path, const ModelOverrides& overrides) {
+  const WeightFile file(path);
+  const std::string* const architecture = file.metadata("burin.architecture");
+  const std::string* const classes = file.metadata("burin.classes");
+
+  ModelCard card;
+  card.classes = overrides.classes;
+  if (card.classes.empty() && classes != nullptr) card.classes = split(*classes);
+  std::string name = overrides.architecture;
+  if (name.empty() && architecture != nullptr) name = *architecture;
+  check(!name.empty(), path,
+        ": the file does not say what model it is\n  hint: add --model resnet18 (or ",
+        "another of `burin info --models`)");
+  check(!card.classes.empty(), path, ": the file does not say what its classes are\n  hint: add ",
+        "--classes with their names in the order of the labels, such as --classes ai,real");
+
+  Generator generator(0);
+  card.model = models::make_model(name, static_cast<int64_t>(card.classes.size()), generator);
+  card.model->preprocess = read_preprocess(file, card.model->preprocess);
+  const models::WeightsReport report = models::load_weights(*card.model, file);
+  check(report.entries.complete() && !report.head_replaced, path, ": does not fit a ", name,
+        " with ", card.classes.size(), " classes\n", report.entries.to_string(),
+        "  hint: check --model and --classes");
+  card.notes = report.notes;
+  nn::set_training(*card.model, false);
+  nn::set_requires_grad(*card.model, false);
+  return card;
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,116 @@
+// Stopping and going on: what last.ckpt holds.
+#include <filesystem>
+#include <sstream>
+
+#include "burin/apps/training/trainer.h"
+#include "burin/kernels/base/parallel.h"
+#include "burin/kernels/dispatch.h"
+#include "burin/kernels/plugin.h"
+
+namespace burin::apps {
+namespace {
+
+/// An epoch as one line of numbers that read back exactly.
+std::string to_line(const EpochResult& r) {
+  Checkpoint numbers;
+  std::string line;
+  for (const double value :
+       {static_cast<double>(r.epoch), r.seconds, r.train_loss, r.val_loss, r.accuracy, r.precision,
+        r.recall, r.f1, r.learning_rate, r.images_per_second, r.best ? 1.0 : 0.0}) {
+    numbers.set("x", value);
+    line += numbers.string("x") + ' ';
+  }
+  return line;
+}
+
+EpochResult from_line(const std::string& line) {
+  EpochResult r;
+  std::istringstream in(line);
+  double epoch = 0;
+  double best = 0;
+  in >> epoch >> r.seconds >> r.train_loss >> r.val_loss >> r.accuracy >> r.precision >> r.recall >>
+      r.f1 >> r.learning_rate >> r.images_per_second >> best;
+  check(!in.fail(), "checkpoint: an epoch's line is damaged: '", line, "'");
+  r.epoch = static_cast<int64_t>(epoch);
+  r.best = best != 0;
+  return r;
+}
+
+}  // namespace
+
+/// What makes two runs agree bit for bit beside their options.
+std::string Trainer::environment() const {
+  return str(device_, ", ", compute_threads(), " threads, x86-64-v", cpu_level(),
+             ", implementations '", implementations_in_force(), "'");
+}
+
+void Trainer::save_checkpoint(const std::string& weights_folder) {
+  Checkpoint checkpoint;
+  checkpoint.add("model/", nn::state(*model_));
+  checkpoint.add("optimizer/", optimizer_->state());
+  if (ema_) checkpoint.add("ema/", ema_->averages());
+  checkpoint.tensors.push_back({"run/loss_sum", loss_sum_});
+
+  checkpoint.set("epoch", epoch_);
+  checkpoint.set("next_batch", next_batch_);
+  checkpoint.set("images", images_);
+  checkpoint.set("epoch_seconds", epoch_seconds_);
+  checkpoint.set("steps", optimizer_->steps());
+  checkpoint.set("ema_updates", ema_ ? ema_->updates() : int64_t{0});
+  const auto [seed, offset] = init_generator_.seed_and_offset();
+  checkpoint.set("generator_seed", static_cast<int64_t>(seed));
+  checkpoint.set("generator_offset", static_cast<int64_t>(offset));
+  checkpoint.set("best_epoch", outcome_.best_epoch);
+  checkpoint.set("epochs_without_gain", epochs_without_gain_);
+  checkpoint.set("finished_epochs", static_cast<int64_t>(outcome_.epochs.size()));
+  for (size_t i = 0; i < outcome_.epochs.size(); ++i) {
+    checkpoint.text[str("epoch_", i)] = to_line(outcome_.epochs[i]);
+  }
+  checkpoint.text["data"] = str(fingerprint(*data_.train), ' ', fingerprint(*data_.val));
+  checkpoint.text["environment"] = environment();
+  checkpoint.save((std::filesystem::path(weights_folder) / "last.ckpt").string());
+  last_save_ = std::chrono::steady_clock::now();
+}
+
+void Trainer::resume(const std::string& checkpoint_path) {
+  const Checkpoint checkpoint = Checkpoint::load(checkpoint_path);
+  const std::string data = str(fingerprint(*data_.train), ' ', fingerprint(*data_.val));
+  check(checkpoint.string("data") == data, checkpoint_path, ": was written for other images",
+        "\n  hint: resume with the data the run began with, or start a new run from its "
+        "best.safetensors");
+  checkpoint.restore("model/", nn::state(*model_));
+  checkpoint.restore("optimizer/", optimizer_->state());
+  if (ema_) {
+    checkpoint.restore("ema/", ema_->averages());
+    ema_->set_updates(checkpoint.integer("ema_updates"));
+  }
+  checkpoint.restore("run/", {{"loss_sum", loss_sum_}});
+
+  epoch_ = checkpoint.integer("epoch");
+  next_batch_ = checkpoint.integer("next_batch");
+  images_ = checkpoint.integer("images");
+  epoch_seconds_ = checkpoint.number("epoch_seconds");
+  optimizer_->set_steps(checkpoint.integer("steps"));
+  init_generator_.set(static_cast<uint64_t>(checkpoint.integer("generator_seed")),
+                      static_cast<uint64_t>(checkpoint.integer("generator_offset")));
+  epochs_without_gain_ = checkpoint.integer("epochs_without_gain");
+  outcome_ = {};
+  const int64_t finished = checkpoint.integer("finished_epochs");
+  for (int64_t i = 0; i < finished; ++i) {
+    outcome_.epochs.push_back(from_line(checkpoint.string(str("epoch_", i))));
+  }
+  outcome_.best_epoch = checkpoint.integer("best_epoch");
+  check(epoch_ >= 0 && next_batch_ >= 0 && finished == epoch_ && outcome_.best_epoch >= 0 &&
+            outcome_.best_epoch <= finished,
+        checkpoint_path, ": its counters contradict each other");
+  if (outcome_.best_epoch > 0) {
+    outcome_.best_accuracy = outcome_.epochs[static_cast<size_t>(outcome_.best_epoch - 1)].accuracy;
+  }
+  if (checkpoint.string("environment") != environment()) {
+    notes_.push_back(str("the run began with ", checkpoint.string("environment"),
+                         " and goes on with ", environment(),
+                         ": results may differ in their last bits"));
+  }
+}
+
+}  // namespace burin::apps
