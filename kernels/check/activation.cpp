@@ -1,6 +1,7 @@
 #include "burin/kernels/check/activation.h"
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "burin/kernels/check/case.h"
@@ -38,20 +39,28 @@ bool saves_output(Activation kind) {
   return kind == Activation::relu || kind == Activation::sigmoid;
 }
 
+double some_nan_values(int64_t index, uint32_t word) {
+  if (index % 7 == 3) return std::numeric_limits<double>::quiet_NaN();
+  return uniform_values(-6, 6)(index, word);
+}
+
 struct ActivationCase {
   const char* why;
   Shape shape;
+  Values values = uniform_values(-6, 6);
 };
 
 const ActivationCase cases[] = {
     {"an image with odd extents", {2, 5, 7, 3}},
     {"one element", {1}},
     {"a tail after every vector width", {67}},
+    {"NaN stays NaN: a diverged run must show", {67}, some_nan_values},
 };
 
-Problem<ActivationForward> forward(Operands& operands, const Shape& shape, Activation kind,
+Problem<ActivationForward> forward(Operands& operands, const ActivationCase& c, Activation kind,
                                    DType dtype, Layout layout) {
-  const View x = operands.input(dtype, shape, layout, uniform_values(-6, 6));
+  const Shape& shape = c.shape;
+  const View x = operands.input(dtype, shape, layout, c.values);
   const View y = operands.output(dtype, shape, layout);
   const auto xs = std::make_shared<std::vector<double>>(operands.read(x));
   const auto expected = [xs, kind](int64_t i) {
@@ -63,9 +72,10 @@ Problem<ActivationForward> forward(Operands& operands, const Shape& shape, Activ
       {x, y, kind}, {{"y", y, expected}}, count, 2 * count * static_cast<double>(size_of(dtype))};
 }
 
-Problem<ActivationBackward> backward(Operands& operands, const Shape& shape, Activation kind,
+Problem<ActivationBackward> backward(Operands& operands, const ActivationCase& c, Activation kind,
                                      DType dtype, Layout layout) {
-  const View x = operands.input(dtype, shape, layout, uniform_values(-6, 6));
+  const Shape& shape = c.shape;
+  const View x = operands.input(dtype, shape, layout, c.values);
   const auto xs = operands.read(x);
   // What forward would have kept, rounded to its dtype as it was.
   const View saved = operands.input(dtype, shape, layout, [&](int64_t i, uint32_t) {
@@ -100,9 +110,9 @@ void add_cases_activation(Cases& list) {
         for (const Layout layout : {Layout::nhwc, Layout::nchw}) {
           const CaseInfo info{c.why, str(name_of(kind), " x ", c.shape), dtype, layout};
           list.add<ActivationForward>(
-              info, [=](Operands& o) { return forward(o, c.shape, kind, dtype, layout); });
+              info, [=, &c](Operands& o) { return forward(o, c, kind, dtype, layout); });
           list.add<ActivationBackward>(
-              info, [=](Operands& o) { return backward(o, c.shape, kind, dtype, layout); });
+              info, [=, &c](Operands& o) { return backward(o, c, kind, dtype, layout); });
         }
       }
     }
