@@ -183,8 +183,10 @@ void run_unary(const ElementwiseUnary& op, Workspace /*workspace*/, Stream& /*st
 namespace burin {
 
 void register_cpu_elementwise(Registry& registry) {
-  registry.add<ElementwiseBinary>(
-      {.name = "cpu", .accepts = cpu::accepts_binary, .run = cpu::run_binary});
+  registry.add<ElementwiseBinary>({.name = "cpu",
+                                   .place = place::before_vendor,
+                                   .accepts = cpu::accepts_binary,
+                                   .run = cpu::run_binary});
   registry.add<ElementwiseUnary>(
       {.name = "cpu", .accepts = cpu::accepts_unary, .run = cpu::run_unary});
 }
