@@ -270,6 +270,7 @@ namespace burin {
 
 void register_cpu_reduce(Registry& registry) {
   registry.add<Reduce>({.name = "cpu",
+                        .place = place::before_vendor,
                         .accepts = cpu::accepts,
                         .workspace_bytes = cpu::workspace_bytes,
                         .run = cpu::run});
