@@ -7,6 +7,7 @@
 
 #include "burin/tensor/files/weight_file.h"
 #include "support/expect_error.h"
+#include "support/read_everything.h"
 #include "support/temporary_folder.h"
 #include "support/weight_listing.h"
 
