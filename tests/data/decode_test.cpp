@@ -24,12 +24,12 @@ std::vector<uint8_t> bytes_of(std::string_view text) {
   return {text.begin(), text.end()};
 }
 
-/// Small files of every format, made by tests/golden/make_image_samples.py.
+/// Small files of every format, made by tests/fuzz/make_decode_corpus.py.
 std::vector<std::filesystem::path> samples() {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(source_folder() / "tests/golden/images")) {
-    files.push_back(entry.path());
+  const auto folder = source_folder() / "tests/fuzz/corpus/decode";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.is_regular_file()) files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -57,7 +57,7 @@ TEST(Decode, RefusesInWords) {
 }
 
 TEST(Decode, ChecksTheSizeBeforeItAllocates) {
-  const auto png = read_file(source_folder() / "tests/golden/images/rgb.png");
+  const auto png = read_file(source_folder() / "tests/fuzz/corpus/decode/rgb.png");
   std::vector<uint8_t> pgm = bytes_of("P5 60000 60000 255\n");
   expect_error([&] { decode(pgm, "a.pgm"); },
                "a.pgm: the header states 60000x60000 pixels, more than the limit of 50000000");

@@ -14,7 +14,6 @@
 namespace burin::data {
 namespace {
 
-using testing_support::golden;
 using testing_support::noise;
 using testing_support::source_folder;
 using testing_support::TemporaryFolder;
@@ -34,7 +33,8 @@ std::string ppm(int64_t side, int contrast, int turn) {
 }
 
 std::string sample(const std::string& name) {
-  return testing_support::read_whole(golden("images/" + name));
+  return testing_support::read_whole(
+      (source_folder() / "tests/fuzz/corpus/decode" / name).string());
 }
 
 std::map<std::string, ScanResult> scan_folder(const TemporaryFolder& folder,

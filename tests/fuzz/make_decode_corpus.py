@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Writes images/: one small picture (13x9) in every format and mode we read, for the decoder's tests
-and as the fuzzer's first corpus. Made with Pillow 9.4; nothing in it is anybody's photo.
+"""Writes corpus/decode/: one small picture (13x9) in every format and mode we read, for the decoder's
+tests and as the fuzzer's first corpus. Made with Pillow 9.4; nothing in it is anybody's photo.
 """
 import pathlib
 import struct
@@ -8,7 +8,7 @@ import zlib
 
 from PIL import Image
 
-out = pathlib.Path(__file__).parent / "images"
+out = pathlib.Path(__file__).parent / "corpus" / "decode"
 out.mkdir(exist_ok=True)
 W, H = 13, 9
 rgb = Image.new("RGB", (W, H))
