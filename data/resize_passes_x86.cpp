@@ -58,44 +58,61 @@ __m128i load16(const uint8_t* from) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
 }
 
-/// One output pixel: four bytes, the last of them nothing.
-int32_t weigh_pixels(const uint8_t* pixel, const TapPair* pair, int64_t pairs) {
+/// The same output pixel of several rows, which share its coefficients. Pixel r of the result is
+/// bytes 4 r to 4 r + 2.
+template <int rows>
+__m128i weigh_pixels(const uint8_t* const (&row)[rows], int64_t offset, const TapPair* pair,
+                     int64_t pairs) {
   // R0 R1 G0 G1 B0 B1 of the first two pixels of a load as 16-bit numbers, and of the next two.
   const __m128i first_two = _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
   const __m128i next_two =
       _mm_setr_epi8(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
-  Sums sums;
-  int64_t i = 0;
-  for (; i + 2 <= pairs; i += 2) {
-    const __m128i four = load16(pixel + 6 * i);
-    sums.add(_mm_shuffle_epi8(four, first_two), _mm_set1_epi32(pair[i].high),
-             _mm_set1_epi32(pair[i].low));
-    sums.add(_mm_shuffle_epi8(four, next_two), _mm_set1_epi32(pair[i + 1].high),
-             _mm_set1_epi32(pair[i + 1].low));
+  Sums sums[rows];
+  for (; pairs >= 2; pairs -= 2, pair += 2, offset += 12) {
+    const __m128i high0 = _mm_set1_epi32(pair[0].high);
+    const __m128i low0 = _mm_set1_epi32(pair[0].low);
+    const __m128i high1 = _mm_set1_epi32(pair[1].high);
+    const __m128i low1 = _mm_set1_epi32(pair[1].low);
+    for (int r = 0; r < rows; ++r) {
+      const __m128i four = load16(row[r] + offset);
+      sums[r].add(_mm_shuffle_epi8(four, first_two), high0, low0);
+      sums[r].add(_mm_shuffle_epi8(four, next_two), high1, low1);
+    }
   }
-  if (i < pairs) {
-    const __m128i two = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(pixel + 6 * i));
-    sums.add(_mm_shuffle_epi8(two, first_two), _mm_set1_epi32(pair[i].high),
-             _mm_set1_epi32(pair[i].low));
+  if (pairs == 1) {
+    const __m128i high = _mm_set1_epi32(pair->high);
+    const __m128i low = _mm_set1_epi32(pair->low);
+    for (int r = 0; r < rows; ++r) {
+      const __m128i two = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row[r] + offset));
+      sums[r].add(_mm_shuffle_epi8(two, first_two), high, low);
+    }
   }
-  const __m128i words = _mm_packus_epi32(sums.pixels(), sums.pixels());
-  return _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+  if constexpr (rows == 1) {
+    const __m128i words = _mm_packus_epi32(sums[0].pixels(), sums[0].pixels());
+    return _mm_packus_epi16(words, words);
+  } else {
+    return _mm_packus_epi16(_mm_packus_epi32(sums[0].pixels(), sums[1].pixels()),
+                            _mm_packus_epi32(sums[2].pixels(), sums[3].pixels()));
+  }
 }
 
-void horizontal_row(const uint8_t* row, const Taps& taps, const std::vector<TapPair>& pairs,
-                    uint8_t* to) {
-  const size_t last = taps.outputs.size() - 1;
-  for (size_t x = 0; x < last; ++x, to += 3) {
-    const Taps::Range& range = taps.outputs[x];
-    const int32_t pixel =
-        weigh_pixels(row + range.first * 3, &pairs[static_cast<size_t>(range.coefficients / 2)],
-                     range.padded / 2);
-    std::memcpy(to, &pixel, 4);  // the fourth byte is overwritten by the next pixel
+template <int rows>
+void horizontal_rows(const uint8_t* const (&row)[rows], const Taps& taps,
+                     const std::vector<TapPair>& pairs, uint8_t* to) {
+  const size_t stride = 3 * taps.outputs.size();
+  for (const Taps::Range& range : taps.outputs) {
+    const TapPair* pair = &pairs[static_cast<size_t>(range.coefficients / 2)];
+    const __m128i pixels = weigh_pixels<rows>(row, range.first * 3, pair, range.padded / 2);
+    const int32_t pixel[] = {_mm_cvtsi128_si32(pixels), _mm_extract_epi32(pixels, 1),
+                             _mm_extract_epi32(pixels, 2), _mm_extract_epi32(pixels, 3)};
+    for (size_t r = 0; r < rows; ++r) {
+      uint8_t* rgb = to + r * stride;
+      const auto red_green = static_cast<uint16_t>(pixel[r]);
+      std::memcpy(rgb, &red_green, 2);
+      rgb[2] = static_cast<uint8_t>(pixel[r] >> 16);
+    }
+    to += 3;
   }
-  const Taps::Range& range = taps.outputs[last];
-  const int32_t pixel = weigh_pixels(
-      row + range.first * 3, &pairs[static_cast<size_t>(range.coefficients / 2)], range.padded / 2);
-  std::memcpy(to, &pixel, 3);
 }
 
 /// 16 bytes of an output row. The taps are rows of `from`; a padded one repeats the row before it.
@@ -126,14 +143,17 @@ void horizontal_pass(const Rows& from, const Taps& taps, uint8_t* to) {
   const auto row_bytes = static_cast<int64_t>(taps.outputs.size()) * 3;
   // A load may reach this far past a row: the last rows are read from a copy with room behind it.
   constexpr int64_t reach = 32;
-  std::vector<uint8_t> copy(static_cast<size_t>(from.stride + reach));
-  for (int64_t y = 0; y < from.count; ++y, to += row_bytes) {
+  const int64_t reachable = std::min(from.count, (from.bytes - reach) / from.stride);
+  int64_t y = 0;
+  for (; y + 4 <= reachable; y += 4, to += 4 * row_bytes) {
     const uint8_t* row = from.data + y * from.stride;
-    if ((y + 1) * from.stride + reach > from.bytes) {
-      std::copy_n(row, from.stride, copy.data());
-      row = copy.data();
-    }
-    horizontal_row(row, taps, pairs, to);
+    horizontal_rows<4>({row, row + from.stride, row + 2 * from.stride, row + 3 * from.stride}, taps,
+                       pairs, to);
+  }
+  std::vector<uint8_t> copy(static_cast<size_t>(from.stride + reach));
+  for (; y < from.count; ++y, to += row_bytes) {
+    std::copy_n(from.data + y * from.stride, from.stride, copy.data());
+    horizontal_rows<1>({copy.data()}, taps, pairs, to);
   }
 }
 
