@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <numeric>
 
-#include "burin/data/idx.h"
 #include "burin/data/image_folder.h"
+#include "burin/data/open_dataset.h"
 #include "burin/data/split.h"
 
 namespace burin::apps {
@@ -47,19 +47,11 @@ TrainingData open_parts(const TrainOptions& options) {
         "no data folder was given\n  hint: burin train DIR, with DIR/<class>/*.jpg");
   check(options.data.size() == 1, "one data folder is trained on at a time, ", options.data.size(),
         " were given");
-  const fs::path directory = options.data.front();
-  if (data::is_idx_folder(directory)) {
-    result.train = data::open_idx_folder(directory, "train");
-    result.small_and_equal = true;
-  } else {
-    const data::FolderSplits splits = data::open_image_folders(directory);
-    result.train = splits.train;
-    result.val = splits.val;
-    if (const size_t skipped = splits.train->skipped().size(); skipped > 0) {
-      result.notes.push_back(
-          str(skipped, " files were passed over: their extension is no image's"));
-    }
-  }
+  const data::DatasetParts parts = data::open_dataset(options.data.front());
+  check(parts.train != nullptr, options.data.front(), ": has no training part");
+  result.train = parts.train;
+  result.val = parts.val;
+  result.small_and_equal = parts.kind != "image folder";
   result.classes = result.train->classes();
   return result;
 }
@@ -94,16 +86,17 @@ TrainingData open_training_data(const TrainOptions& options) {
 std::shared_ptr<const Dataset> open_evaluation_data(const std::string& directory,
                                                     const std::string& part,
                                                     const std::vector<std::string>& classes) {
-  if (data::is_idx_folder(directory)) {
-    DatasetPointer dataset = data::open_idx_folder(directory, part == "test" ? "t10k" : "train");
-    check(dataset->classes().size() == classes.size(), directory, ": has ",
-          dataset->classes().size(), " classes, the model ", classes.size());
-    return dataset;
-  }
   const fs::path with_part = fs::path(directory) / part;
-  const fs::path root =
-      part != "all" && fs::is_directory(with_part) ? with_part : fs::path(directory);
-  return std::make_shared<data::ImageFolder>(root, classes);
+  if (part != "all" && fs::is_directory(with_part)) {
+    return std::make_shared<data::ImageFolder>(with_part, classes);
+  }
+  const data::DatasetParts parts = data::open_dataset(directory);
+  if (parts.kind == "image folder") return std::make_shared<data::ImageFolder>(directory, classes);
+  const DatasetPointer dataset = part == "test" ? parts.test : parts.train;
+  check(dataset != nullptr, directory, ": has no part '", part, "'");
+  check(dataset->classes().size() == classes.size(), directory, ": has ", dataset->classes().size(),
+        " classes, the model ", classes.size());
+  return dataset;
 }
 
 uint64_t fingerprint(const Dataset& dataset) {
