@@ -53,40 +53,50 @@ int transposed_loop(const LoopNest<2>& nest) {
   return -1;
 }
 
-/// Copies by square tiles, so that every cache line of either side is fetched once: both sides of a
-/// tile fit the first-level cache.
+/// y[r, c] = x[c, r]
+template <class To, class From>
+void copy_tile(const From* x, int64_t x_stride, To* y, int64_t y_stride, int64_t rows,
+               int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      y[r * y_stride + c] = convert<To>(x[c * x_stride + r]);
+    }
+  }
+}
+
+/// Copies by tiles, so that every cache line of either side is fetched once. A tile is a line wide
+/// and long the other way: long runs are what hardware prefetches.
 template <class To, class From>
 void copy_by_tiles(const LoopNest<2>& nest, int across, const From* x, To* y) {
-  constexpr int64_t tile = 32;
+  constexpr int64_t narrow = 64 / static_cast<int64_t>(std::min(sizeof(To), sizeof(From)));
+  constexpr int64_t length = 256;
   const auto& columns = nest.inner();                          // dense in y
   const auto& rows = nest.loops[static_cast<size_t>(across)];  // dense in x
-  const int64_t row_tiles = ceil_div(rows.extent, tile);
-  const int64_t column_tiles = ceil_div(columns.extent, tile);
+  const bool long_rows = rows.extent > columns.extent;
+  const int64_t tile_rows = long_rows ? length : narrow;
+  const int64_t tile_columns = long_rows ? narrow : length;
+  const int64_t row_tiles = ceil_div(rows.extent, tile_rows);
+  const int64_t column_tiles = ceil_div(columns.extent, tile_columns);
 
   LoopNest<2> tiles;  // the other loops, and within them the tiles
   for (int i = 0; i < nest.rank - 1; ++i) {
     if (i != across) tiles.push_back(nest[i]);
   }
-  tiles.push_back({row_tiles, {tile * rows.stride[0], tile}});
-  tiles.push_back({column_tiles, {tile, tile * columns.stride[1]}});
+  tiles.push_back({row_tiles, {tile_rows * rows.stride[0], tile_rows}});
+  tiles.push_back({column_tiles, {tile_columns, tile_columns * columns.stride[1]}});
   tiles.numel = nest.numel / (rows.extent * columns.extent) * row_tiles * column_tiles;
 
   // A position in the nest of tiles also tells which tile is cut short.
-  parallel_for(tiles.numel, ceil_div(grain, tile * tile), [&](int64_t begin, int64_t end) {
+  parallel_for(tiles.numel, ceil_div(grain, narrow * length), [&](int64_t begin, int64_t end) {
     int64_t index = begin;
     for_each_row(tiles, begin, end, [&](const std::array<int64_t, 2>& offset, int64_t count) {
       for (int64_t t = 0; t < count; ++t, ++index) {
-        const int64_t column = index % column_tiles * tile;
-        const int64_t row = index / column_tiles % row_tiles * tile;
-        const int64_t height = std::min(tile, rows.extent - row);
-        const int64_t width = std::min(tile, columns.extent - column);
-        const From* const from = x + offset[1] + t * tile * columns.stride[1];
-        To* const to = y + offset[0] + t * tile;
-        for (int64_t r = 0; r < height; ++r) {
-          for (int64_t c = 0; c < width; ++c) {
-            to[r * rows.stride[0] + c] = convert<To>(from[r + c * columns.stride[1]]);
-          }
-        }
+        const int64_t column = index % column_tiles * tile_columns;
+        const int64_t row = index / column_tiles % row_tiles * tile_rows;
+        copy_tile(x + offset[1] + t * tile_columns * columns.stride[1], columns.stride[1],
+                  y + offset[0] + t * tile_columns, rows.stride[0],
+                  std::min(tile_rows, rows.extent - row),
+                  std::min(tile_columns, columns.extent - column));
       }
     });
   });
