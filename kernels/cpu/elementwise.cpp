@@ -65,17 +65,17 @@ void binary_row(const F& f, std::array<int64_t, 3> stride, T* y, const T* a, con
   const auto [ys, as, bs] = stride;
   if (ys == 1 && as == 1 && bs == 1) {
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) y[i] = T(f(A(a[i]), A(b[i])));
+    for (int64_t i = 0; i < count; ++i) y[i] = convert<T>(f(A(a[i]), A(b[i])));
   } else if (ys == 1 && as == 1 && bs == 0) {
     const A value = A(*b);
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) y[i] = T(f(A(a[i]), value));
+    for (int64_t i = 0; i < count; ++i) y[i] = convert<T>(f(A(a[i]), value));
   } else if (ys == 1 && as == 0 && bs == 1) {
     const A value = A(*a);
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) y[i] = T(f(value, A(b[i])));
+    for (int64_t i = 0; i < count; ++i) y[i] = convert<T>(f(value, A(b[i])));
   } else {
-    for (int64_t i = 0; i < count; ++i) y[i * ys] = T(f(A(a[i * as]), A(b[i * bs])));
+    for (int64_t i = 0; i < count; ++i) y[i * ys] = convert<T>(f(A(a[i * as]), A(b[i * bs])));
   }
 }
 
@@ -171,7 +171,7 @@ void run_unary(const ElementwiseUnary& op, Workspace /*workspace*/, Stream& /*st
       T* const y = op.y.as<T>();
       parallel_for(op.x.numel(), grain, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-        for (int64_t i = begin; i < end; ++i) y[i] = T(f(float(x[i])));
+        for (int64_t i = begin; i < end; ++i) y[i] = convert<T>(f(float(x[i])));
       });
     });
   });

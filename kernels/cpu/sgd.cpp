@@ -1,6 +1,7 @@
 #include "burin/kernels/sgd.h"
 
 #include "burin/kernels/base/parallel.h"
+#include "burin/kernels/cpu/support/convert.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -62,7 +63,7 @@ void write_copy(const SgdStep::Slot& slot, int64_t begin, int64_t end) {
     const auto* const from = slot.parameter.as<float>();
     T* const to = slot.parameter_16.as<T>();
 #pragma omp simd
-    for (int64_t i = begin; i < end; ++i) to[i] = T(from[i]);
+    for (int64_t i = begin; i < end; ++i) to[i] = convert<T>(from[i]);
   });
 }
 
