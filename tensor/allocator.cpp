@@ -126,6 +126,9 @@ std::shared_ptr<CachingAllocator> allocator_of(Device device) {
     std::mutex mutex;
     std::map<std::pair<DeviceKind, int>, std::shared_ptr<CachingAllocator>> of;
   };
+  // Allocators give their memory back through the registry's device runtimes: made first, those die
+  // last.
+  runtime_of(device);
   static Allocators allocators;
   const std::lock_guard lock(allocators.mutex);
   std::shared_ptr<CachingAllocator>& allocator = allocators.of[{device.kind, device.index}];
