@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# burin beside LibTorch (Debian's python3-torch) in its strongest setting, one interleaved run, ResNet-18 at 224×224.
+#   scripts/bench_cpu.sh [--rounds N] [--threads 2,1] [--cases train:f32:16,infer:f32:1,…] [--json FILE]
+# Needs python3-torch and python3-torchvision; libopenblas0-openmp and libjemalloc2 make LibTorch faster.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+/usr/bin/python3 -c 'import torch, torchvision' 2>/dev/null || {
+  echo "bench_cpu: LibTorch is missing: apt-get install python3-torch python3-torchvision libopenblas0-openmp libjemalloc2" >&2
+  exit 1
+}
+
+# OpenBLAS takes unknown CPUs for a Prescott, and torch inherits that: name the kernels by what the CPU has.
+if grep -qw avx512vl /proc/cpuinfo; then
+  export OPENBLAS_CORETYPE=SkylakeX ATEN_CPU_CAPABILITY=avx512
+else
+  export OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2
+fi
+preload=$(ldconfig -p | awk '/libjemalloc\.so\.2/ {print $NF; exit}')
+
+cmake --preset release -DBURIN_BENCH=ON >/dev/null
+cmake --build --preset release --target step_bench burin_families >/dev/null
+
+grep -m1 'model name' /proc/cpuinfo
+/usr/bin/python3 -c 'import torch; print("LibTorch", torch.__version__)'
+exec /usr/bin/python3 bench/libtorch/compare.py build/release/bin/step_bench bench/libtorch/step.py --preload "$preload" "$@"
