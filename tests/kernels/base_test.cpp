@@ -55,7 +55,7 @@ void expect_ties_to_even() {
     const auto b = static_cast<float>(with_bits(low + 1));
     const float middle = a + (b - a) / 2;
     EXPECT_EQ(Half(middle).bits, low % 2 == 0 ? low : low + 1) << low;
-    EXPECT_EQ(Half(std::nextafter(middle, 1e9f)).bits, low + 1) << low;
+    EXPECT_EQ(Half(std::nextafter(middle, INFINITY)).bits, low + 1) << low;
     EXPECT_EQ(Half(std::nextafter(middle, 0.0f)).bits, low) << low;
   }
 }
