@@ -62,8 +62,8 @@ struct Trainer {
     adam = std::make_unique<nn::Adam>(std::vector{group});
   }
   double step(const Tensor& x, const Tensor& y) {
-    const Tensor loss = cross_entropy(cast(net.forward(x), DType::f32), y);
     adam->zero_grad();
+    const Tensor loss = cross_entropy(cast(net.forward(x), DType::f32), y);
     backward(loss);
     adam->step();
     return loss.item();

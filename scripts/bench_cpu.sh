@@ -19,7 +19,7 @@ fi
 preload=$(ldconfig -p | awk '/libjemalloc\.so\.2/ {print $NF; exit}')
 
 cmake --preset release -DBURIN_BENCH=ON >/dev/null
-cmake --build --preset release --target step_bench burin_families >/dev/null
+cmake --build --preset release --target step_bench burin_kernels_families >/dev/null
 
 grep -m1 'model name' /proc/cpuinfo
 /usr/bin/python3 -c 'import torch; print("LibTorch", torch.__version__)'

@@ -71,12 +71,12 @@ void Trainer::train_epoch(const std::string& weights_folder) {
 
 void Trainer::train_step(const TrainBatch& batch, int64_t number) {
   set_schedule(number);
+  optimizer_->zero_grad();  // before forward: the old gradients' memory serves the activations
   const Tensor logits = features_only_ ? model_->classify(batch.x) : model_->forward(batch.x);
   const Tensor loss =
       cross_entropy(cast(logits, DType::f32), batch.labels,
                     {.class_weight = class_weight_,
                      .label_smoothing = static_cast<float>(options_.label_smoothing)});
-  optimizer_->zero_grad();
   backward(loss);
   if (options_.clip_grad > 0) optimizer_->clip_gradients(options_.clip_grad);
   optimizer_->step();

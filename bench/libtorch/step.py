@@ -46,9 +46,9 @@ class Training:
             self.x = self.x.contiguous(memory_format=torch.channels_last)
 
     def step(self):
+        self.adam.zero_grad(set_to_none=True)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
             loss = torch.nn.functional.cross_entropy(self.net(self.x).float(), self.y)
-        self.adam.zero_grad()
         loss.backward()
         self.adam.step()
         return loss.item()
