@@ -48,7 +48,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # One -march per target: of two on a command line the last wins, and the order is not ours to choose.
   set(level $<TARGET_PROPERTY:BURIN_X86_64_LEVEL>)
   target_compile_options(burin_settings INTERFACE
-    -march=x86-64-v$<IF:$<BOOL:${level}>,${level},2>)
+    -march=x86-64-v$<IF:$<BOOL:${level}>,${level},${BURIN_CPU_LEVEL}>)
 else()
   set(BURIN_X86_64 OFF)
 endif()

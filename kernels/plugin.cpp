@@ -9,7 +9,7 @@
 
 namespace burin {
 
-void register_cpu(Registry& registry);  // generated: the built-in family at x86-64-v2
+void register_cpu(Registry& registry);  // generated: the built-in family
 
 namespace {
 
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 struct Loaded {
   Registry registry;
   std::vector<FamilyStatus> families;
-  int cpu_level = 2;
+  int cpu_level = built_in_cpu_level;
 
   Loaded();
   void load_cpu();
@@ -68,7 +68,7 @@ Loaded::Loaded() {
 
 void Loaded::load_cpu() {
   FamilyStatus status{"cpu", "", true, ""};
-  for (int level = wanted_cpu_level(); level > 2; --level) {
+  for (int level = wanted_cpu_level(); level > built_in_cpu_level; --level) {
     const fs::path path = library_folder() / str("libburin_cpu_v", level, ".so");
     if (!fs::exists(path)) continue;
     if (load(path, status)) {
@@ -80,7 +80,7 @@ void Loaded::load_cpu() {
     families.push_back(status);
   }
   register_cpu(registry);
-  families.push_back({"cpu", "", true, "x86-64-v2"});
+  families.push_back({"cpu", "", true, str("x86-64-v", cpu_level)});
 }
 
 void Loaded::load_families() {

@@ -55,17 +55,32 @@ want() {
 
 # ---- builds --------------------------------------------------------------------------------------
 
-# build PRESET [TARGET…]: configures build/PRESET and brings it up to date.
+# build PRESET [-DNAME=VALUE…] [TARGET…]: configures build/PRESET and brings it up to date.
 build() {
-  local preset=$1 started=$SECONDS
+  local preset=$1 started=$SECONDS log=build/$1.log options=()
   shift
+  while [[ ${1:-} == -D* ]]; do
+    options+=("$1")
+    shift
+  done
   mkdir -p build
-  cmake --preset "$preset" >"build/$preset.configure.log" 2>&1 ||
-    { cat "build/$preset.configure.log"; die "configuring $preset failed"; }
-  cmake --build --preset "$preset" ${1:+--target "$@"} >"build/$preset.build.log" 2>&1 ||
-    { grep -A 12 -E 'FAILED|error' "build/$preset.build.log" | head -60
-      die "building $preset failed: build/$preset.build.log"; }
+  cmake --preset "$preset" "${options[@]}" >"$log" 2>&1 || { cat "$log"; die "configuring $preset failed"; }
+  if ! cmake --build --preset "$preset" ${1:+--target "$@"} 2>&1 | tee "$log" | show_progress; then
+    grep -A 12 -E 'FAILED|error' "$log" | head -60
+    die "building $preset failed: $log"
+  fi
   echo "$preset built in $((SECONDS - started)) s"
+}
+
+# On a terminal, ninja's latest line in place; elsewhere nothing.
+show_progress() {
+  local line
+  if [ ! -t 1 ]; then
+    cat >/dev/null
+    return
+  fi
+  while IFS= read -r line; do printf '\r\033[K%.78s' "$line"; done
+  printf '\r\033[K'
 }
 
 # ---- tests ---------------------------------------------------------------------------------------
