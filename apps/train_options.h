@@ -6,44 +6,45 @@
 
 namespace burin::apps {
 
-/// Everything `burin train` can be told; the defaults are the documented ones (apps/README.md). What a run
-/// used is written to its args.toml and can be fed back.
+/// Everything `burin train` can be told; the defaults are the documented ones (apps/README.md).
+/// What a run used is written to its args.toml and can be fed back.
 struct TrainOptions {
   // data
-  std::vector<std::string> data;   // DIR/{class}/* or DIR/{train,val,test}/{class}/*, or an idx folder
-  std::string train_dir, test_dir; // class folders in other places
+  std::vector<std::string>
+      data;  // DIR/{class}/* or DIR/{train,val,test}/{class}/*, or an idx folder
+  std::string train_dir, test_dir;  // class folders in other places
   double val_frac = 0.2;
-  double subset = 1.0;             // share of the training set used
-  std::string aug = "flip,crop";   // or "none"
+  double subset = 1.0;            // share of the training set used
+  std::string aug = "flip,crop";  // or "none"
   int img_size = 224;
-  int workers = 0;                 // decode threads; 0: min(cores, 8)
+  int workers = 0;  // decode threads; 0: min(cores, 8)
   // model
   std::string model = "resnet18";
-  std::string weights;             // file, "imagenet", "none"; empty: imagenet if cached
+  std::string weights;  // file, "imagenet", "none"; empty: imagenet if cached
   std::string head = "linear";
   std::string recipe = "scratch";  // or "last-layer"
   // optimisation
   int epochs = 3;
   int batch_size = 32;
-  bool batch_auto = false;         // halve on out-of-memory
-  std::string opt = "adam";        // adam, adamw, sgd
+  bool batch_auto = false;   // halve on out-of-memory
+  std::string opt = "adam";  // adam, adamw, sgd
   double lr = 1e-3;
   double wd = 0;
   std::string sched = "onecycle";  // onecycle, cosine, step, const
   double warmup_epochs = 0;
   double label_smoothing = 0;
   bool class_weights = false;
-  double clip_grad = 0;            // largest global norm; 0: off
-  double ema = 0;                  // decay; 0: off
-  int patience = 0;                // epochs without a better validation loss; 0: off
+  double clip_grad = 0;  // largest global norm; 0: off
+  double ema = 0;        // decay; 0: off
+  int patience = 0;      // epochs without a better validation loss; 0: off
   // machine
   std::string device = "auto";
-  std::string amp = "off";         // off, bf16
-  int threads = 0;                 // 0: all cores
+  std::string amp = "off";  // off, bf16
+  int threads = 0;          // 0: all cores
   std::string impl;
   // run
   uint64_t seed = 42;
-  std::string resume;              // a run folder or a last.ckpt
+  std::string resume;  // a run folder or a last.ckpt
   std::string project = "runs/train";
   std::string name = "exp";
   bool exist_ok = false;

@@ -50,9 +50,9 @@ INSTANTIATE_TEST_SUITE_P(Layouts, InEitherLayout, testing::Values(Layout::nhwc, 
 TEST_P(InEitherLayout, Conv2dGradients) {
   const Layout layout = GetParam();
   const Conv2dParams params{.stride_h = 2, .stride_w = 1, .pad_h = 1, .pad_w = 2, .groups = 2};
-  expect_gradients([&](const Inputs& in) { return conv2d(in[0], in[1], in[2], params); },
-                   {random_leaf({2, 4, 7, 5}, layout), random_leaf({6, 2, 3, 3}, layout),
-                    random_leaf({6})});
+  expect_gradients(
+      [&](const Inputs& in) { return conv2d(in[0], in[1], in[2], params); },
+      {random_leaf({2, 4, 7, 5}, layout), random_leaf({6, 2, 3, 3}, layout), random_leaf({6})});
 }
 
 TEST_P(InEitherLayout, PoolingGradients) {
@@ -99,8 +99,11 @@ TEST(BatchNorm, FusedReluPassesOnlyWhatItLetThrough) {
 
 TEST(BatchNorm, RefusesOneValuePerChannel) {
   BatchNormState state{full({3}, 1), zeros({3}), zeros({3}), full({3}, 1)};
-  expect_error([&] { batch_norm_train(zeros({1, 3, 1, 1}), state, {}, 0.1f, 1e-5f); },
-               "expected more than 1 value per channel when training, got input [1, 3, 1, 1]");
+  expect_error(
+      [&] {
+        batch_norm_train(zeros({1, 3, 1, 1}), state, {}, 0.1f, 1e-5f);
+      },
+      "expected more than 1 value per channel when training, got input [1, 3, 1, 1]");
 }
 
 TEST(Elementwise, Gradients) {
@@ -114,7 +117,8 @@ TEST(Elementwise, Gradients) {
 
 TEST(Activation, Gradients) {
   for (const Activation kind : {Activation::gelu, Activation::gelu_tanh, Activation::sigmoid}) {
-    expect_gradients([&](const Inputs& in) { return activation(in[0], kind); }, {random_leaf({5, 7})});
+    expect_gradients([&](const Inputs& in) { return activation(in[0], kind); },
+                     {random_leaf({5, 7})});
   }
   expect_gradients([](const Inputs& in) { return relu(in[0]); }, {random_leaf({5, 7})},
                    {.step = 1e-3, .tolerance = 5e-2});
@@ -131,16 +135,32 @@ TEST(Matmul, Gradients) {
 
 TEST(Reduce, Gradients) {
   expect_gradients([](const Inputs& in) { return mean(in[0]); }, {random_leaf({2, 3, 4, 5})});
-  expect_gradients([](const Inputs& in) { return sum(in[0], {1, -1}); }, {random_leaf({2, 3, 4, 5})});
+  expect_gradients(
+      [](const Inputs& in) {
+        return sum(in[0], {1, -1});
+      },
+      {random_leaf({2, 3, 4, 5})});
 }
 
 TEST(Shape, Gradients) {
   expect_gradients([](const Inputs& in) { return flatten(in[0]); }, {random_leaf({2, 3, 4, 5})});
-  expect_gradients([](const Inputs& in) { return permute(in[0], {2, 0, 1}); }, {random_leaf({2, 3, 4})});
-  expect_gradients([](const Inputs& in) { return slice(in[0], 1, 1, 3); }, {random_leaf({2, 4, 3})});
-  expect_gradients([](const Inputs& in) { return expand(in[0], {2, 3, 4}); }, {random_leaf({3, 1})});
-  expect_gradients([](const Inputs& in) { return concat({in[0], in[1]}, 1); },
-                   {random_leaf({2, 3, 2, 2}), random_leaf({2, 5, 2, 2})});
+  expect_gradients(
+      [](const Inputs& in) {
+        return permute(in[0], {2, 0, 1});
+      },
+      {random_leaf({2, 3, 4})});
+  expect_gradients([](const Inputs& in) { return slice(in[0], 1, 1, 3); },
+                   {random_leaf({2, 4, 3})});
+  expect_gradients(
+      [](const Inputs& in) {
+        return expand(in[0], {2, 3, 4});
+      },
+      {random_leaf({3, 1})});
+  expect_gradients(
+      [](const Inputs& in) {
+        return concat({in[0], in[1]}, 1);
+      },
+      {random_leaf({2, 3, 2, 2}), random_leaf({2, 5, 2, 2})});
 }
 
 TEST(Softmax, Gradients) {
@@ -186,12 +206,22 @@ TEST(Cast, GivesItsGradientBackInTheSourcesDtype) {
 }
 
 TEST(Conv2d, ErrorsNameTheRuleAndTheValues) {
-  expect_error([] { conv2d(zeros({8, 4, 224, 224}), zeros({64, 3, 7, 7}), {}); },
-               "conv2d: weight [64, 3, 7, 7] expects 3 input channels (C / groups), input "
-               "[8, 4, 224, 224] has 4");
-  expect_error([] { conv2d(zeros({1, 1, 2, 2}), zeros({1, 1, 5, 5}), {}); },
-               "the filter [1, 1, 5, 5] does not fit");
-  expect_error([] { matmul(zeros({2, 3}), zeros({4, 5})); }, "the inner extents 3 and 4 must agree");
+  expect_error(
+      [] {
+        conv2d(zeros({8, 4, 224, 224}), zeros({64, 3, 7, 7}), {});
+      },
+      "conv2d: weight [64, 3, 7, 7] expects 3 input channels (C / groups), input "
+      "[8, 4, 224, 224] has 4");
+  expect_error(
+      [] {
+        conv2d(zeros({1, 1, 2, 2}), zeros({1, 1, 5, 5}), {});
+      },
+      "the filter [1, 1, 5, 5] does not fit");
+  expect_error(
+      [] {
+        matmul(zeros({2, 3}), zeros({4, 5}));
+      },
+      "the inner extents 3 and 4 must agree");
   expect_error([] { reshape(zeros({2, 3}), {4, -1}); }, "has 6 elements");
 }
 

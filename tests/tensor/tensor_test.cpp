@@ -51,8 +51,11 @@ TEST(Tensor, EveryWriteBumpsTheVersion) {
 }
 
 TEST(Tensor, ErrorsNameTheValues) {
-  expect_error([] { Tensor::from(std::vector<float>{1, 2}, {3}); },
-               "shape [3] has 3 elements, 2 values were given");
+  expect_error(
+      [] {
+        Tensor::from(std::vector<float>{1, 2}, {3});
+      },
+      "shape [3] has 3 elements, 2 values were given");
   expect_error([] { (void)zeros({2}).item(); }, "the tensor has shape [2], not one element");
   expect_error([] { (void)Tensor().shape(); }, "an undefined tensor was used");
   expect_error([] { zeros({2, -1}); }, "has a negative extent");
