@@ -11,6 +11,7 @@ cmake --install "$build" --prefix "$work/prefix" >/dev/null
 cmake -S "$here" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release
 cmake --build "$work/consumer"
 "$work/consumer/use_kernels"
+(cd "$work" && consumer/use_model)
 
 # What was installed stands alone: nothing in it names the folders it was built from.
 if grep -rlF "$build" "$work/prefix"; then
