@@ -67,7 +67,8 @@ Bindings bind(CLI::App& app, const std::vector<Option>& options) {
 std::vector<Option> global_options(Globals& globals) {
   Command all("", "", "");
   all.heading("Options of every command");
-  all.add("--config", &globals.config, "TOML file with options, a section per command");
+  all.add("--config", &globals.config, "TOML file with options, a section per command").saved =
+      false;
   all.add("-q,--quiet", &globals.quiet, "only results and errors");
   all.add("-v,--verbose", &globals.verbose, "more about what is chosen and why");
   all.add("--color", &globals.color, "colours", one_of({"auto", "always", "never"}));
@@ -205,20 +206,6 @@ void parse(CLI::App& app, std::vector<std::string> arguments) {
   }
 }
 
-std::string resolved_arguments(const std::vector<Option>& globals, const Command& command) {
-  std::string text =
-      str("# burin ", release, ": every option as it was resolved; feed it back with\n", "# burin ",
-          command.name, " --config <this file>\n");
-  for (const Option& option : globals) {
-    if (option.name() != "config") text += option.name() + " = " + option.toml_value() + "\n";
-  }
-  text += "\n[" + command.name + "]\n";
-  for (const Option& option : command.options) {
-    if (option.saved) text += option.name() + " = " + option.toml_value() + "\n";
-  }
-  return text;
-}
-
 /// One sub-command as CLI11 knows it.
 struct Bound {
   const Command* command;
@@ -289,8 +276,21 @@ void read_command_line(const std::vector<std::string>& arguments,
   std::string config = invocation.session.globals.config;
   if (config.empty()) config = chosen->command->default_config();
   if (!config.empty()) assign_from_config(config, open, globals, commands);
-  invocation.session.arguments = resolved_arguments(globals, *chosen->command);
   invocation.command = chosen->command;
+}
+
+std::string resolved_arguments(Globals globals, const Command& command) {
+  std::string text =
+      str("# burin ", release, ": every option as it was resolved; feed it back with\n", "# burin ",
+          command.name, " --config <this file>\n");
+  for (const Option& option : global_options(globals)) {
+    if (option.saved) text += option.name() + " = " + option.toml_value() + "\n";
+  }
+  text += "\n[" + command.name + "]\n";
+  for (const Option& option : command.options) {
+    if (option.saved) text += option.name() + " = " + option.toml_value() + "\n";
+  }
+  return text;
 }
 
 }  // namespace burin::apps

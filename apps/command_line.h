@@ -20,4 +20,7 @@ struct Invocation {
 void read_command_line(const std::vector<std::string>& arguments,
                        const std::vector<Command>& commands, Invocation& invocation);
 
+/// Every option as it is now, as TOML that --config takes back.
+std::string resolved_arguments(Globals globals, const Command& command);
+
 }  // namespace burin::apps

@@ -13,8 +13,13 @@ namespace burin::apps {
 
 std::vector<Command> all_commands() {
   std::vector<Command> commands;
+  commands.push_back(scan_command());
+  commands.push_back(train_command());
+  commands.push_back(evaluate_command());
+  commands.push_back(predict_command());
   commands.push_back(info_command());
   commands.push_back(kernels_command());
+  commands.push_back(demo_command());
   return commands;
 }
 
@@ -28,23 +33,31 @@ void set_up(const Globals& globals) {
   }
 }
 
-int run(const std::vector<std::string>& arguments) {
+}  // namespace
+
+int run_command_line(const std::vector<std::string>& arguments, std::string& program) {
   Invocation invocation;
+  const std::vector<Command> commands = all_commands();
   try {
-    const std::vector<Command> commands = all_commands();
     read_command_line(arguments, commands, invocation);
-    if (invocation.command == nullptr) return exit_ok;
-    set_up(invocation.session.globals);
-    return invocation.command->run(invocation.session);
-  } catch (const std::exception& error) {
-    return report_error(error, invocation.program);
+    program = invocation.program;
+  } catch (...) {
+    program = invocation.program;
+    throw;
   }
+  if (invocation.command == nullptr) return exit_ok;
+  set_up(invocation.session.globals);
+  return invocation.command->run(invocation.session);
 }
 
-}  // namespace
 }  // namespace burin::apps
 
 int main(int argc, char** argv) {
   burin::apps::set_wait_policy(argv);
-  return burin::apps::run({argv + 1, argv + argc});
+  std::string program = "burin";
+  try {
+    return burin::apps::run_command_line({argv + 1, argv + argc}, program);
+  } catch (const std::exception& error) {
+    return burin::apps::report_error(error, program);
+  }
 }

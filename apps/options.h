@@ -61,7 +61,6 @@ struct Globals {
 /// What a command is given besides its own options.
 struct Session {
   Globals globals;
-  std::string arguments;  // every option as resolved, as TOML that --config takes back
 };
 
 /// A sub-command of burin.

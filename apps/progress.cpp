@@ -84,7 +84,7 @@ std::string bar_text(const ProgressState& state, double seconds, const Terminal&
   std::snprintf(percent, sizeof(percent), "%3d%%", static_cast<int>(fraction * 100));
   text += str(state.title, ' ', percent, ' ', drawn_bar(fraction, terminal), "  ", state.done, '/',
               state.total, "  ", clock_text(seconds));
-  if (fraction > 0) text += "<" + clock_text(seconds * (1 - fraction) / fraction);
+  if (fraction > 0 && seconds > 0) text += "<" + clock_text(seconds * (1 - fraction) / fraction);
   if (state.items > 0 && seconds > 0) {
     text += str("  ", fixed(static_cast<double>(state.items) / seconds, 1), " img/s");
   }
@@ -101,7 +101,8 @@ std::string line_text(const ProgressState& state, double seconds) {
     text += str(" img_per_s=", fixed(static_cast<double>(state.items) / seconds, 1));
   }
   const double fraction = fraction_of(state);
-  if (fraction > 0) text += " left=" + clock_text(seconds * (1 - fraction) / fraction);
+  if (fraction > 0 && seconds > 0)
+    text += " left=" + clock_text(seconds * (1 - fraction) / fraction);
   return text;
 }
 
@@ -118,13 +119,17 @@ void Progress::begin_phase_if_new(const ProgressState& state) {
   if (phase == phase_) return;
   phase_ = phase;
   phase_start_ = Clock::now();
+  phase_first_ = state.done;
   last_bar_ = {};
 }
 
 void Progress::update(const ProgressState& state) {
   begin_phase_if_new(state);
   const Clock::time_point now = Clock::now();
-  const double seconds = std::chrono::duration<double>(now - phase_start_).count();
+  // As if the pace since the phase was first seen had been that of its beginning too.
+  const double seen = std::chrono::duration<double>(now - phase_start_).count();
+  const double counted = static_cast<double>(state.done - phase_first_);
+  const double seconds = counted > 0 ? seen * static_cast<double>(state.done) / counted : 0;
   const bool last = state.done == state.total;
   if (terminal_.bar && (now - last_bar_ >= redraw_interval || last)) {
     std::cerr << '\r' << bar_text(state, seconds, terminal_) << "\x1b[K" << std::flush;
@@ -135,6 +140,14 @@ void Progress::update(const ProgressState& state) {
     last_line_ = now;
     write_line(line_text(state, seconds));
   }
+}
+
+void Progress::note(const std::string& text) {
+  const Clock::time_point now = Clock::now();
+  if (!terminal_.bar || now - last_bar_ < redraw_interval) return;
+  std::cerr << '\r' << clipped(text, terminal_.width - 1) << "\x1b[K" << std::flush;
+  last_bar_ = now;
+  bar_shown_ = true;
 }
 
 void Progress::write_line(const std::string& text) const {

@@ -42,6 +42,8 @@ class Progress {
 
   /// Shows `state`, if something is due.
   void update(const ProgressState& state);
+  /// Shows a text in the bar's place, where there is a bar: for work whose end is not known.
+  void note(const std::string& text);
   /// Whether update would show something now: ask before computing what is dear.
   bool due() const;
 
@@ -62,6 +64,7 @@ class Progress {
   Log log_;
   std::string phase_;
   Clock::time_point phase_start_ = Clock::now();
+  int64_t phase_first_ = 0;  // what was done when the phase was first seen
   Clock::time_point last_bar_{};
   Clock::time_point last_line_ = Clock::now();
   bool bar_shown_ = false;

@@ -71,6 +71,8 @@ class Trainer {
   Device device() const { return device_; }
   /// Lines for the user: what was loaded, replaced, frozen, cached.
   const std::vector<std::string>& notes() const { return notes_; }
+  /// The epochs done so far; after resume() those of the run that is gone on with.
+  const TrainOutcome& outcome() const { return outcome_; }
 
   /// Goes on from a checkpoint of an equal run. What differs in threads, level or implementations,
   /// and so breaks bit-for-bit equality, is noted.

@@ -1,0 +1,69 @@
+#include "burin/apps/input_images.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+
+#include "burin/apps/exit.h"
+#include "burin/data/decode.h"
+
+namespace burin::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+void add_folder(const std::string& folder, std::vector<InputImage>& images) {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    const bool image = data::format_of_extension(entry.path().extension().string()).has_value();
+    if (image && entry.is_regular_file()) files.push_back(entry.path().string());
+  }
+  if (files.empty()) {
+    throw Failure(exit_bad_input, str(folder, ": no image below this folder"),
+                  "images are told by their extension: .jpg, .png, .webp, …");
+  }
+  std::sort(files.begin(), files.end());
+  for (std::string& file : files) images.push_back({std::move(file), std::nullopt});
+}
+
+void add_path(const std::string& path, std::vector<InputImage>& images) {
+  if (fs::is_directory(path)) {
+    add_folder(path, images);
+  } else if (fs::exists(path)) {
+    images.push_back({path, std::nullopt});
+  } else {
+    throw Failure(exit_bad_input, str(path, ": no such file or folder"));
+  }
+}
+
+void add_stdin(std::vector<InputImage>& images) {
+  std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(std::cin), {}};
+  if (data::detect_format(bytes)) {
+    images.push_back({"-", std::move(bytes)});
+    return;
+  }
+  const std::string text(bytes.begin(), bytes.end());
+  const char separator = text.find('\0') == std::string::npos ? '\n' : '\0';
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(separator, begin), text.size());
+    if (end > begin) add_path(text.substr(begin, end - begin), images);
+    begin = end + 1;
+  }
+}
+
+}  // namespace
+
+std::vector<InputImage> find_images(const std::vector<std::string>& words) {
+  std::vector<InputImage> images;
+  for (const std::string& word : words) {
+    if (word == "-") {
+      add_stdin(images);
+    } else {
+      add_path(word, images);
+    }
+  }
+  return images;
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,41 @@
+#include "burin/apps/model_options.h"
+
+#include <iostream>
+#include <sstream>
+
+#include "burin/apps/device.h"
+#include "burin/apps/exit.h"
+#include "burin/apps/run_folder.h"
+
+namespace burin::apps {
+
+void add_model_options(Command& command, ModelOptions& options) {
+  command.heading("Model");
+  command.add("-m,--model-file", &options.file, "a model file, or the folder of a run");
+  command.add("--model", &options.architecture, "its architecture, where the file does not say");
+  command.add("--classes", &options.classes, "its classes in the order of the labels: ai,real");
+  command.add("--device", &options.device, "auto, cpu, cuda, cuda:N or emulator");
+  command.add("--amp", &options.amp, "dtype of the activations", one_of({"off", "bf16"}));
+}
+
+LoadedModel load_model(const ModelOptions& options, const Session& session) {
+  if (options.file.empty()) {
+    throw Failure(exit_usage, "no model given", "-m runs/train/exp, or -m FILE");
+  }
+  ModelOverrides overrides{.architecture = options.architecture, .classes = {}};
+  std::istringstream names(options.classes);
+  for (std::string name; std::getline(names, name, ',');) overrides.classes.push_back(name);
+
+  LoadedModel loaded;
+  loaded.path = model_path(options.file);
+  loaded.device = choose_device(options.device);
+  loaded.dtype = options.amp == "bf16" ? DType::bf16 : DType::f32;
+  loaded.card = failing_with(exit_bad_input, [&] { return load_model(loaded.path, overrides); });
+  nn::to(loaded.model(), loaded.device, Layout::nhwc);
+  if (!session.globals.quiet) {
+    for (const std::string& note : loaded.card.notes) std::cerr << note << '\n';
+  }
+  return loaded;
+}
+
+}  // namespace burin::apps

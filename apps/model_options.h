@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include "burin/apps/options.h"
+#include "burin/apps/training/model_file.h"
+
+namespace burin::apps {
+
+/// The model a command uses, and where it runs.
+struct ModelOptions {
+  std::string file;          // or a run folder
+  std::string architecture;  // for a file that does not say
+  std::string classes;       // likewise: "ai,real"
+  std::string device = "auto";
+  std::string amp = "off";
+};
+
+/// Declares -m, --model, --classes, --device and --amp.
+void add_model_options(Command& command, ModelOptions& options);
+
+/// A model ready to be asked: on its device, in evaluation mode, with its notes printed to stderr
+/// unless --quiet.
+struct LoadedModel {
+  ModelCard card;
+  std::string path;
+  Device device;
+  DType dtype = DType::f32;  // of the activations
+
+  models::Model& model() const { return *card.model; }
+};
+/// Throws Failure: bad input for a file that can't be used, no device.
+LoadedModel load_model(const ModelOptions& options, const Session& session);
+
+}  // namespace burin::apps

@@ -1,0 +1,91 @@
+#include "burin/apps/run_folder.h"
+
+#include "burin/apps/exit.h"
+#include "burin/apps/table.h"
+#include "burin/tensor/files/atomic_file.h"
+
+namespace burin::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// create_directory answers whether it was this process that made it: two runs that start together
+/// get two folders.
+fs::path make_numbered(const fs::path& project, const std::string& name) {
+  for (int number = 1;; ++number) {
+    const fs::path path = project / (number == 1 ? name : str(name, number));
+    if (fs::create_directory(path)) return path;
+  }
+}
+
+std::string without_escapes(const std::string& text) {
+  std::string plain;
+  bool escape = false;
+  for (const char c : text) {
+    if (c == '\x1b') escape = true;
+    if (!escape && c != '\r') plain += c;
+    if (escape && c == 'm') escape = false;
+  }
+  return plain;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path path) : path_(std::move(path)) {
+  fs::create_directories(path_ / "weights");
+  log_.open(path_ / "train.log", std::ios::app);
+  check(log_.good(), path_.string(), ": cannot write train.log");
+}
+
+RunFolder RunFolder::create(const std::string& project, const std::string& name, bool exist_ok) {
+  try {
+    fs::create_directories(project);
+    if (!exist_ok) return RunFolder(make_numbered(project, name));
+    return RunFolder(fs::path(project) / name);
+  } catch (const fs::filesystem_error& error) {
+    throw Failure(exit_failed, str("cannot make the run folder: ", error.what()),
+                  "--project DIR puts it elsewhere");
+  }
+}
+
+RunFolder RunFolder::open(const std::string& path) {
+  fs::path folder = path;
+  if (fs::is_regular_file(folder)) folder = fs::absolute(folder).parent_path().parent_path();
+  if (!fs::is_regular_file(folder / "weights" / "last.ckpt")) {
+    throw Failure(exit_bad_input, str("--resume ", path, ": there is no weights/last.ckpt"),
+                  "give a run folder, such as runs/train/exp, or its weights/last.ckpt");
+  }
+  return RunFolder(folder);
+}
+
+void RunFolder::write(const std::string& name, const std::string& content) const {
+  write_file((path_ / name).string(), content);
+}
+
+void RunFolder::write_results(const std::vector<EpochResult>& epochs) const {
+  std::string text = "epoch,time,train_loss,val_loss,accuracy,precision,recall,f1,lr,img_per_s\n";
+  for (const EpochResult& e : epochs) {
+    text += str(e.epoch, ',', fixed(e.seconds, 2), ',', fixed(e.train_loss, 6), ',',
+                fixed(e.val_loss, 6), ',', fixed(e.accuracy, 6), ',', fixed(e.precision, 6), ',',
+                fixed(e.recall, 6), ',', fixed(e.f1, 6), ',', e.learning_rate, ',',
+                fixed(e.images_per_second, 1), '\n');
+  }
+  write("results.csv", text);
+}
+
+void RunFolder::log(const std::string& line) {
+  log_ << without_escapes(line) << std::endl;
+}
+
+std::string model_path(const std::string& given) {
+  const fs::path path = given;
+  if (!fs::is_directory(path)) return given;
+  const fs::path best = path / "weights" / "best.safetensors";
+  if (!fs::is_regular_file(best)) {
+    throw Failure(exit_bad_input, str(given, ": is a folder without weights/best.safetensors"),
+                  "give a model file, or the folder of a finished run");
+  }
+  return best.string();
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "burin/apps/training/trainer.h"
+
+namespace burin::apps {
+
+/// Where a training run leaves its files: args.toml, env.json, results.csv, train.log, metrics.json
+/// and weights/. Each file appears whole or not at all, but for train.log, which grows.
+class RunFolder {
+ public:
+  /// Makes PROJECT/NAME; where that exists, PROJECT/NAME2, NAME3, …, or takes it with `exist_ok`.
+  static RunFolder create(const std::string& project, const std::string& name, bool exist_ok);
+  /// Opens the run that `path` names: the folder itself, or a checkpoint in its weights/.
+  /// Throws Failure (bad input) if there is none.
+  static RunFolder open(const std::string& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::string weights() const { return (path_ / "weights").string(); }
+  std::string best() const { return (path_ / "weights" / "best.safetensors").string(); }
+  std::string checkpoint() const { return (path_ / "weights" / "last.ckpt").string(); }
+
+  void write(const std::string& name, const std::string& content) const;
+  /// All epochs so far, with a heading.
+  void write_results(const std::vector<EpochResult>& epochs) const;
+  /// A line of train.log; escape sequences are left out.
+  void log(const std::string& line);
+
+ private:
+  explicit RunFolder(std::filesystem::path path);
+
+  std::filesystem::path path_;
+  std::ofstream log_;
+};
+
+/// A model file as -m names it: the file, or a run folder, whose best weights are taken.
+std::string model_path(const std::string& given);
+
+}  // namespace burin::apps

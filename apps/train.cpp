@@ -1,0 +1,160 @@
+#include <memory>
+
+#include "burin/apps/command_line.h"
+#include "burin/apps/commands.h"
+#include "burin/apps/device.h"
+#include "burin/apps/exit.h"
+#include "burin/apps/run_folder.h"
+#include "burin/apps/train_command.h"
+#include "burin/apps/train_run.h"
+#include "burin/apps/weights_option.h"
+#include "burin/data/idx.h"
+#include "burin/kernels/base/parallel.h"
+
+namespace burin::apps {
+namespace {
+
+void add_data_options(Command& command, TrainFlags& flags) {
+  TrainOptions& train = flags.train;
+  command.heading("Data");
+  command.add("data,--data", &train.data,
+              "DIR/<class>/*, DIR/{train,val,test}/<class>/*, or a folder of idx files");
+  command.add("--train", &train.train_dir, "class folders to train on, in another place");
+  command.add("--test", &train.test_dir, "class folders to validate on, in another place");
+  command.add("--val-frac", &train.val_frac, "share set aside where there is no val folder",
+              between(0.001, 0.9));
+  command.add("--subset", &train.subset, "share of the training set to use", between(1e-6, 1));
+  command.add("--aug", &train.aug, "comma list of flip, crop, jitter; or none");
+  command.add("--img-size", &flags.img_size, "side of the input; 0: 224, or what an idx set has",
+              between(0, 4096));
+  command.add("-j,--workers", &train.workers, "threads that decode; 0: the cores, at most 8",
+              between(0, 1024));
+}
+
+void add_model_options(Command& command, TrainFlags& flags) {
+  TrainOptions& train = flags.train;
+  command.heading("Model");
+  command.add("-m,--model", &train.model, "a name from burin info --models");
+  command.add("--weights", &train.weights, "where to start: a file, imagenet, or none");
+  command.add("--head", &train.head, "what stands in for the classifier", one_of({"linear"}));
+  command.add("--recipe", &train.recipe, "last-layer: all but the head stays as it is",
+              one_of({"scratch", "last-layer"}));
+}
+
+void add_optimisation_options(Command& command, TrainFlags& flags) {
+  TrainOptions& train = flags.train;
+  command.heading("Optimisation");
+  command.add("-e,--epochs", &train.epochs, "times through the training set", at_least(1));
+  command.add("-b,--batch-size", &flags.batch_size,
+              "images a step; auto: 32, halved when memory runs out");
+  command.add("--opt", &train.opt, "optimiser", one_of({"adam", "adamw", "sgd"}));
+  command.add("--lr", &train.lr, "learning rate, the highest of a schedule", above(0));
+  command.add("--wd,--weight-decay", &train.wd, "weight decay", at_least(0));
+  command.add("--sched", &train.sched, "schedule of the learning rate",
+              one_of({"onecycle", "cosine", "step", "const"}));
+  command.add("--warmup-epochs", &train.warmup_epochs, "of the cosine schedule", at_least(0));
+  command.add("--label-smoothing", &train.label_smoothing, "share spread over all classes",
+              between(0, 0.999));
+  command.add("--class-weights", &train.class_weights, "weigh classes by their rarity");
+  command.add("--clip-grad", &train.clip_grad, "largest norm of all gradients; 0: any",
+              at_least(0));
+  command.add("--ema", &train.ema, "decay of the averaged weights; 0: none", between(0, 0.999999));
+  command.add("--patience", &train.patience, "epochs without gain before it stops; 0: all",
+              at_least(0));
+}
+
+void add_run_options(Command& command, TrainFlags& flags) {
+  TrainOptions& train = flags.train;
+  command.heading("Machine");
+  command.add("--device", &train.device, "auto, cpu, cuda, cuda:N or emulator");
+  command.add("--amp", &train.amp, "dtype of the activations", one_of({"off", "bf16"}));
+  command.heading("Run");
+  command.add("--seed", &train.seed, "of weights, split, order and augmentation");
+  command.add("--project", &train.project, "folder of the runs");
+  command.add("--name", &train.name, "of this run; exp, exp2, exp3 where it is taken");
+  command.add("--exist-ok", &train.exist_ok, "write into an existing run folder");
+  command.add("--resume", &train.resume, "go on: a run folder or its last.ckpt").saved = false;
+  command.add("--save-minutes", &train.save_minutes, "between checkpoints within an epoch",
+              above(0));
+  command.add("--log-interval", &flags.log_interval, "seconds between lines where no bar is drawn",
+              above(0));
+}
+
+void resolve_batch_size(TrainFlags& flags) {
+  if (flags.batch_size == "auto") {
+    flags.train.batch_auto = true;
+    return;
+  }
+  const Option number{"--batch-size", &flags.train.batch_size, "", at_least(1), ""};
+  number.assign({flags.batch_size}, "--batch-size");
+}
+
+/// 0 becomes the side of the images where all have the same, small one; else 224.
+void resolve_image_size(TrainFlags& flags) {
+  TrainOptions& train = flags.train;
+  if (flags.img_size > 0) {
+    train.img_size = flags.img_size;
+  } else if (!train.data.empty() && data::is_idx_folder(train.data.front())) {
+    train.img_size =
+        static_cast<int>(data::open_idx_folder(train.data.front(), "t10k")->load(0)->width);
+  }
+  flags.img_size = train.img_size;
+}
+
+void resolve_weights(TrainFlags& flags, const Session& session) {
+  TrainOptions& train = flags.train;
+  if (!train.resume.empty() && train.recipe == "scratch") {
+    train.weights = "none";  // the checkpoint has them
+    return;
+  }
+  Progress progress(make_terminal(session.globals), flags.log_interval);
+  train.weights = resolve_weights(train.weights, train.model, progress);
+}
+
+}  // namespace
+
+void add_train_options(Command& command, TrainFlags& flags) {
+  add_data_options(command, flags);
+  add_model_options(command, flags);
+  add_optimisation_options(command, flags);
+  add_run_options(command, flags);
+}
+
+TrainResult run_train(TrainFlags& flags, const Session& session) {
+  TrainOptions& train = flags.train;
+  resolve_batch_size(flags);
+  if (train.data.empty() && train.train_dir.empty()) {
+    throw Failure(exit_usage, "no data folder given", "burin train DIR, with DIR/<class>/*.jpg");
+  }
+  failing_with(exit_bad_input, [&] { resolve_image_size(flags); });
+  resolve_weights(flags, session);
+  train.threads = compute_threads();
+  train.impl = session.globals.impl;
+
+  Globals globals = session.globals;
+  globals.threads = train.threads;
+  Command described("train", "", "");
+  add_train_options(described, flags);
+  TrainRun run(train, make_terminal(session.globals), flags.log_interval,
+               resolved_arguments(globals, described));
+  const ExitCode code = run.run();
+  return {code, run.folder().path().string()};
+}
+
+Command train_command() {
+  const auto flags = std::make_shared<TrainFlags>();
+  Command command("train", "Training", "train a classifier on folders of images");
+  command.details =
+      "burin train photos                      photos/<class>/*.jpg, 20 % of them set aside\n"
+      "burin train photos -e 10 --weights resnet18.pth\n"
+      "burin train --resume runs/train/exp     goes on where Ctrl-C or a power cut ended it";
+  add_train_options(command, *flags);
+  command.default_config = [flags] {
+    const std::string& resume = flags->train.resume;
+    return resume.empty() ? "" : (RunFolder::open(resume).path() / "args.toml").string();
+  };
+  command.run = [flags](const Session& session) { return run_train(*flags, session).code; };
+  return command;
+}
+
+}  // namespace burin::apps

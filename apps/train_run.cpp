@@ -1,0 +1,173 @@
+#include "burin/apps/train_run.h"
+
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+
+#include "burin/apps/device.h"
+#include "burin/apps/metrics_report.h"
+#include "burin/apps/stop.h"
+#include "burin/apps/system_info.h"
+#include "burin/apps/table.h"
+#include "burin/apps/training/model_file.h"
+#include "burin/kernels/base/parallel.h"
+#include "burin/kernels/plugin.h"
+#include "burin/version.h"
+
+namespace burin::apps {
+namespace {
+
+RunFolder folder_for(const TrainOptions& options) {
+  return options.resume.empty() ? RunFolder::create(options.project, options.name, options.exist_ok)
+                                : RunFolder::open(options.resume);
+}
+
+std::string joined(const std::vector<std::string>& words, size_t at_most) {
+  std::string text;
+  for (size_t i = 0; i < words.size() && i < at_most; ++i) text += (i == 0 ? "" : ", ") + words[i];
+  return words.size() > at_most ? text + ", …" : text;
+}
+
+constexpr const char* heading =
+    "epoch  train_loss  val_loss  accuracy  precision  recall      f1       lr    img/s   time";
+
+std::string row_of(const EpochResult& e, int64_t epochs) {
+  char text[160];
+  std::snprintf(text, sizeof(text),
+                "%5s  %10.4f  %8.4f  %8.4f  %9.4f  %6.4f  %6.4f  %7.1e  %7.1f  %5s%s",
+                str(e.epoch, '/', epochs).c_str(), e.train_loss, e.val_loss, e.accuracy,
+                e.precision, e.recall, e.f1, e.learning_rate, e.images_per_second,
+                clock_text(e.seconds).c_str(), e.best ? "  best" : "");
+  return text;
+}
+
+std::string line_of(const EpochResult& e, int64_t epochs) {
+  return str("epoch ", e.epoch, '/', epochs, " train_loss=", fixed(e.train_loss, 4),
+             " val_loss=", fixed(e.val_loss, 4), " accuracy=", fixed(e.accuracy, 4),
+             " precision=", fixed(e.precision, 4), " recall=", fixed(e.recall, 4),
+             " f1=", fixed(e.f1, 4), " lr=", e.learning_rate,
+             " img_per_s=", fixed(e.images_per_second, 1), " time=", clock_text(e.seconds),
+             e.best ? " best" : "");
+}
+
+}  // namespace
+
+TrainRun::TrainRun(const TrainOptions& options, const Terminal& terminal,
+                   double log_interval_seconds, std::string arguments)
+    : options_(options),
+      arguments_(std::move(arguments)),
+      folder_(folder_for(options)),
+      progress_(terminal, log_interval_seconds,
+                [this](const std::string& line) { folder_.log(line); }) {}
+
+void TrainRun::introduce(Trainer& trainer) {
+  const TrainingData& data = trainer.data();
+  const double millions = static_cast<double>(nn::parameter_count(trainer.model())) * 1e-6;
+  progress_.say(str("burin ", release, " · train · ", trainer.device(), " (", compute_threads(),
+                    " threads, x86-64-v", cpu_level(), ") · ", options_.model, ' ',
+                    fixed(millions, 2), "M params · ", data.train->size(), " train / ",
+                    data.val->size(), " val · ", data.classes.size(),
+                    " classes: ", joined(data.classes, 10)));
+  progress_.say("run folder: " + folder_.path().string());
+  for (const std::string& note : trainer.notes()) progress_.say(note);
+  if (progress_.draws_bar()) progress_.say(str('\n', heading));
+
+  folder_.write("args.toml", arguments_);
+  Json environment = system_json();
+  environment.set("device", Json::of(str(trainer.device())));
+  environment.set("train_images", Json::of(data.train->size()));
+  environment.set("val_images", Json::of(data.val->size()));
+  environment.set("data_fingerprint",
+                  Json::of(str(std::hex, fingerprint(*data.train), '-', fingerprint(*data.val))));
+  folder_.write("env.json", environment.text(2) + "\n");
+}
+
+void TrainRun::show_step(const StepProgress& step) {
+  ProgressState state{.title = step.validating ? "val" : "train",
+                      .epoch = step.epoch,
+                      .epochs = step.epochs,
+                      .done = step.step,
+                      .total = step.steps,
+                      .items = step.images};
+  if (!std::isnan(step.loss)) state.values.emplace_back("loss", fixed(step.loss, 3));
+  progress_.update(state);
+}
+
+void TrainRun::show_epoch(const EpochResult& epoch) {
+  epochs_.push_back(epoch);
+  folder_.write_results(epochs_);
+  progress_.say(row_of(epoch, options_.epochs), line_of(epoch, options_.epochs));
+}
+
+TrainOutcome TrainRun::train() {
+  TrainCallbacks callbacks;
+  callbacks.on_step = [this](const StepProgress& step) { show_step(step); };
+  callbacks.on_epoch = [this](const EpochResult& epoch) { show_epoch(epoch); };
+  callbacks.wants_loss = [this] { return progress_.due(); };
+  callbacks.stop = &stop_requested();
+
+  const auto trainer =
+      failing_with(exit_bad_input, [&] { return std::make_unique<Trainer>(options_, callbacks); });
+  if (!options_.resume.empty()) {
+    failing_with(exit_bad_input, [&] { trainer->resume(folder_.checkpoint()); });
+    epochs_ = trainer->outcome().epochs;
+  }
+  introduce(*trainer);
+  const TrainOutcome outcome = trainer->run(folder_.weights());
+  progress_.clear();
+  if (!outcome.interrupted) write_metrics(*trainer);
+  return outcome;
+}
+
+ExitCode TrainRun::run() {
+  options_.device = str(choose_device(options_.device));
+  catch_interrupts();
+  for (;;) {
+    try {
+      outcome_ = train();
+      break;
+    } catch (const OutOfMemory& error) {
+      if (!options_.batch_auto || options_.batch_size == 1) throw;
+      options_.batch_size /= 2;
+      epochs_.clear();
+      progress_.say(str("out of memory: starting again with batches of ", options_.batch_size,
+                        "  (", error.what(), ")"));
+    }
+  }
+  return conclude();
+}
+
+ExitCode TrainRun::conclude() const {
+  const std::string folder = folder_.path().string();
+  if (outcome_.interrupted) {
+    std::cout << "stopped; the run is saved in " << folder << "\nnext: burin train --resume "
+              << folder << '\n';
+    return exit_interrupted;
+  }
+  if (outcome_.stopped_early) {
+    std::cout << "stopped early: no gain in " << options_.patience << " epochs\n";
+  }
+  std::cout << "best: epoch " << outcome_.best_epoch << ", accuracy "
+            << fixed(outcome_.best_accuracy, 4) << " → " << folder_.best()
+            << "\nnext: burin predict -m " << folder_.best() << " photo.jpg\n";
+  return exit_ok;
+}
+
+/// The best weights once more over the validation set: what the table does not show.
+void TrainRun::write_metrics(Trainer& trainer) {
+  ModelCard best = load_model(folder_.best());
+  nn::to(*best.model, trainer.device(), Layout::nhwc);
+  ProgressState state{.title = "metrics", .total = trainer.data().val->size()};
+  const Evaluation evaluation = evaluate(*best.model, trainer.data().val,
+                                         {.batch_size = options_.batch_size,
+                                          .device = trainer.device(),
+                                          .on_progress = [&](int64_t done) {
+                                            state.done = state.items = done;
+                                            progress_.update(state);
+                                            return true;
+                                          }});
+  progress_.clear();
+  folder_.write("metrics.json", metrics_json(evaluation, *trainer.data().val).text(2) + "\n");
+}
+
+}  // namespace burin::apps
