@@ -1,0 +1,53 @@
+// burin scan: what it lists, writes and moves.
+#include <gtest/gtest.h>
+
+#include "apps/run_burin.h"
+#include "burin/apps/exit.h"
+#include "burin/apps/png_file.h"
+
+namespace burin {
+namespace {
+
+using testing_support::read_whole;
+
+class Scan : public testing::Test {
+ protected:
+  Scan() {
+    std::filesystem::create_directories(folder_.path() / "in" / "a");
+    data::Image image(20, 20);
+    for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(i * 7);
+    apps::write_png(folder_.file("in/a/good.png"), image);
+    testing_support::write_whole(folder_.file("in/a/empty.jpg"), "");
+    const std::string whole = read_whole(folder_.file("in/a/good.png"));
+    testing_support::write_whole(folder_.file("in/a/cut.png"), whole.substr(0, whole.size() / 2));
+  }
+  testing_support::TemporaryFolder folder_;
+};
+
+TEST_F(Scan, ListsWhatCannotBeUsed) {
+  const Ran ran = run_burin("scan " + folder_.file("in") + " --out " + folder_.file("bad.txt") +
+                            " --json " + folder_.file("all.json"));
+  EXPECT_EQ(ran.code, apps::exit_ok) << ran.err;
+  EXPECT_NE(ran.out.find("3 files: 1 empty, 1 truncated, 1 ok\n2 can't be used\n"),
+            std::string::npos)
+      << ran.out;
+  EXPECT_EQ(read_whole(folder_.file("bad.txt")),
+            folder_.file("in/a/cut.png") + "\n" + folder_.file("in/a/empty.jpg") + "\n");
+  EXPECT_NE(read_whole(folder_.file("all.json")).find("\"verdict\": \"truncated\""),
+            std::string::npos);
+  EXPECT_EQ(run_burin("scan --fail " + folder_.file("in")).code, apps::exit_bad_input);
+  EXPECT_EQ(run_burin("scan /nowhere").code, apps::exit_bad_input);
+}
+
+TEST_F(Scan, MovesThemAwayOnce) {
+  const std::string command = "scan " + folder_.file("in") + " --move-to " + folder_.file("bad");
+  EXPECT_EQ(run_burin(command).code, apps::exit_ok);
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "bad" / "a" / "cut.png"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "in" / "a" / "cut.png"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "in" / "a" / "good.png"));
+  const Ran again = run_burin(command);
+  EXPECT_NE(again.out.find("0 can't be used\n0 moved"), std::string::npos) << again.out;
+}
+
+}  // namespace
+}  // namespace burin

@@ -1,0 +1,183 @@
+// The main job from end to end with the command: train on a folder of images, stop, go on,
+// evaluate, predict. Pictures of two colours and 16 pixels: learnt in seconds.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <random>
+
+#include "apps/run_burin.h"
+#include "burin/apps/exit.h"
+#include "burin/apps/png_file.h"
+
+namespace burin {
+namespace {
+
+using testing_support::read_whole;
+using testing_support::write_whole;
+
+constexpr const char* quick =
+    " --model resnet20 --weights none --img-size 16 --batch-size 8 --aug none --workers 1";
+
+/// DIR/{blue,red}/NN.png: noise with one channel brighter.
+void write_pictures(const std::filesystem::path& directory, int per_class) {
+  std::mt19937 random(1);
+  for (const int channel : {2, 0}) {
+    const auto folder = directory / (channel == 0 ? "red" : "blue");
+    std::filesystem::create_directories(folder);
+    for (int i = 0; i < per_class; ++i) {
+      data::Image image(16, 16);
+      for (size_t p = 0; p < image.pixels.size(); ++p) {
+        const unsigned bright = static_cast<int>(p % 3) == channel ? 128 : 0;
+        image.pixels[p] = static_cast<uint8_t>(random() % 128 + bright);
+      }
+      apps::write_png((folder / str("n", 10 + i, ".png")).string(), image);
+    }
+  }
+}
+
+/// One trained run for all tests of this file.
+class TrainedRun : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new testing_support::TemporaryFolder;
+    write_pictures(folder_->path() / "photos", 20);
+    trained_ = new Ran(run_burin("train " + folder_->file("photos") + quick +
+                                 " --epochs 10 --project " + folder_->file("runs")));
+  }
+  static void TearDownTestSuite() {
+    delete trained_;
+    delete folder_;
+  }
+  static std::string file(const std::string& name) { return folder_->file(name); }
+  static std::string run() { return file("runs/exp"); }
+
+  static testing_support::TemporaryFolder* folder_;
+  static Ran* trained_;
+};
+testing_support::TemporaryFolder* TrainedRun::folder_ = nullptr;
+Ran* TrainedRun::trained_ = nullptr;
+
+TEST_F(TrainedRun, EndsWithTheBestWeightsAndWhatToTypeNext) {
+  ASSERT_EQ(trained_->code, apps::exit_ok) << trained_->err;
+  EXPECT_NE(trained_->out.find("best: epoch "), std::string::npos);
+  EXPECT_NE(trained_->out.find("next: burin predict -m "), std::string::npos);
+  for (const char* const name : {"args.toml", "env.json", "results.csv", "train.log",
+                                 "metrics.json", "weights/best.safetensors", "weights/last.ckpt"}) {
+    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(run()) / name)) << name;
+  }
+}
+
+TEST_F(TrainedRun, WritesPlainLinesWhereNoTerminalIs) {
+  for (const std::string& text : {trained_->err, read_whole(run() + "/train.log")}) {
+    EXPECT_EQ(text.find('\r'), std::string::npos);
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+    EXPECT_NE(text.find("epoch 10/10 train_loss="), std::string::npos) << text;
+  }
+}
+
+TEST_F(TrainedRun, TabulatesItsEpochs) {
+  const std::string csv = read_whole(run() + "/results.csv");
+  EXPECT_EQ(csv.substr(0, csv.find('\n')),
+            "epoch,time,train_loss,val_loss,accuracy,precision,recall,f1,lr,img_per_s");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 11);
+}
+
+TEST_F(TrainedRun, GoesOnTheSameFromItsArgumentsOrWithOtherFlags) {
+  const std::string again = "--config " + run() + "/args.toml train";
+  const Ran same = run_burin(again);
+  ASSERT_EQ(same.code, apps::exit_ok) << same.err;
+  ASSERT_TRUE(std::filesystem::exists(file("runs/exp2"))) << "the next free number";
+  const auto losses = [&](const std::string& name) {
+    // Of "1,0.52,0.6931,…" all but the second column, which is a time, and the last.
+    std::istringstream in(read_whole(file("runs/" + name + "/results.csv")));
+    std::string kept;
+    for (std::string line; std::getline(in, line);) {
+      const size_t begin = line.find(',', line.find(',') + 1);
+      kept += line.substr(begin, line.rfind(',') - begin) + "\n";
+    }
+    return kept;
+  };
+  EXPECT_EQ(losses("exp"), losses("exp2"));
+
+  const Ran shorter = run_burin(again + " --epochs 1 --name short");
+  ASSERT_EQ(shorter.code, apps::exit_ok) << shorter.err;
+  EXPECT_NE(read_whole(file("runs/short/args.toml")).find("\nepochs = 1\n"), std::string::npos);
+}
+
+TEST_F(TrainedRun, EvaluatesAsTablesAndJson) {
+  const std::string evaluate = "evaluate -m " + run() + ' ' + file("photos");
+  const Ran ran = run_burin(evaluate + " --fail-under 0.9 --json " + file("m.json"));
+  EXPECT_EQ(ran.code, apps::exit_ok) << ran.out << ran.err;
+  EXPECT_NE(ran.out.find("actual \\ predicted"), std::string::npos);
+  EXPECT_NE(read_whole(file("m.json")).find("\"accuracy\": "), std::string::npos);
+  EXPECT_EQ(run_burin(evaluate + "/nowhere").code, apps::exit_bad_input);
+}
+
+TEST_F(TrainedRun, PredictsFilesFoldersAndStdin) {
+  const std::string predict = "predict -m " + run() + ' ';
+  const Ran text = run_burin(predict + file("photos/red/n10.png"));
+  EXPECT_EQ(text.code, apps::exit_ok) << text.err;
+  EXPECT_NE(text.out.find("n10.png  red   "), std::string::npos) << text.out;
+
+  const Ran csv = run_burin(predict + "--format csv --topk 1 " + file("photos"));
+  EXPECT_EQ(csv.out.substr(0, csv.out.find('\n')), "file,label,probability,error");
+  EXPECT_EQ(std::count(csv.out.begin(), csv.out.end(), '\n'), 41);
+
+  write_whole(file("list"), file("photos/blue/n10.png") + "\n" + file("photos/red/n11.png") + "\n");
+  const std::string burin = "'" BURIN_COMMAND "' ";
+  const auto piped = [&](const std::string& input) {
+    const std::string command = burin + predict + "--format json - <" + input + " >" + file("out");
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    return read_whole(file("out"));
+  };
+  const std::string paths = piped(file("list"));
+  EXPECT_LT(paths.find("\"label\": \"blue\""), paths.find("\"label\": \"red\"")) << paths;
+  const std::string bytes = piped(file("photos/red/n12.png"));
+  EXPECT_NE(bytes.find("\"file\": \"-\""), std::string::npos);
+  EXPECT_NE(bytes.find("\"label\": \"red\""), std::string::npos) << bytes;
+}
+
+TEST_F(TrainedRun, OneBadImageDoesNotStopTheOthers) {
+  write_whole(file("broken.jpg"), "no image");
+  const Ran ran = run_burin("predict -m " + run() + ' ' + file("broken.jpg") + ' ' +
+                            file("photos/red/n10.png"));
+  EXPECT_EQ(ran.code, apps::exit_bad_input);
+  EXPECT_NE(ran.out.find("red"), std::string::npos);
+  EXPECT_NE(ran.err.find("burin predict: error: " + file("broken.jpg")), std::string::npos);
+}
+
+TEST_F(TrainedRun, CtrlCLeavesACheckpointToGoOnFrom) {
+  const std::string command = "'" BURIN_COMMAND "' train " + file("photos") + quick +
+                              " --epochs 200 --name stopped --project " + file("runs") + " >" +
+                              file("out") + " 2>" + file("err") +
+                              " & pid=$!; while ! grep -q epoch=1 " + file("err") +
+                              " 2>/dev/null && ! [ -s " + file("runs/stopped/results.csv") +
+                              " ]; do sleep 0.1; done; kill -INT $pid; wait $pid; exit $?";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), apps::exit_interrupted);
+  EXPECT_NE(read_whole(file("out")).find("next: burin train --resume "), std::string::npos);
+  const std::string before = read_whole(file("runs/stopped/results.csv"));
+  const auto done = std::count(before.begin(), before.end(), '\n');  // a heading, so one more
+
+  const Ran resumed =
+      run_burin("train --resume " + file("runs/stopped") + " --epochs " + std::to_string(done));
+  EXPECT_EQ(resumed.code, apps::exit_ok) << resumed.err;
+  const std::string after = read_whole(file("runs/stopped/results.csv"));
+  EXPECT_EQ(after.substr(0, before.size()), before) << "the epochs before are kept";
+  EXPECT_GT(after.size(), before.size());
+}
+
+TEST(TrainErrors, SayWhatToDo) {
+  const testing_support::TemporaryFolder folder;
+  const Ran none = run_burin("train " + folder.path().string());
+  EXPECT_EQ(none.code, apps::exit_bad_input);
+  EXPECT_NE(none.err.find("\n  hint: "), std::string::npos) << none.err;
+  EXPECT_EQ(run_burin("train").code, apps::exit_usage);
+  EXPECT_EQ(run_burin("train x --batch-size 0").code, apps::exit_usage);
+  EXPECT_EQ(run_burin("train --resume " + folder.path().string()).code, apps::exit_bad_input);
+  EXPECT_EQ(run_burin("predict -m nowhere.pth x.jpg").code, apps::exit_bad_input);
+  const Ran device = run_burin("train " + folder.path().string() + " --device cuda:7");
+  EXPECT_NE(device.code, apps::exit_ok);
+}
+
+}  // namespace
+}  // namespace burin
