@@ -1,11 +1,33 @@
 #include "burin/tensor/allocator.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 #include <string_view>
 
 namespace burin {
+namespace {
+
+constexpr size_t granule = 512;  // every block is a multiple
+constexpr size_t huge_page = size_t{2} << 20;
+constexpr size_t small = size_t{1} << 20;    // requests up to here share segments
+constexpr size_t medium = size_t{10} << 20;  // and these share larger ones
+
+constexpr size_t round_up_to(size_t bytes, size_t multiple) {
+  return (bytes + multiple - 1) / multiple * multiple;
+}
+
+size_t rounded(size_t bytes) {
+  return round_up_to(std::max<size_t>(bytes, 1), granule);
+}
+
+/// What to ask of the device for a request that no free block serves.
+size_t segment_bytes(size_t bytes) {
+  if (bytes <= small) return huge_page;
+  if (bytes <= medium) return 2 * medium;
+  return round_up_to(bytes, huge_page);
+}
+
+}  // namespace
 
 CachingAllocator::CachingAllocator(Device device) : device_(device), runtime_(runtime_of(device)) {
   const char* const mode = std::getenv("BURIN_ALLOCATOR");
@@ -16,58 +38,98 @@ CachingAllocator::~CachingAllocator() {
   release_cached();
 }
 
-size_t CachingAllocator::size_class(size_t bytes) {
-  constexpr size_t smallest = 512;
-  if (bytes <= smallest) return smallest;
-  // Eight classes between neighbouring powers of two.
-  const size_t step = std::bit_floor(bytes - 1) / 8;
-  return (bytes + step - 1) / step * step;
+CachingAllocator::Block* CachingAllocator::find_free(size_t bytes, const void* stream) {
+  FreeBlocks& blocks = free_[stream];
+  Block wanted{nullptr, bytes, stream};
+  const auto found = blocks.lower_bound(&wanted);
+  if (found == blocks.end()) return nullptr;
+  Block* const block = *found;
+  blocks.erase(found);
+  return block;
 }
 
-void* CachingAllocator::allocate(size_t bytes, const Stream& stream) {
-  const size_t size = caching_ ? size_class(bytes) : std::max<size_t>(bytes, 1);
-  const std::lock_guard lock(mutex_);
+CachingAllocator::Block* CachingAllocator::new_segment(size_t bytes, const void* stream) {
+  const size_t size = caching_ ? segment_bytes(bytes) : bytes;
+  const auto out_of_memory = [&] {
+    return OutOfMemory(str(device_, ": no memory for ", bytes, " bytes: ", stats_.in_use_bytes,
+                           " bytes are in use", cap_ > 0 ? str(", the cap is ", cap_) : ""));
+  };
+  if (over_cap(size)) release_cached_locked();
+  if (over_cap(size)) throw out_of_memory();
   void* data = nullptr;
-  if (const auto list = free_.find({stream.native(), size});
-      list != free_.end() && !list->second.empty()) {
-    data = list->second.back();
-    list->second.pop_back();
-  } else {
-    if (over_cap(size)) release_cached_locked();
-    const auto held = [&] {
-      return str(device_, ": no memory for ", bytes, " bytes: ", stats_.in_use_bytes,
-                 " bytes are in use", cap_ > 0 ? str(", the cap is ", cap_) : "");
-    };
-    if (over_cap(size)) throw OutOfMemory(held());
+  try {
+    data = runtime_.allocate(device_.index, size);
+  } catch (const OutOfMemory&) {
+    release_cached_locked();
     try {
       data = runtime_.allocate(device_.index, size);
     } catch (const OutOfMemory&) {
-      release_cached_locked();
-      try {
-        data = runtime_.allocate(device_.index, size);
-      } catch (const OutOfMemory&) {
-        throw OutOfMemory(held());
-      }
+      throw out_of_memory();
     }
-    ++stats_.device_allocations;
-    stats_.held_bytes += size;
   }
-  stats_.in_use_bytes += size;
-  stats_.peak_in_use_bytes = std::max(stats_.peak_in_use_bytes, stats_.in_use_bytes);
+  ++stats_.device_allocations;
+  stats_.held_bytes += size;
   stats_.peak_held_bytes = std::max(stats_.peak_held_bytes, stats_.held_bytes);
-  return data;
+  auto block = std::make_unique<Block>(Block{static_cast<std::byte*>(data), size, stream});
+  Block* const made = block.get();
+  blocks_[data] = std::move(block);
+  return made;
 }
 
-void CachingAllocator::free(void* data, size_t bytes, const void* native_stream) noexcept {
-  const size_t size = caching_ ? size_class(bytes) : std::max<size_t>(bytes, 1);
+/// Leaves `bytes` in the block and makes a free one of what is behind.
+void CachingAllocator::split(Block* block, size_t bytes) {
+  if (!caching_ || block->bytes - bytes < granule) return;
+  auto rest = std::make_unique<Block>(
+      Block{block->data + bytes, block->bytes - bytes, block->stream, true, block, block->behind});
+  if (block->behind != nullptr) block->behind->before = rest.get();
+  block->behind = rest.get();
+  block->bytes = bytes;
+  free_[rest->stream].insert(rest.get());
+  blocks_[rest->data] = std::move(rest);
+}
+
+/// One block of two neighbours; neither may be in the set of free blocks.
+CachingAllocator::Block* CachingAllocator::join(Block* front, Block* back) {
+  front->bytes += back->bytes;
+  front->behind = back->behind;
+  if (back->behind != nullptr) back->behind->before = front;
+  blocks_.erase(back->data);
+  return front;
+}
+
+void* CachingAllocator::allocate(size_t bytes, const Stream& stream) {
+  const size_t size = caching_ ? rounded(bytes) : std::max<size_t>(bytes, 1);
   const std::lock_guard lock(mutex_);
-  stats_.in_use_bytes -= size;
-  if (caching_) {
-    free_[{native_stream, size}].push_back(data);
-  } else {
-    stats_.held_bytes -= size;
+  Block* block = caching_ ? find_free(size, stream.native()) : nullptr;
+  if (block == nullptr) block = new_segment(size, stream.native());
+  block->free = false;
+  split(block, size);
+  stats_.in_use_bytes += block->bytes;
+  stats_.peak_in_use_bytes = std::max(stats_.peak_in_use_bytes, stats_.in_use_bytes);
+  return block->data;
+}
+
+void CachingAllocator::free(void* data) noexcept {
+  const std::lock_guard lock(mutex_);
+  Block* block = blocks_.at(data).get();
+  stats_.in_use_bytes -= block->bytes;
+  if (!caching_) {
+    stats_.held_bytes -= block->bytes;
+    blocks_.erase(data);
     runtime_.free(device_.index, data);
+    return;
   }
+  FreeBlocks& blocks = free_[block->stream];
+  if (block->behind != nullptr && block->behind->free) {
+    blocks.erase(block->behind);
+    block = join(block, block->behind);
+  }
+  if (block->before != nullptr && block->before->free) {
+    blocks.erase(block->before);
+    block = join(block->before, block);
+  }
+  block->free = true;
+  blocks.insert(block);
 }
 
 void CachingAllocator::set_cap(size_t bytes) {
@@ -81,13 +143,21 @@ void CachingAllocator::release_cached() {
 }
 
 void CachingAllocator::release_cached_locked() {
-  for (auto& [key, blocks] : free_) {
-    for (void* const block : blocks) {
-      runtime_.free(device_.index, block);
-      stats_.held_bytes -= key.second;
+  for (auto& [stream, blocks] : free_) {
+    for (auto at = blocks.begin(); at != blocks.end();) {
+      Block* const block = *at;
+      const bool whole_segment = block->before == nullptr && block->behind == nullptr;
+      if (!whole_segment) {
+        ++at;
+        continue;
+      }
+      at = blocks.erase(at);
+      stats_.held_bytes -= block->bytes;
+      void* const data = block->data;
+      blocks_.erase(data);
+      runtime_.free(device_.index, data);
     }
   }
-  free_.clear();
 }
 
 AllocatorStats CachingAllocator::stats() const {
@@ -109,14 +179,11 @@ std::string CachingAllocator::report() const {
                          in_mib(stats_.peak_in_use_bytes), "), ", in_mib(stats_.held_bytes),
                          " MiB held (peak ", in_mib(stats_.peak_held_bytes), "), ",
                          stats_.device_allocations, " device allocations\n");
-  std::vector<std::pair<size_t, size_t>> cached;  // total, block size
-  for (const auto& [key, blocks] : free_) {
-    if (!blocks.empty()) cached.emplace_back(key.second * blocks.size(), key.second);
-  }
-  std::sort(cached.rbegin(), cached.rend());
-  for (size_t i = 0; i < std::min<size_t>(cached.size(), 5); ++i) {
-    text += str("  cached: ", cached[i].first / cached[i].second, " blocks of ",
-                in_mib(cached[i].second), " MiB\n");
+  for (const auto& [stream, blocks] : free_) {
+    int shown = 0;
+    for (auto block = blocks.rbegin(); block != blocks.rend() && shown < 5; ++block, ++shown) {
+      text += str("  free: a block of ", in_mib((*block)->bytes), " MiB\n");
+    }
   }
   return text;
 }

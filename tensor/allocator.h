@@ -1,11 +1,12 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "burin/kernels/base/error.h"
@@ -22,9 +23,10 @@ struct AllocatorStats {
   int64_t device_allocations = 0;  // calls that reached the device; constant once a loop is steady
 };
 
-/// Keeps freed blocks for the next request of their size class, so that a training loop reaches the
-/// device's allocator in its first step only. One free list per (stream, size class): a block freed
-/// on a stream is reused in that stream's order without waiting. Thread-safe.
+/// Takes segments from the device and cuts them into blocks, so that a training loop reaches the
+/// device's allocator in its first steps only. The smallest free block that is large enough serves
+/// a request and is split; a freed one is joined with free neighbours. Free blocks belong to the
+/// stream they were freed on: that stream's order makes reuse safe without waiting. Thread-safe.
 ///
 /// BURIN_ALLOCATOR=plain turns caching off, so that ASan and valgrind see each tensor's true
 /// bounds.
@@ -38,25 +40,40 @@ class CachingAllocator {
   /// At least `bytes` bytes for work on `stream`. Throws OutOfMemory, which says how much was asked
   /// and held, when neither the device nor the cap has room after all cached blocks are given back.
   void* allocate(size_t bytes, const Stream& stream);
-  /// Returns a block; `stream` and `bytes` as they were at allocate.
-  void free(void* data, size_t bytes, const void* native_stream) noexcept;
+  void free(void* data) noexcept;
 
   /// Limit for held_bytes; 0 means none.
   void set_cap(size_t bytes);
-  /// Gives every cached block back to the device.
+  /// Gives every segment that is wholly free back to the device.
   void release_cached();
 
   AllocatorStats stats() const;
   /// Starts a new phase: the peaks become what is held now.
   void reset_peak();
-  /// A few lines for people: in use, cached, peak, and the largest size classes.
+  /// A few lines for people: in use, held, peaks, and the largest free blocks.
   std::string report() const;
 
-  /// The bytes really reserved for a request: at most 1/8 more.
-  static size_t size_class(size_t bytes);
-
  private:
-  using FreeList = std::map<std::pair<const void*, size_t>, std::vector<void*>>;
+  /// A part of a segment. Neighbours in memory are linked.
+  struct Block {
+    std::byte* data;
+    size_t bytes;
+    const void* stream;
+    bool free = false;
+    Block* before = nullptr;
+    Block* behind = nullptr;
+  };
+  struct SmallerFirst {
+    bool operator()(const Block* a, const Block* b) const {
+      return a->bytes != b->bytes ? a->bytes < b->bytes : a->data < b->data;
+    }
+  };
+  using FreeBlocks = std::set<Block*, SmallerFirst>;
+
+  Block* find_free(size_t bytes, const void* stream);
+  Block* new_segment(size_t bytes, const void* stream);
+  void split(Block* block, size_t bytes);
+  Block* join(Block* front, Block* back);
   void release_cached_locked();
   bool over_cap(size_t more) const { return cap_ > 0 && stats_.held_bytes + more > cap_; }
 
@@ -65,7 +82,8 @@ class CachingAllocator {
   bool caching_;
   size_t cap_ = 0;
   mutable std::mutex mutex_;
-  FreeList free_;
+  std::map<const void*, FreeBlocks> free_;                          // by stream
+  std::unordered_map<const void*, std::unique_ptr<Block>> blocks_;  // by address
   AllocatorStats stats_;
 };
 

@@ -14,13 +14,11 @@ uint64_t next_id() {
 
 Storage::Storage(size_t bytes, Device device)
     : allocator_(allocator_of(device)), device_(device), bytes_(bytes), id_(next_id()) {
-  const Stream& stream = current_stream(device);
-  native_stream_ = stream.native();
-  data_ = allocator_->allocate(bytes, stream);
+  data_ = allocator_->allocate(bytes, current_stream(device));
 }
 
 Storage::~Storage() {
-  allocator_->free(data_, bytes_, native_stream_);
+  allocator_->free(data_);
 }
 
 }  // namespace burin

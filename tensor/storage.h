@@ -29,7 +29,6 @@ class Storage {
  private:
   std::shared_ptr<CachingAllocator> allocator_;
   Device device_;
-  const void* native_stream_;
   size_t bytes_;
   void* data_;
   uint64_t id_;

@@ -78,14 +78,24 @@ TEST(Allocator, ReachesTheDeviceOnlyOnce) {
   EXPECT_EQ(allocator->stats().device_allocations, before);
 }
 
-TEST(Allocator, WastesAtMostAnEighth) {
-  for (size_t bytes : std::initializer_list<size_t>{1, 513, 1000, 4097, 1000000, 123456789}) {
-    const size_t size = CachingAllocator::size_class(bytes);
-    EXPECT_GE(size, bytes);
-    if (bytes > 512) {
-      EXPECT_LE(static_cast<double>(size), 1.126 * static_cast<double>(bytes)) << bytes;
-    }
-  }
+TEST(Allocator, SplitsAndJoinsBlocks) {
+  CachingAllocator allocator(Device::cpu());
+  const Stream stream(Device::cpu());
+  constexpr size_t mib = size_t{1} << 20;
+  void* const whole = allocator.allocate(64 * mib, stream);
+  allocator.free(whole);
+  void* const a = allocator.allocate(20 * mib, stream);
+  void* const b = allocator.allocate(30 * mib, stream);
+  void* const c = allocator.allocate(14 * mib, stream);
+  EXPECT_EQ(allocator.stats().held_bytes, 64 * mib);
+  allocator.free(a);
+  allocator.free(c);
+  allocator.free(b);  // joins with both neighbours
+  EXPECT_EQ(allocator.allocate(64 * mib, stream), whole);
+  EXPECT_EQ(allocator.stats().device_allocations, 1);
+  allocator.free(whole);
+  allocator.release_cached();
+  EXPECT_EQ(allocator.stats().held_bytes, 0u);
 }
 
 TEST(Allocator, AtItsCapItThrowsAndWorkGoesOn) {
