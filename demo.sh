@@ -25,7 +25,7 @@ need "${build_packages[@]}"
 [ -n "$folder" ] || need "${data_packages[@]}"
 
 say "building (a minute or two the first time)"
-build demo -DBURIN_CPU_LEVEL="$(cpu_level)" burin_command
+build demo -DBURIN_CPU_LEVEL="$(cpu_level)"
 
 say "training"
 build/demo/bin/burin demo ${folder:+"$folder"}
