@@ -149,6 +149,7 @@ Plan plan_for(std::string_view op, DeviceKind device) {
     }
   };
   for (const std::string_view family : preferred) add_matching(family);
+  plan.asked_for = plan.entries.size();
   if (strict != nullptr) {
     if (preferred.empty()) {
       plan.strict_rule = strict->op + "=" + strict->implementation;

@@ -10,15 +10,14 @@ namespace burin {
 
 /// Which implementation of an op runs.
 ///
-/// The list of an op is ordered, fastest first; the first that accepts runs. Rules change that. One
-/// syntax in three places, the most specific wins: ImplGuard in code, set_implementations
-/// (`--impl`), BURIN_IMPL.
+/// The list of an op is ordered, fastest first. The first that accepts the problem and prefers it
+/// runs; if none prefers it, the first that accepts. Rules change that. One syntax in three places,
+/// the most specific wins: ImplGuard in code, set_implementations (`--impl`), BURIN_IMPL.
 ///
-///   "cuda"                                 prefer one family; where it has nothing, the list
-///   decides "conv2d=cuda/naive,matmul=cudnn"       by op; "conv2d" covers its three directions.
-///   Strict: if the
-///                                          named one refuses, the error gives every candidate's
-///                                          reason
+///   "cuda"                              prefer one family; where it has nothing, the list decides
+///   "conv2d=cuda/naive,matmul=cudnn"    by op; "conv2d" covers its three directions. Strict: if
+///                                       the named one refuses, the error gives every candidate's
+///                                       reason
 
 /// Rules for this thread while the guard lives. Guards nest.
 class ImplGuard {
@@ -41,6 +40,7 @@ struct Candidate {
   std::string name;
   Refusal refusal;  // empty: it accepts
   bool only_when_named = false;
+  bool prefers = true;  // its place in the list holds for this problem
 };
 
 /// What every implementation of the op's list says to `op`.
@@ -50,7 +50,9 @@ std::vector<Candidate> candidates(const Op& op, const Context& context) {
   for (const Registry::Entry& entry : registry().entries(Op::name, context.stream.device().kind)) {
     const auto& implementation =
         *static_cast<const Implementation<Op>*>(entry.implementation.get());
-    result.push_back({entry.name, implementation.accepts(op, context), entry.only_when_named});
+    Refusal refusal = implementation.accepts(op, context);
+    const bool prefers = refusal.empty() && implementation.prefers(op, context);
+    result.push_back({entry.name, std::move(refusal), entry.only_when_named, prefers});
   }
   return result;
 }
@@ -59,6 +61,7 @@ namespace detail {
 /// The entries to try for `op` in order under the rules in force; `strict` if a rule named them.
 struct Plan {
   std::vector<const Registry::Entry*> entries;
+  size_t asked_for = 0;     // of these, at the front, come from a family that a rule prefers
   std::string strict_rule;  // empty, or "conv2d=cuda/naive"
 };
 Plan plan_for(std::string_view op, DeviceKind device);
@@ -73,13 +76,20 @@ template <class Op>
 const Implementation<Op>& choose(const Op& op, const Context& context) {
   const DeviceKind device = context.stream.device().kind;
   const detail::Plan plan = detail::plan_for(Op::name, device);
-  for (const Registry::Entry* entry : plan.entries) {
+  const Implementation<Op>* chosen = nullptr;
+  for (size_t i = 0; i < plan.entries.size(); ++i) {
+    const Registry::Entry* const entry = plan.entries[i];
+    if (chosen != nullptr && (entry->place >= place::plain || i == plan.asked_for)) break;
     const auto& implementation =
         *static_cast<const Implementation<Op>*>(entry->implementation.get());
-    if (implementation.accepts(op, context).empty()) {
-      detail::log_decision(Op::name, entry->name);
-      return implementation;
-    }
+    if (!implementation.accepts(op, context).empty()) continue;
+    const bool preferred = implementation.prefers(op, context);
+    if (chosen == nullptr || preferred) chosen = &implementation;
+    if (preferred) break;
+  }
+  if (chosen != nullptr) {
+    detail::log_decision(Op::name, chosen->name);
+    return *chosen;
   }
   detail::fail_no_implementation(Op::name, device, plan, candidates(op, context));
 }

@@ -62,6 +62,9 @@ struct Implementation {
   Refusal (*accepts)(const Op&, const Context&) = [](const Op&, const Context&) {
     return Refusal();
   };
+  /// Whether its place in the list holds for this problem. One that accepts but does not prefer
+  /// (a fast algorithm at a size where it loses) is tried after those that do, before the plain.
+  bool (*prefers)(const Op&, const Context&) = [](const Op&, const Context&) { return true; };
   size_t (*workspace_bytes)(const Op&, const Context&) = [](const Op&, const Context&) {
     return size_t{0};
   };

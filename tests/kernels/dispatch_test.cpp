@@ -30,10 +30,10 @@ struct Convolution {
   std::string chosen() { return std::string(choose(op, context()).name); }
 };
 
-TEST(Dispatch, TheFirstOfTheListThatAcceptsRuns) {
+TEST(Dispatch, TheFirstOfTheListThatAcceptsAndPrefersRuns) {
   Convolution convolution;
   for (const Candidate& candidate : candidates(convolution.op, convolution.context())) {
-    if (!candidate.refusal.empty() || candidate.only_when_named) continue;
+    if (!candidate.prefers || candidate.only_when_named) continue;
     EXPECT_EQ(convolution.chosen(), candidate.name);
     return;
   }
