@@ -188,7 +188,10 @@ Problem<Conv2dForward> forward(Operands& operands, const Conv2dCase& c, const St
       for (int64_t r = 0; r < g.R; ++r) {
         for (int64_t s = 0; s < g.S; ++s) {
           const int64_t h = g.row(p, r), v = g.column(q, s);
-          if (!g.inside(h, v)) continue;
+          if (!g.inside(h, v)) {
+            sum.skip();
+            continue;
+          }
           const int64_t channel = k / g.group_k * g.group_c + cc;
           sum.add(xs[g.x_at(n, channel, h, v)] * ws[g.w_at(k, cc, r, s)]);
         }
@@ -218,11 +221,14 @@ Problem<Conv2dBackwardData> backward_data(Operands& operands, const Conv2dCase& 
         // The output (p, q) whose tap (r, s) lies on (h, v), if there is one.
         const int64_t down = h + g.params.pad_h - r * g.params.dilation_h;
         const int64_t right = v + g.params.pad_w - s * g.params.dilation_w;
-        if (down < 0 || right < 0) continue;
         if (down % g.params.stride_h != 0 || right % g.params.stride_w != 0) continue;
         const int64_t p = down / g.params.stride_h, q = right / g.params.stride_w;
-        if (p >= g.P || q >= g.Q) continue;
+        const bool there = down >= 0 && p < g.P && right >= 0 && q < g.Q;
         for (int64_t k = group * g.group_k; k < (group + 1) * g.group_k; ++k) {
+          if (!there) {
+            sum.skip();
+            continue;
+          }
           sum.add(dys[g.y_at(n, k, p, q)] * ws[g.w_at(k, channel % g.group_c, r, s)]);
         }
       }
@@ -249,7 +255,10 @@ Problem<Conv2dBackwardWeight> backward_weight(Operands& operands, const Conv2dCa
       for (int64_t p = 0; p < g.P; ++p) {
         for (int64_t q = 0; q < g.Q; ++q) {
           const int64_t h = g.row(p, r), v = g.column(q, s);
-          if (!g.inside(h, v)) continue;
+          if (!g.inside(h, v)) {
+            sum.skip();
+            continue;
+          }
           sum.add(dys[g.y_at(n, k, p, q)] * xs[g.x_at(n, channel, h, v)]);
         }
       }
