@@ -1,16 +1,29 @@
 // Convolution, handwritten, in three directions. From plain to fast; `--impl conv2d=cpu/<name>`
 // runs one.
-//   direct   six loops, the twin of the definition in kernels/check/conv2d.cpp
-//   im2col   neighbourhoods gathered in tiles, multiplied by GEMM
+//   direct    six loops, the twin of the definition in kernels/check/conv2d.cpp
+//   im2col    neighbourhoods gathered in tiles, multiplied by GEMM
+//   winograd  F(4×4, 3×3) for 3×3 filters with stride 1 on nhwc images: a quarter of the products
 #include "burin/kernels/conv2d.h"
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/conv2d_im2col.h"
+#include "burin/kernels/cpu/support/conv2d_winograd.h"
 #include "burin/kernels/cpu/support/epilogue.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
 namespace {
+
+/// cpu/winograd of one direction.
+template <class Op>
+Implementation<Op> winograd() {
+  return {.name = "cpu/winograd",
+          .place = place::before_vendor,
+          .accepts = winograd_accepts,
+          .prefers = winograd_prefers,
+          .workspace_bytes = winograd_workspace,
+          .run = winograd_run};
+}
 
 Refusal accepts_dtypes(DType dtype, DType other, DType result) {
   if (!is_floating(dtype)) return str("dtype ", dtype);
@@ -163,17 +176,27 @@ namespace burin {
 
 void register_cpu_conv2d(Registry& registry) {
   registry.add<Conv2dForward>({.name = "cpu/im2col",
+                               .place = place::before_vendor,
                                .accepts = cpu::accepts_forward,
+                               .prefers = cpu::im2col_prefers,
                                .workspace_bytes = cpu::im2col_forward_workspace,
                                .run = cpu::im2col_forward});
   registry.add<Conv2dBackwardData>({.name = "cpu/im2col",
+                                    .place = place::before_vendor,
                                     .accepts = cpu::accepts_backward_data,
+                                    .prefers = cpu::im2col_prefers,
                                     .workspace_bytes = cpu::im2col_backward_data_workspace,
                                     .run = cpu::im2col_backward_data});
   registry.add<Conv2dBackwardWeight>({.name = "cpu/im2col",
+                                      .place = place::before_vendor,
                                       .accepts = cpu::accepts_backward_weight,
+                                      .prefers = cpu::im2col_prefers,
                                       .workspace_bytes = cpu::im2col_backward_weight_workspace,
                                       .run = cpu::im2col_backward_weight});
+
+  registry.add(cpu::winograd<Conv2dForward>());
+  registry.add(cpu::winograd<Conv2dBackwardData>());
+  registry.add(cpu::winograd<Conv2dBackwardWeight>());
 
   registry.add<Conv2dForward>({.name = "cpu/direct",
                                .place = place::plain,

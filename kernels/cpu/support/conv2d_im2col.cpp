@@ -255,7 +255,7 @@ void accumulate_block(const Conv2dBackwardWeight& op, const Lattice& lattice,
   const Lattice outputs{lattice.rows, lattice.columns, 0, 0, 1, 1, 1, 1, {{0, 0, 0, 0}}};
   const bool dy_in_place = is_float_matrix(op.dy);
   std::fill_n(block.total, columns * group_k, 0.0f);
-  const Matrix partial{block.partial, columns, group_k, group_k, 1};
+  const Matrix partial{block.partial, group_k, columns, columns, 1};
   int64_t tile = 0;
   for (int64_t first = 0; first < pixels; first += weight_tile_rows, ++tile) {
     const int64_t rows = std::min(weight_tile_rows, pixels - first);
@@ -269,26 +269,27 @@ void accumulate_block(const Conv2dBackwardWeight& op, const Lattice& lattice,
     } else {
       gather<T>(op.dy, block.group * group_k, group_k, {outputs, first, rows}, block.dys);
     }
-    gemm({block.gathered, columns, rows, 1, columns}, dy, partial,
-         tile % tiles_per_partial_sum != 0);
+    gemm({dy.data, group_k, rows, 1, dy.row_stride}, {block.gathered, rows, columns, columns, 1},
+         partial, tile % tiles_per_partial_sum != 0);
     const bool ends = (tile + 1) % tiles_per_partial_sum == 0 || first + rows == pixels;
     for (int64_t i = 0; ends && i < columns * group_k; ++i) block.total[i] += block.partial[i];
   }
 }
 
-/// dw[g · K/groups + k, c, r, s] = total[tap · channels + c, k]
+/// dw[g · K/groups + k, c, r, s] = total[k, tap · channels + c]
 void store_block(const Conv2dBackwardWeight& op, const Lattice& lattice, const WeightBlock& block) {
   const int64_t group_k = op.dw.dim(0) / op.params.groups;
   const Strides& strides = op.dw.strides;
   visit_floating(op.dw.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    T* const dw = op.dw.as<T>() + block.group * group_k * strides[0];
+    T* const dw =
+        op.dw.as<T>() + block.group * group_k * strides[0] + block.first_channel * strides[1];
     const float* sums = block.total;
-    for (const Tap& tap : lattice.taps) {
-      for (int64_t c = 0; c < block.channels; ++c, sums += group_k) {
-        T* const to =
-            dw + (block.first_channel + c) * strides[1] + tap.r * strides[2] + tap.s * strides[3];
-        for (int64_t k = 0; k < group_k; ++k) to[k * strides[0]] = T(sums[k]);
+    for (int64_t k = 0; k < group_k; ++k) {
+      for (const Tap& tap : lattice.taps) {
+        T* const to = dw + k * strides[0] + tap.r * strides[2] + tap.s * strides[3];
+        for (int64_t c = 0; c < block.channels; ++c) to[c * strides[1]] = T(sums[c]);
+        sums += block.channels;
       }
     }
   });
@@ -308,13 +309,16 @@ Lattice forward_lattice(const Conv2dBackwardWeight& op) {
 void clear_unseen(const Conv2dBackwardWeight& op, const Lattice& lattice) {
   const int64_t K = op.dw.dim(0), C = op.dw.dim(1), R = op.dw.dim(2), S = op.dw.dim(3);
   if (static_cast<int64_t>(lattice.taps.size()) == R * S) return;
+  const Strides& strides = op.dw.strides;
   visit_floating(op.dw.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    T* const dw = op.dw.as<T>();
-    for (int64_t i = 0; i < K * R * S * C; ++i) {
-      dw[i / (R * S * C) * op.dw.strides[0] + i / (S * C) % R * op.dw.strides[2] +
-         i / C % S * op.dw.strides[3] + i % C * op.dw.strides[1]] = T(0.0f);
-    }
+    parallel_for(K, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t filter = begin * R * S; filter < end * R * S; ++filter) {
+        T* const to = op.dw.as<T>() + filter / (R * S) * strides[0] + filter / S % R * strides[2] +
+                      filter % S * strides[3];
+        for (int64_t c = 0; c < C; ++c) to[c * strides[1]] = T(0.0f);
+      }
+    });
   });
 }
 
@@ -360,7 +364,26 @@ void backward_weight(const Conv2dBackwardWeight& op, Workspace workspace) {
   });
 }
 
+/// True if some position of the filter never meets the image, so that a tile leaves it out. Vendors
+/// multiply the padding there.
+template <class Op>
+bool leaves_taps_out(const Op& op) {
+  size_t taps = 0;
+  for (const Lattice& lattice : Correlation::from(op).lattices) taps += lattice.taps.size();
+  return taps < static_cast<size_t>(op.w.dim(2) * op.w.dim(3));
+}
+
 }  // namespace
+
+bool im2col_prefers(const Conv2dForward& op, const Context& /*context*/) {
+  return leaves_taps_out(op);
+}
+bool im2col_prefers(const Conv2dBackwardData& op, const Context& /*context*/) {
+  return leaves_taps_out(op);
+}
+bool im2col_prefers(const Conv2dBackwardWeight& op, const Context& /*context*/) {
+  return static_cast<int64_t>(forward_lattice(op).taps.size()) < op.dw.dim(2) * op.dw.dim(3);
+}
 
 size_t im2col_forward_workspace(const Conv2dForward& op, const Context& /*context*/) {
   return correlation_workspace(Correlation::from(op));

@@ -1,0 +1,469 @@
+#include "burin/kernels/cpu/support/conv2d_winograd.h"
+
+#include "burin/kernels/cpu/support/epilogue.h"
+#include "burin/kernels/cpu/support/winograd_tiles.h"
+#include "burin/kernels/cpu/support/winograd_weights.h"
+
+namespace burin::cpu {
+namespace {
+
+/// Forward, or backward_data seen as a forward pass from dy to dx.
+struct Correlation {
+  std::string_view direction;
+  ConstView source, w;
+  View destination;
+  Epilogue epilogue;
+  int64_t pad_h, pad_w;
+  int64_t in_stride, out_stride;  // of the channels of source and destination in w
+  bool turned;                    // filter position (r, s) is w[2 − r, 2 − s]
+
+  static Correlation from(const Conv2dForward& op) {
+    return {op.name,
+            op.x,
+            op.w,
+            op.y,
+            op.epilogue,
+            op.params.pad_h,
+            op.params.pad_w,
+            op.w.strides[1],
+            op.w.strides[0],
+            false};
+  }
+  static Correlation from(const Conv2dBackwardData& op) {
+    return {
+        op.name,         op.dy,           op.w, op.dx, {}, 2 - op.params.pad_h, 2 - op.params.pad_w,
+        op.w.strides[0], op.w.strides[1], true};
+  }
+  int64_t in_channels() const { return source.dim(1); }
+  int64_t out_channels() const { return destination.dim(1); }
+  TileGrid tiles() const { return {destination.dim(0), destination.dim(2), destination.dim(3)}; }
+};
+
+// -- filters --------------------------------------------------------------------------------------
+
+/// The transformed filters: panel p of a frequency is [in_channels, panel_width].
+struct Filters {
+  int64_t panels, in_channels;
+
+  explicit Filters(const Correlation& c)
+      : panels(ceil_div(c.out_channels(), panel_width)), in_channels(c.in_channels()) {}
+  size_t floats() const {
+    return static_cast<size_t>(frequencies * panels * in_channels * panel_width);
+  }
+  int64_t offset(int64_t frequency, int64_t panel, int64_t channel) const {
+    return ((frequency * panels + panel) * in_channels + channel) * panel_width;
+  }
+};
+
+/// Transforms the filters of `lanes` outputs from `first` on, of one input channel.
+template <class T>
+void transform_filters(const Correlation& c, int64_t channel, int64_t first,
+                       Vector (&u)[tile_inputs][tile_inputs]) {
+  const int64_t count = std::clamp<int64_t>(c.out_channels() - first, 0, lanes);
+  const T* const base = c.w.as<T>() + channel * c.in_stride + first * c.out_stride;
+  Vector w[3][3];
+  for (int r = 0; r < 3; ++r) {
+    for (int s = 0; s < 3; ++s) {
+      const int64_t at = r * c.w.strides[2] + s * c.w.strides[3];
+      const bool dense = c.out_stride == 1 && count == lanes;
+      Vector& to = c.turned ? w[2 - r][2 - s] : w[r][s];
+      to = dense ? load_widened(base + at) : load_elements(base + at, c.out_stride, count);
+    }
+  }
+  transform_tile(w, u, transform_filter);
+}
+
+template <class T>
+void transform_all_filters(const Correlation& c, float* to) {
+  const Filters filters(c);
+  constexpr int64_t channels_at_once = 16;
+  const int64_t runs = ceil_div(filters.in_channels, channels_at_once);
+  parallel_for(filters.panels * runs, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t panel = unit / runs, first = unit % runs * channels_at_once;
+      const int64_t last = std::min(first + channels_at_once, filters.in_channels);
+      for (int64_t channel = first; channel < last; ++channel) {
+        for (int half = 0; half < 2; ++half) {
+          Vector u[tile_inputs][tile_inputs];
+          transform_filters<T>(c, channel, panel * panel_width + half * lanes, u);
+          for (int f = 0; f < frequencies; ++f) {
+            store(to + filters.offset(f, panel, channel) + half * lanes,
+                  u[f / tile_inputs][f % tile_inputs]);
+          }
+        }
+      }
+    }
+  });
+}
+
+// -- forward and backward_data --------------------------------------------------------------------
+
+/// A run of tiles on its way: transformed inputs, and their products with the filters.
+struct Block {
+  int64_t first, count;
+  TransformedTiles inputs, products;
+
+  static size_t floats(const Correlation& c, int64_t tiles) {
+    return TransformedTiles::floats(tiles, c.in_channels()) +
+           TransformedTiles::floats(tiles, c.out_channels());
+  }
+  Block(const Correlation& c, float* memory, int64_t first_tile, int64_t tiles)
+      : first(first_tile),
+        count(tiles),
+        inputs{memory, tiles, padded_row(c.in_channels())},
+        products{memory + TransformedTiles::floats(tiles, c.in_channels()), tiles,
+                 padded_row(c.out_channels())} {}
+};
+
+template <class T>
+void transform_inputs(const Correlation& c, const Block& block, int64_t begin, int64_t end) {
+  const TileGrid grid = c.tiles();
+  for (int64_t i = begin; i < end; ++i) {
+    TileGrid::Place at = grid[block.first + i];
+    at.p -= c.pad_h;
+    at.q -= c.pad_w;
+    transform_square<tile_inputs, T>(c.source, at, transform_input, block.inputs, i);
+  }
+}
+
+/// Units of work: a panel of one frequency.
+void multiply(const Filters& filters, const float* weights, const Block& block, int64_t begin,
+              int64_t end) {
+  constexpr int64_t depth = 256;  // a panel of so many channels stays in the first-level cache
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t f = unit / filters.panels, panel = unit % filters.panels;
+    for (int64_t c = 0; c < filters.in_channels; c += depth) {
+      multiply_rows({.a = block.inputs.at(f, 0) + c,
+                     .a_row = block.inputs.row,
+                     .a_step = 1,
+                     .b = weights + filters.offset(f, panel, c),
+                     .b_step = panel_width,
+                     .depth = std::min(depth, filters.in_channels - c),
+                     .y = block.products.at(f, 0) + panel * panel_width,
+                     .y_row = block.products.row,
+                     .accumulate = c > 0},
+                    block.count);
+    }
+  }
+}
+
+/// Transforms `channels` channels of a tile's products back and writes them through the epilogue.
+template <class T>
+void finish_tile(const Correlation& c, const Block& block, int64_t tile, int64_t first_channel,
+                 int64_t channels) {
+  constexpr int64_t room = 64;
+  float outputs[tile_outputs * tile_outputs][room];
+  for (int64_t k = 0; k < channels; k += lanes) {
+    Vector m[tile_inputs][tile_inputs];
+#pragma GCC unroll 36
+    for (int f = 0; f < frequencies; ++f) {
+      m[f / tile_inputs][f % tile_inputs] = load(block.products.at(f, tile) + first_channel + k);
+    }
+    Vector y[tile_outputs][tile_outputs];
+    transform_tile(m, y, transform_output);
+#pragma GCC unroll 16
+    for (int i = 0; i < tile_outputs * tile_outputs; ++i) {
+      store(&outputs[i][k], y[i / tile_outputs][i % tile_outputs]);
+    }
+  }
+  const TileGrid::Place at = c.tiles()[block.first + tile];
+  const int64_t K = c.out_channels(), P = c.destination.dim(2), Q = c.destination.dim(3);
+  for (int64_t i = 0; i < tile_outputs * tile_outputs; ++i) {
+    const int64_t p = at.p + i / tile_outputs, q = at.q + i % tile_outputs;
+    if (p >= P || q >= Q) continue;
+    const int64_t offset = ((at.n * P + p) * Q + q) * K + first_channel;
+    finish_channels(outputs[i], EpilogueAt<T>::from(c.epilogue, offset, first_channel),
+                    c.destination.as<T>() + offset, channels);
+  }
+}
+
+template <class T>
+void finish(const Correlation& c, const Block& block, int64_t begin, int64_t end) {
+  constexpr int64_t at_once = 64;
+  for (int64_t tile = begin; tile < end; ++tile) {
+    for (int64_t k = 0; k < c.out_channels(); k += at_once) {
+      finish_tile<T>(c, block, tile, k, std::min(at_once, c.out_channels() - k));
+    }
+  }
+}
+
+/// How the tiles are cut. Many tiles: each thread takes blocks of its own through all three steps
+/// while they stay in its cache. Few: one block, whose steps the threads share, so that the filters
+/// are read once.
+struct Schedule {
+  int64_t tiles_per_block, workers;
+  bool shared;
+
+  explicit Schedule(const Correlation& c) {
+    constexpr int64_t cache_floats = 128 * 1024;
+    constexpr int64_t fewest = 4 * most_rows, most = 16 * most_rows;
+    const int64_t floats_a_tile =
+        frequencies * (padded_row(c.in_channels()) + padded_row(c.out_channels()));
+    tiles_per_block =
+        std::clamp(cache_floats / floats_a_tile / most_rows * most_rows, fewest, most);
+    workers = compute_threads();
+    const int64_t count = c.tiles().count;
+    shared = count < 4 * workers * tiles_per_block;
+    if (shared) tiles_per_block = std::min(count, most_shared(floats_a_tile));
+  }
+  /// Tiles of a shared block: their transforms should not fill more than 32 MB.
+  static int64_t most_shared(int64_t floats_a_tile) {
+    return std::max<int64_t>(8 * 1024 * 1024 / floats_a_tile, 1);
+  }
+  int64_t blocks_in_memory() const { return shared ? 1 : workers; }
+};
+
+size_t correlation_workspace(const Correlation& c, const Context& context) {
+  const Schedule schedule(c);
+  const bool kept = context.stream.state<WinogradWeights>().find(c.w, c.direction) != nullptr;
+  const size_t filters = kept ? 0 : Workspace::room_for<float>(Filters(c).floats());
+  return filters + static_cast<size_t>(schedule.blocks_in_memory()) *
+                       Workspace::room_for<float>(Block::floats(c, schedule.tiles_per_block));
+}
+
+template <class T>
+const float* filters_of(const Correlation& c, Workspace& workspace, Stream& stream) {
+  WinogradWeights& weights = stream.state<WinogradWeights>();
+  if (const float* const kept = weights.find(c.w, c.direction)) return kept;
+  const size_t floats = Filters(c).floats();
+  float* const room = workspace.take<float>(floats);
+  float* const kept = weights.keep(c.w, c.direction, floats);
+  float* const filters = kept == nullptr ? room : kept;
+  transform_all_filters<T>(c, filters);
+  return filters;
+}
+
+template <class T>
+void correlate_shared(const Correlation& c, const Schedule& schedule, const float* weights,
+                      float* memory) {
+  const Filters filters(c);
+  const int64_t tiles = c.tiles().count;
+  for (int64_t first = 0; first < tiles; first += schedule.tiles_per_block) {
+    const Block block(c, memory, first, std::min(schedule.tiles_per_block, tiles - first));
+    parallel_for(block.count, 1,
+                 [&](int64_t begin, int64_t end) { transform_inputs<T>(c, block, begin, end); });
+    parallel_for(frequencies * filters.panels, 1, [&](int64_t begin, int64_t end) {
+      multiply(filters, weights, block, begin, end);
+    });
+    parallel_for(block.count, 1,
+                 [&](int64_t begin, int64_t end) { finish<T>(c, block, begin, end); });
+  }
+}
+
+template <class T>
+void correlate_apart(const Correlation& c, const Schedule& schedule, const float* weights,
+                     float* memory) {
+  const Filters filters(c);
+  const int64_t tiles = c.tiles().count;
+  const int64_t blocks = ceil_div(tiles, schedule.tiles_per_block);
+  const int64_t share = static_cast<int64_t>(Block::floats(c, schedule.tiles_per_block));
+  parallel_for(schedule.workers, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t worker = begin; worker < end; ++worker) {
+      for (int64_t b = blocks * worker / schedule.workers;
+           b < blocks * (worker + 1) / schedule.workers; ++b) {
+        const int64_t first = b * schedule.tiles_per_block;
+        const Block block(c, memory + worker * share, first,
+                          std::min(schedule.tiles_per_block, tiles - first));
+        transform_inputs<T>(c, block, 0, block.count);
+        multiply(filters, weights, block, 0, frequencies * filters.panels);
+        finish<T>(c, block, 0, block.count);
+      }
+    }
+  });
+}
+
+void correlate(const Correlation& c, Workspace workspace, Stream& stream) {
+  visit_floating(c.source.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const float* const weights = filters_of<T>(c, workspace, stream);
+    const Schedule schedule(c);
+    const size_t floats = static_cast<size_t>(schedule.blocks_in_memory()) *
+                          Block::floats(c, schedule.tiles_per_block);
+    float* const memory = workspace.take<float>(floats);
+    if (schedule.shared) {
+      correlate_shared<T>(c, schedule, weights, memory);
+    } else {
+      correlate_apart<T>(c, schedule, weights, memory);
+    }
+  });
+}
+
+// -- backward_weight ------------------------------------------------------------------------------
+
+/// The sums over all tiles, element (frequency, k, c), and a run of tiles of x and dy.
+struct WeightGradient {
+  const Conv2dBackwardWeight& op;
+  TileGrid grid;
+  int64_t C, K, tiles_at_once;
+  float* sums = nullptr;
+  float* memory = nullptr;
+
+  explicit WeightGradient(const Conv2dBackwardWeight& given)
+      : op(given),
+        grid(given.dy.dim(0), given.dy.dim(2), given.dy.dim(3)),
+        C(given.x.dim(1)),
+        K(given.dy.dim(1)) {
+    // All frequencies of a run of tiles: they pass through the last-level cache once.
+    constexpr int64_t cache_floats = 2 * 1024 * 1024;
+    const int64_t floats_a_tile = frequencies * (padded_row(C) + padded_row(K));
+    tiles_at_once = std::min(std::max<int64_t>(cache_floats / floats_a_tile, 48), grid.count);
+  }
+  int64_t sums_row() const { return padded_row(C); }
+  size_t sums_floats() const { return static_cast<size_t>(frequencies * K * sums_row()); }
+  size_t memory_floats() const {
+    return TransformedTiles::floats(tiles_at_once, C) + TransformedTiles::floats(tiles_at_once, K);
+  }
+};
+
+/// Adds the tiles [first, first + count) to the sums.
+template <class T>
+void accumulate_tiles(const WeightGradient& g, int64_t first, int64_t count) {
+  const TransformedTiles xs{g.memory, count, padded_row(g.C)};
+  const TransformedTiles dys{g.memory + TransformedTiles::floats(count, g.C), count,
+                             padded_row(g.K)};
+  parallel_for(count, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      TileGrid::Place at = g.grid[first + i];
+      transform_square<tile_outputs, T>(g.op.dy, at, transform_gradient, dys, i);
+      at.p -= g.op.params.pad_h;
+      at.q -= g.op.params.pad_w;
+      transform_square<tile_inputs, T>(g.op.x, at, transform_input, xs, i);
+    }
+  });
+  const int64_t panels = ceil_div(g.C, panel_width);
+  parallel_for(frequencies * panels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t f = unit / panels, c = unit % panels * panel_width;
+      multiply_rows({.a = dys.at(f, 0),
+                     .a_row = 1,
+                     .a_step = dys.row,
+                     .b = xs.at(f, 0) + c,
+                     .b_step = xs.row,
+                     .depth = count,
+                     .y = g.sums + f * g.K * g.sums_row() + c,
+                     .y_row = g.sums_row(),
+                     .accumulate = first > 0},
+                    g.K);
+    }
+  });
+}
+
+/// dw[k, c…] of up to `lanes` channels, from the sums.
+template <class T>
+void finish_filter(const WeightGradient& g, int64_t k, int64_t c) {
+  Vector m[tile_inputs][tile_inputs];
+  for (int f = 0; f < frequencies; ++f) {
+    m[f / tile_inputs][f % tile_inputs] = load(g.sums + (f * g.K + k) * g.sums_row() + c);
+  }
+  Vector dw[3][3];
+  transform_tile(m, dw, transform_filter_gradient);
+  const Strides& strides = g.op.dw.strides;
+  const int64_t count = std::min<int64_t>(lanes, g.C - c);
+  for (int r = 0; r < 3; ++r) {
+    for (int s = 0; s < 3; ++s) {
+      float values[lanes];
+      store(values, dw[r][s]);
+      T* const to =
+          g.op.dw.as<T>() + k * strides[0] + c * strides[1] + r * strides[2] + s * strides[3];
+      for (int64_t i = 0; i < count; ++i) to[i * strides[1]] = T(values[i]);
+    }
+  }
+}
+
+void finish_filters(const WeightGradient& g) {
+  visit_floating(g.op.dw.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    parallel_for(g.K, 4, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) {
+        for (int64_t c = 0; c < g.C; c += lanes) finish_filter<T>(g, k, c);
+      }
+    });
+  });
+}
+
+// -- what is accepted -----------------------------------------------------------------------------
+
+Refusal accepts(const ConstView& in, const ConstView& w, const ConstView& out,
+                const Conv2dParams& p) {
+  if (!is_floating(in.dtype)) return str("dtype ", in.dtype);
+  if (w.dim(2) != 3 || w.dim(3) != 3) return str("filter ", w.dim(2), 'x', w.dim(3), ", not 3x3");
+  if (p.stride_h != 1 || p.stride_w != 1) return "stride is not 1";
+  if (p.dilation_h != 1 || p.dilation_w != 1) return "dilation is not 1";
+  if (p.groups != 1) return str(p.groups, " groups");
+  if (p.pad_h > 2 || p.pad_w > 2) return "pad is more than 2";
+  if (!in.is_dense(Layout::nhwc) || !out.is_dense(Layout::nhwc)) return "images are not nhwc";
+  return {};
+}
+
+/// Whether the saved products pay for the transforms, counted in multiply-adds for each pair of
+/// channels. `filter_cost` is what transforming, writing and reading an element of a transformed
+/// filter costs in multiply-adds: it decides for small images, whose filters are used little.
+bool pays(const ConstView& image, DType dtype, int64_t filter_cost) {
+  // With AVX-512, vendors have instructions of their own for 16-bit products.
+  if (dtype != DType::f32 && lanes == 16) return false;
+  const TileGrid grid(image.dim(0), image.dim(2), image.dim(3));
+  const int64_t direct = 9 * image.dim(0) * image.dim(2) * image.dim(3);
+  return 10 * frequencies * (grid.count + filter_cost) < 8 * direct;
+}
+
+}  // namespace
+
+Refusal winograd_accepts(const Conv2dForward& op, const Context& /*context*/) {
+  if (op.w.dtype != op.x.dtype) return str("x is ", op.x.dtype, ", w is ", op.w.dtype);
+  if (op.y.dtype != op.x.dtype) return str("x is ", op.x.dtype, ", y is ", op.y.dtype);
+  return accepts(op.x, op.w, op.y, op.params);
+}
+bool winograd_prefers(const Conv2dForward& op, const Context& /*context*/) {
+  return pays(op.y, op.y.dtype, 12);
+}
+size_t winograd_workspace(const Conv2dForward& op, const Context& context) {
+  return correlation_workspace(Correlation::from(op), context);
+}
+void winograd_run(const Conv2dForward& op, Workspace workspace, Stream& stream) {
+  correlate(Correlation::from(op), workspace, stream);
+}
+
+Refusal winograd_accepts(const Conv2dBackwardData& op, const Context& /*context*/) {
+  if (op.w.dtype != op.dy.dtype) return str("dy is ", op.dy.dtype, ", w is ", op.w.dtype);
+  if (op.dx.dtype != op.dy.dtype) return str("dy is ", op.dy.dtype, ", dx is ", op.dx.dtype);
+  return accepts(op.dy, op.w, op.dx, op.params);
+}
+bool winograd_prefers(const Conv2dBackwardData& op, const Context& /*context*/) {
+  return pays(op.dx, op.dx.dtype, 12);
+}
+size_t winograd_workspace(const Conv2dBackwardData& op, const Context& context) {
+  return correlation_workspace(Correlation::from(op), context);
+}
+void winograd_run(const Conv2dBackwardData& op, Workspace workspace, Stream& stream) {
+  correlate(Correlation::from(op), workspace, stream);
+}
+
+Refusal winograd_accepts(const Conv2dBackwardWeight& op, const Context& /*context*/) {
+  if (op.x.dtype != op.dy.dtype) return str("dy is ", op.dy.dtype, ", x is ", op.x.dtype);
+  if (op.dw.dtype != op.x.dtype && op.dw.dtype != DType::f32) {
+    return str("x is ", op.x.dtype, ", dw is ", op.dw.dtype);
+  }
+  return accepts(op.x, op.dw, op.dy, op.params);
+}
+bool winograd_prefers(const Conv2dBackwardWeight& op, const Context& /*context*/) {
+  return pays(op.dy, op.dy.dtype, 24);
+}
+size_t winograd_workspace(const Conv2dBackwardWeight& op, const Context& /*context*/) {
+  const WeightGradient g(op);
+  return Workspace::room_for<float>(g.sums_floats()) +
+         Workspace::room_for<float>(g.memory_floats());
+}
+void winograd_run(const Conv2dBackwardWeight& op, Workspace workspace, Stream& /*stream*/) {
+  WeightGradient g(op);
+  g.sums = workspace.take<float>(g.sums_floats());
+  g.memory = workspace.take<float>(g.memory_floats());
+  visit_floating(op.x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t first = 0; first < g.grid.count; first += g.tiles_at_once) {
+      accumulate_tiles<T>(g, first, std::min(g.tiles_at_once, g.grid.count - first));
+    }
+  });
+  finish_filters(g);
+}
+
+}  // namespace burin::cpu
