@@ -1,0 +1,226 @@
+// What holds between the three directions of a convolution, what its implementations refuse, and
+// that the cases in kernels/check catch wrong kernels. The values themselves: every_case_test.cpp.
+#include "burin/kernels/conv2d.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "burin/kernels/check/case.h"
+#include "burin/kernels/run.h"
+#include "kernels/planted.h"
+
+namespace burin {
+namespace {
+
+using checks::Operands;
+
+/// A convolution's operands, filled, and room for its three results.
+struct Problem {
+  Operands operands{Device::cpu()};
+  View x, w, y, dx, dw;  // y holds dy as well: what forward is given to write is `out`
+  View out;
+  Conv2dParams params;
+
+  Problem(const Shape& x_shape, const Shape& w_shape, const Conv2dParams& p) : params(p) {
+    const Shape y_shape{x_shape[0], w_shape[0], p.output_h(x_shape[2], w_shape[2]),
+                        p.output_w(x_shape[3], w_shape[3])};
+    x = operands.input(DType::f32, x_shape, Layout::nhwc);
+    w = operands.input(DType::f32, w_shape, Layout::nhwc);
+    y = operands.input(DType::f32, y_shape, Layout::nhwc);
+    out = operands.output(DType::f32, y_shape, Layout::nhwc);
+    dx = operands.output(DType::f32, x_shape, Layout::nhwc);
+    dw = operands.output(DType::f32, w_shape, Layout::nhwc);
+  }
+  Conv2dForward forward() const { return {x, w, out, params, {}}; }
+  Conv2dBackwardData backward_data() const { return {y, w, dx, params}; }
+  Conv2dBackwardWeight backward_weight() const { return {y, x, dw, params}; }
+
+  double dot(const View& a, const View& b) {
+    const std::vector<double> as = operands.read(a), bs = operands.read(b);
+    double sum = 0;
+    for (size_t i = 0; i < as.size(); ++i) sum += as[i] * bs[i];
+    return sum;
+  }
+};
+
+std::set<std::string> implementations() {
+  std::set<std::string> names;
+  for (const auto& entry : registry().entries(Conv2dForward::name, DeviceKind::cpu)) {
+    names.insert(entry.name);
+  }
+  return names;
+}
+
+/// True if the implementation takes all three directions.
+bool accepts_all(const std::string& name, Problem& problem) {
+  const Context context{problem.operands.stream()};
+  const auto accepts = [&](const auto& op) {
+    for (const Candidate& candidate : candidates(op, context)) {
+      if (candidate.name == name) return candidate.refusal.empty();
+    }
+    return false;
+  };
+  return accepts(problem.forward()) && accepts(problem.backward_data()) &&
+         accepts(problem.backward_weight());
+}
+
+TEST(Conv2d, BackwardIsTheAdjointOfForward) {
+  const struct {
+    Shape x, w;
+    Conv2dParams params;
+  } cases[] = {
+      {{2, 16, 9, 11}, {24, 16, 3, 3}, {.pad_h = 1, .pad_w = 1}},
+      {{2, 16, 10, 7}, {8, 16, 3, 3}, {.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}},
+      {{2, 6, 8, 9}, {8, 3, 5, 3}, {.stride_w = 2, .pad_h = 2, .dilation_w = 2, .groups = 2}},
+  };
+  for (const std::string& name : implementations()) {
+    int accepted = 0;
+    for (const auto& c : cases) {
+      Problem problem(c.x, c.w, c.params);
+      if (!accepts_all(name, problem)) continue;
+      ++accepted;
+      const ImplGuard guard("conv2d=" + name);
+      run(problem.forward(), problem.operands.stream());
+      run(problem.backward_data(), problem.operands.stream());
+      run(problem.backward_weight(), problem.operands.stream());
+      const double size =
+          std::sqrt(problem.dot(problem.y, problem.y) * problem.dot(problem.out, problem.out));
+      const double expected = problem.dot(problem.y, problem.out);
+      EXPECT_NEAR(problem.dot(problem.dx, problem.x), expected, 1e-6 * size) << name << ' ' << c.x;
+      EXPECT_NEAR(problem.dot(problem.dw, problem.w), expected, 1e-6 * size) << name << ' ' << c.x;
+    }
+    EXPECT_GT(accepted, 0) << name;
+  }
+}
+
+TEST(Conv2d, EveryImplementationRepeatsItselfBitForBit) {
+  for (const std::string& name : implementations()) {
+    Problem problem({2, 16, 9, 11}, {24, 16, 3, 3}, {.pad_h = 1, .pad_w = 1});
+    if (!accepts_all(name, problem)) continue;
+    const ImplGuard guard("conv2d=" + name);
+    const auto results = [&] {
+      run(problem.forward(), problem.operands.stream());
+      run(problem.backward_data(), problem.operands.stream());
+      run(problem.backward_weight(), problem.operands.stream());
+      return std::vector{problem.operands.read(problem.out), problem.operands.read(problem.dx),
+                         problem.operands.read(problem.dw)};
+    };
+    EXPECT_EQ(results(), results()) << name;
+  }
+}
+
+TEST(Conv2d, KeptWeightsFollowTheirVersion) {
+  for (const std::string& name : implementations()) {
+    Problem problem({2, 16, 9, 11}, {24, 16, 3, 3}, {.pad_h = 1, .pad_w = 1});
+    if (!accepts_all(name, problem)) continue;
+    const ImplGuard guard("conv2d=" + name);
+    Stream& stream = problem.operands.stream();
+    float* const weights = problem.w.as<float>();
+    for (uint64_t version = 1; version <= 3; ++version) {
+      weights[version] += 100;
+      for (int use = 0; use < 3; ++use) {
+        problem.w.key = {7, version};
+        run(problem.forward(), stream);
+        run(problem.backward_data(), stream);
+        const auto y = problem.operands.read(problem.out), dx = problem.operands.read(problem.dx);
+        problem.w.key = {};
+        run(problem.forward(), stream);
+        run(problem.backward_data(), stream);
+        EXPECT_EQ(problem.operands.read(problem.out), y) << name << " version " << version;
+        EXPECT_EQ(problem.operands.read(problem.dx), dx) << name << " version " << version;
+      }
+    }
+  }
+}
+
+TEST(Conv2d, RefusesInWords) {
+  Problem strided({1, 4, 8, 8}, {4, 4, 3, 3}, {.stride_h = 2, .stride_w = 2});
+  const ImplGuard guard("conv2d=cpu/winograd");
+  try {
+    run(strided.forward(), strided.operands.stream());
+    FAIL() << "a stride of 2 is not Winograd's";
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("conv2d_forward: the implementation asked for with "
+                           "conv2d=cpu/winograd does not run on cpu"),
+              std::string::npos)
+        << message;
+    EXPECT_NE(message.find("cpu/winograd: stride is not 1"), std::string::npos) << message;
+    EXPECT_NE(message.find("cpu/direct: would accept"), std::string::npos) << message;
+  }
+}
+
+TEST(Conv2d, LeavesOutTapsThatOnlyMeetPadding) {
+  const Context context{*runtime_of(Device::cpu()).make_stream(0)};
+  Problem pixel({4, 8, 1, 1}, {8, 8, 3, 3}, {.pad_h = 1, .pad_w = 1});
+  EXPECT_EQ(choose(pixel.forward(), context).name, "cpu/im2col");
+  EXPECT_EQ(choose(pixel.backward_data(), context).name, "cpu/im2col");
+  EXPECT_EQ(choose(pixel.backward_weight(), context).name, "cpu/im2col");
+}
+
+// -- wrong kernels the cases must catch -----------------------------------------------------------
+
+/// The definition with its sums kept in bf16.
+void accumulate_in_bf16(const Conv2dForward& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  const Conv2dParams& p = op.params;
+  const int64_t group_k = op.w.dim(0) / p.groups, taps = op.w.dim(2) * op.w.dim(3);
+  const Strides &xs = op.x.strides, &ws = op.w.strides;
+  for (int64_t i = 0; i < op.y.numel(); ++i) {
+    const Dims at = checks::coordinates_of(i, op.y.shape);
+    bfloat16 sum(0.0f);
+    for (int64_t j = 0; j < op.w.dim(1) * taps; ++j) {
+      const int64_t c = j / taps, r = j % taps / op.w.dim(3), s = j % op.w.dim(3);
+      const int64_t h = at[2] * p.stride_h - p.pad_h + r * p.dilation_h;
+      const int64_t v = at[3] * p.stride_w - p.pad_w + s * p.dilation_w;
+      if (h < 0 || h >= op.x.dim(2) || v < 0 || v >= op.x.dim(3)) continue;
+      const int64_t channel = at[1] / group_k * op.w.dim(1) + c;
+      const double x = checks::read_element(
+          op.x.data, op.x.dtype, at[0] * xs[0] + channel * xs[1] + h * xs[2] + v * xs[3]);
+      const double w = checks::read_element(op.w.data, op.w.dtype,
+                                            at[1] * ws[0] + c * ws[1] + r * ws[2] + s * ws[3]);
+      sum = bfloat16(static_cast<float>(sum) + static_cast<float>(x * w));
+    }
+    checks::write_element(op.y.data, op.y.dtype, checks::offset_of(i, op.y.shape, op.y.strides),
+                          static_cast<double>(static_cast<float>(sum)));
+  }
+}
+
+/// Runs the right kernel.
+void run_right(const Conv2dForward& op, Stream& stream) {
+  const ImplGuard guard("conv2d=cpu/direct");
+  run(op, stream);
+}
+
+/// Leaves out the output channels behind the last whole vector of four.
+void forget_the_tail(const Conv2dForward& op, Workspace /*workspace*/, Stream& stream) {
+  Conv2dForward cut = op;
+  const int64_t whole = op.w.dim(0) / op.params.groups / 4 * 4;
+  if (op.params.groups != 1 || whole == 0) return run_right(op, stream);
+  cut.w.shape[0] = whole;
+  cut.y.shape[1] = whole;
+  run_right(cut, stream);
+}
+
+void swap_strides(const Conv2dForward& op, Workspace /*workspace*/, Stream& stream) {
+  Conv2dForward wrong = op;
+  std::swap(wrong.params.stride_h, wrong.params.stride_w);
+  run_right(wrong, stream);
+}
+
+TEST(Conv2d, CasesCatchWrongKernels) {
+  const Implementation<Conv2dForward> right{
+      .name = "right", .run = [](const Conv2dForward& op, Workspace /*workspace*/, Stream& stream) {
+        Conv2dForward plain = op;
+        plain.epilogue = {};
+        run_right(plain, stream);
+      }};
+  EXPECT_EQ(cases_that_catch(right), 0);
+  EXPECT_GT(cases_that_catch<Conv2dForward>({.name = "planted", .run = accumulate_in_bf16}), 10);
+  EXPECT_GT(cases_that_catch<Conv2dForward>({.name = "planted", .run = forget_the_tail}), 5);
+  EXPECT_GT(cases_that_catch<Conv2dForward>({.name = "planted", .run = swap_strides}), 0);
+}
+
+}  // namespace
+}  // namespace burin

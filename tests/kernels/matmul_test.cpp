@@ -1,0 +1,109 @@
+// What matmul's implementations keep and refuse, and that its cases catch wrong kernels. The values
+// themselves: every_case_test.cpp.
+#include "burin/kernels/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include "burin/kernels/check/case.h"
+#include "burin/kernels/run.h"
+#include "kernels/planted.h"
+
+namespace burin {
+namespace {
+
+using checks::Operands;
+
+TEST(Matmul, KeptWeightsFollowTheirVersion) {
+  for (const auto& entry : registry().entries(Matmul::name, DeviceKind::cpu)) {
+    Operands operands(Device::cpu());
+    const View a = operands.input(DType::f32, {5, 33});
+    View b = operands.input(DType::f32, {33, 17}, {1, 33}, checks::normal_values());
+    const View y = operands.output(DType::f32, {5, 17});
+    const ImplGuard guard("matmul=" + entry.name);
+    for (uint64_t version = 1; version <= 3; ++version) {
+      b.as<float>()[version] += 100;
+      for (int use = 0; use < 3; ++use) {
+        b.key = {7, version};
+        run(Matmul{a, b, y, {}}, operands.stream());
+        const auto kept = operands.read(y);
+        b.key = {};
+        run(Matmul{a, b, y, {}}, operands.stream());
+        const auto fresh = operands.read(y);
+        for (size_t i = 0; i < kept.size(); ++i) {
+          EXPECT_NEAR(kept[i], fresh[i], 1e-4) << entry.name << " version " << version;
+        }
+      }
+    }
+  }
+}
+
+TEST(Matmul, RefusesOtherDtypes) {
+  Operands operands(Device::cpu());
+  const View a = operands.input(DType::i32, {2, 3}), b = operands.input(DType::i32, {3, 2});
+  const View y = operands.output(DType::i32, {2, 2});
+  try {
+    run(Matmul{a, b, y, {}}, operands.stream());
+    FAIL() << "integers are not multiplied";
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("cpu/naive: dtype i32"), std::string::npos) << message;
+  }
+}
+
+void run_right(const Matmul& op, Stream& stream) {
+  const ImplGuard guard("matmul=cpu/naive");
+  run(op, stream);
+}
+
+/// Drops the products behind the last whole vector of four.
+void forget_the_tail(const Matmul& op, Workspace /*workspace*/, Stream& stream) {
+  Matmul cut = op;
+  const int last = op.a.rank() - 1;
+  const int64_t whole = op.a.dim(last) / 4 * 4;
+  if (whole == 0) return run_right(op, stream);
+  cut.a.shape[last] = whole;
+  cut.b.shape[last - 1] = whole;
+  run_right(cut, stream);
+}
+
+/// The definition with its sums kept in bf16.
+void accumulate_in_bf16(const Matmul& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  const int r = op.a.rank() - 2;
+  const int64_t K = op.a.dim(r + 1), M = op.a.dim(r), N = op.b.dim(r + 1);
+  for (int64_t i = 0; i < op.y.numel(); ++i) {
+    const int64_t n = i % N, m = i / N % M, batch = i / (M * N);
+    bfloat16 sum(0.0f);
+    for (int64_t k = 0; k < K; ++k) {
+      const double a = checks::read_element(
+          op.a.data, op.a.dtype,
+          checks::offset_of((batch * M + m) * K + k, op.a.shape, op.a.strides));
+      const double b = checks::read_element(
+          op.b.data, op.b.dtype,
+          checks::offset_of((batch * K + k) * N + n, op.b.shape, op.b.strides));
+      sum = bfloat16(static_cast<float>(sum) + static_cast<float>(a * b));
+    }
+    checks::write_element(op.y.data, op.y.dtype, checks::offset_of(i, op.y.shape, op.y.strides),
+                          static_cast<double>(static_cast<float>(sum)));
+  }
+}
+
+/// Takes a's rows for its columns.
+void swap_strides(const Matmul& op, Workspace /*workspace*/, Stream& stream) {
+  Matmul wrong = op;
+  const int r = op.a.rank() - 2;
+  if (op.a.dim(r) == op.a.dim(r + 1)) std::swap(wrong.a.strides[r], wrong.a.strides[r + 1]);
+  run_right(wrong, stream);
+}
+
+TEST(Matmul, CasesCatchWrongKernels) {
+  const auto right = [](const Matmul& op, Workspace /*workspace*/, Stream& stream) {
+    run_right(op, stream);
+  };
+  EXPECT_EQ(cases_that_catch<Matmul>({.name = "right", .run = right}), 0);
+  EXPECT_GT(cases_that_catch<Matmul>({.name = "planted", .run = accumulate_in_bf16}), 5);
+  EXPECT_GT(cases_that_catch<Matmul>({.name = "planted", .run = forget_the_tail}), 5);
+  EXPECT_GT(cases_that_catch<Matmul>({.name = "planted", .run = swap_strides}), 0);
+}
+
+}  // namespace
+}  // namespace burin
