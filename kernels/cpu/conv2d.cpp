@@ -1,11 +1,13 @@
 // Convolution, handwritten, in three directions. From plain to fast; `--impl conv2d=cpu/<name>`
 // runs one.
-//   direct    six loops, the twin of the definition in kernels/check/conv2d.cpp
-//   im2col    neighbourhoods gathered in tiles, multiplied by GEMM
-//   winograd  F(4×4, 3×3) for 3×3 filters with stride 1 on nhwc images: a quarter of the products
+//   direct      six loops, the twin of the definition in kernels/check/conv2d.cpp
+//   depthwise   one filter a channel on nhwc images, channels side by side in vectors
+//   im2col      neighbourhoods gathered in tiles, multiplied by GEMM
+//   winograd    F(4×4, 3×3) for 3×3 filters with stride 1 on nhwc images: a quarter of the products
 #include "burin/kernels/conv2d.h"
 
 #include "burin/kernels/base/parallel.h"
+#include "burin/kernels/cpu/support/conv2d_depthwise.h"
 #include "burin/kernels/cpu/support/conv2d_im2col.h"
 #include "burin/kernels/cpu/support/conv2d_winograd.h"
 #include "burin/kernels/cpu/support/epilogue.h"
@@ -23,6 +25,15 @@ Implementation<Op> winograd() {
           .prefers = winograd_prefers,
           .workspace_bytes = winograd_workspace,
           .run = winograd_run};
+}
+
+/// cpu/depthwise of one direction.
+template <class Op>
+Implementation<Op> depthwise() {
+  return {.name = "cpu/depthwise",
+          .accepts = depthwise_accepts,
+          .workspace_bytes = depthwise_workspace,
+          .run = depthwise_run};
 }
 
 Refusal accepts_dtypes(DType dtype, DType other, DType result) {
@@ -197,6 +208,10 @@ void register_cpu_conv2d(Registry& registry) {
   registry.add(cpu::winograd<Conv2dForward>());
   registry.add(cpu::winograd<Conv2dBackwardData>());
   registry.add(cpu::winograd<Conv2dBackwardWeight>());
+
+  registry.add(cpu::depthwise<Conv2dForward>());
+  registry.add(cpu::depthwise<Conv2dBackwardData>());
+  registry.add(cpu::depthwise<Conv2dBackwardWeight>());
 
   registry.add<Conv2dForward>({.name = "cpu/direct",
                                .place = place::plain,

@@ -73,6 +73,7 @@ TEST(Conv2d, BackwardIsTheAdjointOfForward) {
   } cases[] = {
       {{2, 16, 9, 11}, {24, 16, 3, 3}, {.pad_h = 1, .pad_w = 1}},
       {{2, 16, 10, 7}, {8, 16, 3, 3}, {.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}},
+      {{2, 11, 9, 8}, {11, 1, 5, 5}, {.stride_h = 2, .pad_h = 2, .pad_w = 2, .groups = 11}},
       {{2, 6, 8, 9}, {8, 3, 5, 3}, {.stride_w = 2, .pad_h = 2, .dilation_w = 2, .groups = 2}},
   };
   for (const std::string& name : implementations()) {
