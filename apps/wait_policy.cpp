@@ -10,7 +10,7 @@ namespace {
 
 // Long enough for the gap between two kernels, short enough to lose little of a scheduler's tick
 // when another process holds the core that a waiting thread waits for.
-constexpr const char* spin_count = "10000";
+constexpr const char* spin_count = "1000";
 
 }  // namespace
 
