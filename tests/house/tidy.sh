@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: tidy.sh BUILD
+# usage: tidy.sh BUILD, by hand: test.sh does not run it, since the tree does not pass it yet.
 # clang-tidy over the library and the command (.clang-tidy says which checks). Without the analyzer, which
 # takes five times as long as all else together: run `clang-tidy -p build/release FILE` for that.
 set -euo pipefail
