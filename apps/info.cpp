@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -7,6 +8,7 @@
 #include "burin/apps/table.h"
 #include "burin/kernels/plugin.h"
 #include "burin/models/catalog.h"
+#include "burin/tensor/files/weight_file.h"
 #include "burin/tensor/random.h"
 
 namespace burin::apps {
@@ -30,9 +32,44 @@ void print_models() {
   std::cout << "\nParameters with a head for 1000 classes.\n";
 }
 
+/// An architecture by name: the tree of its parts.
+void print_architecture(const std::string& name) {
+  Generator generator(0);
+  const auto model = models::make_model(name, 1000, generator);
+  std::cout << nn::to_string(*model);
+}
+
+bool is_architecture(const std::string& name) {
+  const auto& entries = models::catalog();
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const models::CatalogEntry& entry) { return entry.name == name; });
+}
+
+/// A weight file of any format: what it says of itself and the tensors in it.
+void print_file(const std::string& path) {
+  const WeightFile file(path);
+  std::cout << path << ": " << file.format() << ", " << file.entries().size() << " tensors\n";
+  for (const auto& [key, value] : file.metadata()) {
+    std::string line = value;
+    std::replace(line.begin(), line.end(), '\n', ',');
+    std::cout << "  " << key << ": " << line << '\n';
+  }
+  for (const std::string& note : file.notes()) std::cout << "  note: " << note << '\n';
+  Table table({"tensor", "type", "shape"});
+  for (const WeightEntry& entry : file.entries()) {
+    const std::string group = entry.group.empty() ? "" : entry.group + '/';
+    table.add({group + entry.name, str(entry.type), str(entry.shape)});
+  }
+  table.print(std::cout);
+}
+
 int run_info(const InfoOptions& options) {
   if (options.models) {
     print_models();
+  } else if (is_architecture(options.model)) {
+    print_architecture(options.model);
+  } else if (!options.model.empty()) {
+    failing_with(exit_bad_input, [&] { print_file(options.model); });
   } else {
     print_system(std::cout);
   }

@@ -10,7 +10,8 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(BURIN_OPTIMISE "-O2" CACHE STRING "Optimisation of all but kernels and pixels, which have their own")
+set(CMAKE_CXX_FLAGS_RELEASE "${BURIN_OPTIMISE} -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 
 find_program(CCACHE ccache)
@@ -33,6 +34,15 @@ function(burin_public_headers target)
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+endfunction()
+
+# burin_precompile(TARGET): with BURIN_PCH, the standard headers are parsed once a target; a first build is then
+# faster. Off by default, so that a missing #include shows.
+function(burin_precompile target)
+  if(BURIN_PCH)
+    target_precompile_headers(${target} PRIVATE <algorithm> <array> <functional> <map> <memory> <sstream> <string>
+                              <vector>)
+  endif()
 endfunction()
 
 # Flags for our own code. Every target links burin_settings PRIVATE, so that they bind nobody else;
