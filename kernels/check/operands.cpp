@@ -21,9 +21,6 @@ struct Operands::Block {
   Strides strides;
   size_t bytes;
   void* data;  // in device memory, guards included
-  std::vector<std::byte>
-      initial;  // of an input: what must still be there, unless written on purpose
-  bool is_input = false;
 
   void* first() const { return static_cast<std::byte*>(data) + guard_bytes; }
 };
@@ -106,7 +103,7 @@ Operands::Block& Operands::allocate(DType dtype, const Shape& shape, const Strid
   for (int i = 0; i < shape.rank() && last >= 0; ++i) last += (shape[i] - 1) * strides[i];
   const size_t bytes = static_cast<size_t>(last + 1) * size_of(dtype);
   void* const data = runtime_.allocate(device_.index, bytes + 2 * guard_bytes);
-  blocks_.push_back({dtype, shape, strides, bytes, data, {}, false});
+  blocks_.push_back({dtype, shape, strides, bytes, data});
   return blocks_.back();
 }
 
@@ -136,8 +133,6 @@ View Operands::input(DType dtype, const Shape& shape, const Strides& strides,
     write_element(bytes.data() + guard_bytes, dtype, offset_of(i, shape, strides), values(i, word));
   }
   upload(block, bytes);
-  block.initial = std::move(bytes);
-  block.is_input = true;
   return BasicView<void*>{block.first(), dtype, shape, strides, {}};
 }
 

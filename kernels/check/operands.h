@@ -45,8 +45,7 @@ class Operands {
   /// The elements in logical (row-major) order, as double. Waits for the stream.
   std::vector<double> read(const ConstView& view);
 
-  /// Empty, or which operand was written outside its bounds. Inputs are also compared with what
-  /// they were.
+  /// Empty, or which operand was written outside its bounds.
   std::string damage();
 
   Stream& stream() { return *stream_; }
