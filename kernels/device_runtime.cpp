@@ -9,7 +9,32 @@
 
 namespace burin {
 
+Recording::~Recording() = default;
 DeviceRuntime::~DeviceRuntime() = default;
+
+void DeviceRuntime::order(Stream& /*later*/, Stream& earlier) {
+  synchronize(earlier);
+}
+
+void* DeviceRuntime::allocate_host(size_t bytes) {
+  const size_t rounded = (bytes + 63) / 64 * 64;
+  void* const data = rounded >= bytes ? std::aligned_alloc(64, rounded) : nullptr;
+  if (data == nullptr) throw OutOfMemory(str("host: no memory for ", bytes, " bytes"));
+  return data;
+}
+void DeviceRuntime::free_host(void* data) noexcept {
+  std::free(data);
+}
+
+void DeviceRuntime::begin_recording(Stream& stream) {
+  fail("device: ", stream.device(), " can't record work to replay it");
+}
+std::shared_ptr<Recording> DeviceRuntime::end_recording(Stream& stream) {
+  fail("device: ", stream.device(), " can't record work to replay it");
+}
+void DeviceRuntime::replay(Recording& /*recording*/, Stream& stream) {
+  fail("device: ", stream.device(), " can't replay work");
+}
 
 namespace {
 

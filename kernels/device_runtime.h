@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -8,8 +9,14 @@
 
 namespace burin {
 
+/// Work of one stream that was recorded instead of run, to be queued again as a whole.
+class Recording {
+ public:
+  virtual ~Recording();
+};
+
 /// Memory, copies and streams of one kind of device. The CPU's is built in; a plug-in brings its
-/// own.
+/// own. What has a default here, a kind of device may leave out.
 class DeviceRuntime {
  public:
   virtual ~DeviceRuntime();
@@ -30,6 +37,25 @@ class DeviceRuntime {
                     Device from_device, size_t bytes) = 0;
   /// Returns when all work queued on the stream has ended.
   virtual void synchronize(Stream& stream) = 0;
+  /// How often the host has waited for a stream: a step in a steady loop leaves it as it is.
+  virtual int64_t host_waits() const { return 0; }
+  /// What is queued on `later` from now on starts when all that is queued on `earlier` has ended.
+  /// The default waits on the host.
+  virtual void order(Stream& later, Stream& earlier);
+
+  /// Host memory that copies read and write in place, while the host goes on (pinned). The caller
+  /// keeps it until synchronize(). The default is ordinary memory. Throws OutOfMemory.
+  virtual void* allocate_host(size_t bytes);
+  virtual void free_host(void* data) noexcept;
+
+  /// Whether work can be recorded. The three below throw Error where it can't.
+  virtual bool can_record() const { return false; }
+  /// From now on what is queued on the stream is recorded and not run. In between, neither memory
+  /// of the device may be given back nor a stream be waited for.
+  virtual void begin_recording(Stream& stream);
+  virtual std::shared_ptr<Recording> end_recording(Stream& stream);
+  /// Queues all of it, with the pointers and values it was recorded with.
+  virtual void replay(Recording& recording, Stream& stream);
 };
 
 /// The host: malloc, memcpy, one stream that runs at once.
