@@ -10,10 +10,13 @@ namespace burin::models {
 
 Tensor conv_norm(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
                  const BatchNormTail& tail) {
-  if (norm.folded) {
+  if (!norm.folded) return norm.forward(conv.forward(x), tail);
+  if (!records({x, conv.weight, conv.bias, tail.add})) {
     return conv.forward_fused(x, tail.add, tail.relu ? Activation::relu : Activation::none);
   }
-  return norm.forward(conv.forward(x), tail);
+  Tensor y = conv.forward(x);
+  if (tail.add.defined()) y = y + tail.add;
+  return tail.relu ? relu(y) : y;
 }
 
 Tensor conv_relu(nn::Conv2d& conv, const Tensor& x) {

@@ -6,7 +6,7 @@
 namespace burin::models {
 
 /// relu?(norm(conv(x)) + tail.add): the step residual networks are made of. When fold() has merged
-/// the norm into the convolution it is one fused call.
+/// the norm into the convolution it is one fused call, unless a gradient is wanted.
 Tensor conv_norm(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
                  const BatchNormTail& tail = {});
 
