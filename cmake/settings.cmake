@@ -17,6 +17,7 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
 # Headers are written "burin/tensor/tensor.h" inside and outside: links make the folders look like that.
@@ -48,17 +49,17 @@ endfunction()
 # Flags for our own code. Every target links burin_settings PRIVATE, so that they bind nobody else;
 # third-party headers come in as SYSTEM.
 add_library(burin_settings INTERFACE)
-target_compile_options(burin_settings INTERFACE
-  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -fno-semantic-interposition)
+target_compile_options(burin_settings INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:\
+-Wall;-Wextra;-Wshadow;-Wconversion;-Wno-sign-conversion;-fno-semantic-interposition>")
 if(BURIN_WERROR)
-  target_compile_options(burin_settings INTERFACE -Werror)
+  target_compile_options(burin_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(BURIN_X86_64 ON)
   # One -march per target: of two on a command line the last wins, and the order is not ours to choose.
   set(level $<TARGET_PROPERTY:BURIN_X86_64_LEVEL>)
   target_compile_options(burin_settings INTERFACE
-    -march=x86-64-v$<IF:$<BOOL:${level}>,${level},${BURIN_CPU_LEVEL}>)
+    $<$<COMPILE_LANGUAGE:CXX>:-march=x86-64-v$<IF:$<BOOL:${level}>,${level},${BURIN_CPU_LEVEL}>>)
 else()
   set(BURIN_X86_64 OFF)
 endif()

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include <utility>
+
+#include "burin/kernels/base/stream.h"
+#include "burin/kernels/cuda/support/dialect.h"
+
+namespace burin::cuda {
+
+struct LaunchConfig {
+  dim3 grid;
+  dim3 block;
+  size_t shared_bytes;
+  Stream& stream;
+  Where where = Where::current();
+};
+
+inline void check_launch(cudaError_t status, const Where& where) {
+  check(status == cudaSuccess, "cuda: ", cudaGetErrorString(status), " at ", where.file, ':',
+        where.line);
+}
+
+/// Textbook CUDA's kernel<<<grid, block, shared_bytes, stream>>>(arguments…), in words that a C++
+/// compiler knows. An empty grid is no work. Throws Error if CUDA refuses.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), const LaunchConfig& config, Arguments&&... arguments) {
+  if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
+  constexpr size_t without_asking = 48 * 1024;  // CUDA programming guide, "Shared Memory"
+  check_launch(cudaSetDevice(config.stream.device().index), config.where);
+  if (config.shared_bytes > without_asking) {
+    check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                      static_cast<int>(config.shared_bytes)),
+                 config.where);
+  }
+  cudaLaunchConfig_t native{};
+  native.gridDim = config.grid;
+  native.blockDim = config.block;
+  native.dynamicSmemBytes = config.shared_bytes;
+  native.stream = static_cast<cudaStream_t>(config.stream.native());
+  check_launch(cudaLaunchKernelEx(&native, kernel, static_cast<Parameters>(arguments)...),
+               config.where);
+}
+
+}  // namespace burin::cuda

@@ -1,0 +1,202 @@
+#include "burin/kernels/cuda/support/runtime.h"
+
+#include <cuda_runtime_api.h>
+
+#include <atomic>
+#include <string_view>
+
+#include "burin/kernels/cuda/support/error.h"
+#include "burin/kernels/cuda/support/staging.h"
+
+namespace burin::cuda {
+namespace {
+
+/// Makes a GPU the thread's current one while it lives.
+class DeviceScope {
+ public:
+  explicit DeviceScope(int index) {
+    cudaGetDevice(&previous_);
+    cuda_check(cudaSetDevice(index));
+  }
+  ~DeviceScope() { cudaSetDevice(previous_); }
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+
+ private:
+  int previous_ = 0;
+};
+
+/// State of a stream: CUDA's queue, which dies with it.
+struct OwnedQueue {
+  static constexpr std::string_view name = "cuda queue";
+  cudaStream_t queue = nullptr;
+
+  OwnedQueue() = default;
+  ~OwnedQueue() {
+    if (queue != nullptr) cudaStreamDestroy(queue);
+  }
+  OwnedQueue(const OwnedQueue&) = delete;
+  OwnedQueue& operator=(const OwnedQueue&) = delete;
+};
+
+cudaStream_t queue_of(const Stream& stream) {
+  return static_cast<cudaStream_t>(stream.native());
+}
+
+bool is_pinned(const void* data) {
+  cudaPointerAttributes attributes{};
+  cuda_check(cudaPointerGetAttributes(&attributes, data));
+  return attributes.type == cudaMemoryTypeHost;
+}
+
+bool is_recording(cudaStream_t queue) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  cuda_check(cudaStreamIsCapturing(queue, &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
+struct Graph final : Recording {
+  cudaGraphExec_t executable = nullptr;
+
+  Graph() = default;
+  ~Graph() override {
+    if (executable != nullptr) cudaGraphExecDestroy(executable);
+  }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+};
+
+class CudaRuntime final : public DeviceRuntime {
+ public:
+  int count() const override {
+    int devices = 0;
+    cuda_check(cudaGetDeviceCount(&devices));
+    return devices;
+  }
+
+  std::string describe(int index) const override {
+    cudaDeviceProp properties{};
+    cuda_check(cudaGetDeviceProperties(&properties, index));
+    return str(properties.name, ", ", properties.totalGlobalMem >> 30, " GiB, capability ",
+               properties.major, '.', properties.minor, ", ", properties.multiProcessorCount,
+               " multiprocessors");
+  }
+
+  void* allocate(int index, size_t bytes) override {
+    const DeviceScope scope(index);
+    void* data = nullptr;
+    const cudaError_t status = cudaMalloc(&data, bytes);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // it is not to be reported again by the next launch
+      size_t free_bytes = 0;
+      size_t total_bytes = 0;
+      cudaMemGetInfo(&free_bytes, &total_bytes);
+      throw OutOfMemory(str("cuda:", index, ": no memory for ", bytes, " bytes, ", free_bytes,
+                            " of ", total_bytes, " are free"));
+    }
+    cuda_check(status);
+    return data;
+  }
+  void free(int /*index*/, void* data) noexcept override { cudaFree(data); }
+
+  std::unique_ptr<Stream> make_stream(int index) override {
+    const DeviceScope scope(index);
+    cudaStream_t queue = nullptr;
+    cuda_check(cudaStreamCreateWithFlags(&queue, cudaStreamNonBlocking));
+    auto stream = std::make_unique<Stream>(Device::cuda(index), queue);
+    stream->state<OwnedQueue>().queue = queue;
+    return stream;
+  }
+
+  void copy(Stream& stream, void* to, Device to_device, const void* from, Device from_device,
+            size_t bytes) override;
+
+  void synchronize(Stream& stream) override {
+    ++host_waits_;
+    cuda_check(cudaStreamSynchronize(queue_of(stream)));
+  }
+  int64_t host_waits() const override { return host_waits_; }
+
+  void order(Stream& later, Stream& earlier) override {
+    const DeviceScope scope(earlier.device().index);
+    cudaEvent_t reached = nullptr;
+    cuda_check(cudaEventCreateWithFlags(&reached, cudaEventDisableTiming));
+    const cudaError_t recorded = cudaEventRecord(reached, queue_of(earlier));
+    const cudaError_t waiting = cudaStreamWaitEvent(queue_of(later), reached, 0);
+    cudaEventDestroy(reached);  // CUDA keeps it until both streams have passed
+    cuda_check(recorded);
+    cuda_check(waiting);
+  }
+
+  void* allocate_host(size_t bytes) override {
+    void* data = nullptr;
+    cuda_check(cudaHostAlloc(&data, bytes, cudaHostAllocPortable));
+    return data;
+  }
+  void free_host(void* data) noexcept override { cudaFreeHost(data); }
+
+  bool can_record() const override { return true; }
+
+  void begin_recording(Stream& stream) override {
+    // Relaxed: the caching allocator may ask for a new segment on the way, which queues nothing.
+    cuda_check(cudaStreamBeginCapture(queue_of(stream), cudaStreamCaptureModeRelaxed));
+  }
+
+  std::shared_ptr<Recording> end_recording(Stream& stream) override {
+    cudaGraph_t graph = nullptr;
+    cuda_check(cudaStreamEndCapture(queue_of(stream), &graph));
+    auto recording = std::make_shared<Graph>();
+    const cudaError_t status = cudaGraphInstantiate(&recording->executable, graph, 0);
+    cudaGraphDestroy(graph);
+    cuda_check(status);
+    return recording;
+  }
+
+  void replay(Recording& recording, Stream& stream) override {
+    const DeviceScope scope(stream.device().index);
+    cuda_check(cudaGraphLaunch(static_cast<Graph&>(recording).executable, queue_of(stream)));
+  }
+
+ private:
+  std::atomic<int64_t> host_waits_ = 0;
+};
+
+void CudaRuntime::copy(Stream& stream, void* to, Device to_device, const void* from,
+                       Device from_device, size_t bytes) {
+  if (bytes == 0) return;
+  const DeviceScope scope(stream.device().index);
+  const cudaStream_t queue = queue_of(stream);
+  const bool from_host = from_device.kind == DeviceKind::cpu;
+  const bool to_host = to_device.kind == DeviceKind::cpu;
+  if (!from_host && !to_host && from_device != to_device) {
+    cuda_check(cudaMemcpyPeerAsync(to, to_device.index, from, from_device.index, bytes, queue));
+  } else if (from_host && !to_host && !is_pinned(from)) {
+    check(!is_recording(queue), "copy: a recorded step would read ", bytes,
+          " bytes of host memory again at each replay; put them on the device before it");
+    host_waits_ += stream.state<Staging>().upload(to, from, bytes, queue);
+  } else {
+    if (to_host && !from_host && !is_pinned(to)) ++host_waits_;  // CUDA returns when it is there
+    cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, queue));
+  }
+}
+
+}  // namespace
+
+const char* why_unavailable() {
+  int devices = 0;
+  const cudaError_t status = cudaGetDeviceCount(&devices);
+  if (status == cudaSuccess && devices > 0) return nullptr;
+  if (status == cudaErrorInsufficientDriver) {
+    return "no GPU: there is no NVIDIA driver, or one older than the CUDA this was built with";
+  }
+  if (status == cudaSuccess || status == cudaErrorNoDevice) {
+    return "no GPU: the NVIDIA driver finds none";
+  }
+  return cudaGetErrorString(status);
+}
+
+std::shared_ptr<DeviceRuntime> make_runtime() {
+  return std::make_shared<CudaRuntime>();
+}
+
+}  // namespace burin::cuda
