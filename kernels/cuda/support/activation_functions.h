@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cmath>
+
+#include "burin/kernels/activation.h"
+#include "burin/kernels/cuda/support/launch.h"
+
+namespace burin::cuda {
+
+/// f(x). All threads of a launch have the same kind, so the branch costs next to nothing.
+__device__ inline float activate(Activation kind, float x) {
+  switch (kind) {
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return x <= 0 ? 0.0f : x;  // written so that NaN, which compares as false, passes
+    case Activation::gelu:
+      return 0.5f * x * erfcf(-x * 0.70710678118654752f);
+    case Activation::gelu_tanh:
+      return 0.5f * x * (1 + tanhf(0.79788456080286536f * (x + 0.044715f * x * x * x)));
+    case Activation::sigmoid:
+      return 1 / (1 + expf(-x));
+  }
+  return x;
+}
+
+/// f′ as a function of what was saved: y for relu and sigmoid, x for the others.
+__device__ inline float activation_slope(Activation kind, float saved) {
+  switch (kind) {
+    case Activation::none:
+      return 1;
+    case Activation::relu:
+      return saved <= 0 ? 0.0f : 1.0f;
+    case Activation::gelu: {
+      const float cdf = 0.5f * erfcf(-saved * 0.70710678118654752f);
+      return cdf + saved * 0.39894228040143268f * expf(-0.5f * saved * saved);
+    }
+    case Activation::gelu_tanh: {
+      const float cubed = saved * saved * saved;
+      const float t = tanhf(0.79788456080286536f * (saved + 0.044715f * cubed));
+      const float dt = (1 - t * t) * 0.79788456080286536f * (1 + 3 * 0.044715f * saved * saved);
+      return 0.5f * (1 + t) + 0.5f * saved * dt;
+    }
+    case Activation::sigmoid:
+      return saved * (1 - saved);
+  }
+  return 1;
+}
+
+}  // namespace burin::cuda
