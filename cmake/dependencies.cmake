@@ -42,3 +42,13 @@ endif()
 if(NOT BURIN_HAVE_CUDA)
   message(STATUS "cuda family: not built (-DBURIN_CUDA=ON and the CUDA toolkit, 12 or later, build it)")
 endif()
+
+# The emulator needs nothing but a switch of stacks in assembler, which is written for one kind of CPU.
+set(BURIN_HAVE_EMULATOR OFF)
+if(NOT BURIN_EMULATOR)
+  message(STATUS "emulator family: not built (-DBURIN_EMULATOR=ON builds it)")
+elseif(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  message(STATUS "emulator family: not built (its fibers are written for x86-64)")
+else()
+  set(BURIN_HAVE_EMULATOR ON)
+endif()

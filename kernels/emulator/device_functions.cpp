@@ -1,0 +1,102 @@
+// What kernels call, handed to the runner; and copies that go on in the background.
+#include <cstring>
+
+#include "burin/kernels/emulator/block_runner.h"
+#include "burin/kernels/emulator/dialect/warp.h"
+
+namespace burin::emulator {
+namespace {
+
+BlockRunner& here() {
+  BlockRunner& runner = block_runner();
+  if (!runner.running()) throw KernelError("a device function was called outside a kernel");
+  return runner;
+}
+
+}  // namespace
+
+void barrier(const char* what, const Where& where) {
+  here().barrier(what, where);
+}
+int barrier_count(const char* what, bool predicate, const Where& where) {
+  return here().barrier_count(what, predicate, where);
+}
+void warp_exchange(unsigned mask, const char* what, const Where& where, void* slot,
+                   void (*exchange)(void**, unsigned)) {
+  here().warp_exchange(mask, what, where, slot, exchange);
+}
+int lane() {
+  return here().lane();
+}
+void* dynamic_shared_memory() {
+  return here().shared_memory();
+}
+
+unsigned ballot(unsigned mask, const char* what, const Where& where, bool predicate) {
+  struct Vote {
+    bool in;
+    unsigned result;
+  } slot{predicate, 0};
+  exchange(mask, what, where, slot, [](Vote** votes, unsigned lanes) {
+    unsigned result = 0;
+    for (unsigned l = 0; l < 32; ++l) {
+      if ((lanes >> l & 1) != 0 && votes[l]->in) result |= 1u << l;
+    }
+    for (unsigned l = 0; l < 32; ++l) {
+      if ((lanes >> l & 1) != 0) votes[l]->result = result;
+    }
+  });
+  return slot.result;
+}
+
+void copy_async(void* shared, const void* global, size_t bytes, size_t valid) {
+  here().copy_async({shared, global, bytes, valid});
+}
+void copy_async_commit() {
+  here().copy_async_commit();
+}
+void copy_async_wait(size_t groups) {
+  here().copy_async_wait(groups);
+}
+
+void BlockRunner::copy_async(const AsyncCopy& copy) {
+  current_->copies.push_back(copy);
+}
+
+void BlockRunner::copy_async_commit() {
+  size_t open = current_->copies.size();
+  for (const size_t copies : current_->copies_a_group) open -= copies;
+  current_->copies_a_group.push_back(open);
+}
+
+void BlockRunner::copy_async_wait(size_t groups) {
+  std::vector<AsyncCopy>& copies = current_->copies;
+  std::vector<size_t>& sizes = current_->copies_a_group;
+  while (sizes.size() > groups) {
+    for (size_t i = 0; i < sizes.front(); ++i) {
+      const AsyncCopy& copy = copies[i];
+      race_check_access(copy.from, copy.valid, false);
+      race_check_access(copy.to, copy.bytes, true);
+      std::memcpy(copy.to, copy.from, copy.valid);
+      std::memset(static_cast<char*>(copy.to) + copy.valid, 0, copy.bytes - copy.valid);
+    }
+    copies.erase(copies.begin(), copies.begin() + static_cast<std::ptrdiff_t>(sizes.front()));
+    sizes.erase(sizes.begin());
+  }
+}
+
+Observation BlockRunner::observe() const {
+  const int number = current_->number;
+  return {number,          interval_,
+          first_interval_, warp_interval_[static_cast<size_t>(number / 32)],
+          shared_.get(),   shared_.get() + shared_bytes_};
+}
+
+bool observe(const void* address, Observation& observation) {
+  BlockRunner& runner = block_runner();
+  if (!runner.running() || runner.on_a_stack(address)) return false;
+  observation = runner.observe();
+  return true;
+}
+
+}  // namespace burin::emulator

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <tuple>
+#include <utility>
+
+#include "burin/kernels/emulator/dialect/threads.h"
+
+// The few functions of CUDA's runtime that a kernel file calls.
+
+struct CUstream_st;  // CUDA's name for what a cudaStream_t points to
+using cudaStream_t = CUstream_st*;
+
+enum cudaError_t { cudaSuccess };
+inline const char* cudaGetErrorString(cudaError_t /*error*/) {
+  return "no error";
+}
+
+inline cudaError_t cudaSetDevice(int /*device*/) {
+  return cudaSuccess;
+}
+
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  size_t dynamicSmemBytes = 0;
+  cudaStream_t stream = nullptr;
+};
+
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
+/// The launch itself checks the size.
+template <class Kernel>
+cudaError_t cudaFuncSetAttribute(Kernel /*kernel*/, cudaFuncAttribute /*what*/, int /*bytes*/) {
+  return cudaSuccess;
+}
+
+namespace burin::emulator {
+/// Queues the grid on the stream; `thread` is what every thread of it runs.
+void queue_grid(const cudaLaunchConfig_t& config, std::function<void()> thread);
+}  // namespace burin::emulator
+
+/// Throws burin::emulator::KernelError where CUDA's returns an error.
+template <class... Parameters, class... Arguments>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
+                               Arguments&&... arguments) {
+  burin::emulator::queue_grid(
+      *config, [kernel, kept = std::tuple<Parameters...>(std::forward<Arguments>(arguments)...)] {
+        std::apply(kernel, kept);
+      });
+  return cudaSuccess;
+}

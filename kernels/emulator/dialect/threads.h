@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+
+#include "burin/kernels/base/error.h"
+#include "burin/kernels/emulator/dialect/vectors.h"
+
+// The execution model: where a thread is, barriers, shared memory.
+
+// Plain variables, so that a debugger shows them by their CUDA names and a breakpoint may say
+// `if threadIdx.x == 5`. The scheduler sets threadIdx whenever it resumes a thread.
+inline uint3 threadIdx{}, blockIdx{};
+inline uint3 blockDim{}, gridDim{};
+inline constexpr int warpSize = 32;
+
+namespace burin::emulator {
+
+/// What a kernel did wrong: a divergent barrier, a bad mask, a race. Thrown by the launch, or,
+/// where streams run late, by whatever waits for it.
+class KernelError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Waits until every thread of the block is here.
+void barrier(const char* what, const Where& where);
+/// The same, and counts the threads whose predicate holds.
+int barrier_count(const char* what, bool predicate, const Where& where);
+
+/// The block's dynamic shared memory: exactly as many bytes as the launch asked for.
+void* dynamic_shared_memory();
+
+/// A copy from global to shared memory that happens at the wait for its group, so that a kernel
+/// which forgets to wait reads old bytes here too. Bytes beyond `valid` become zero.
+void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
+void copy_async_commit();
+/// Waits until at most `groups` of the groups committed last are still under way.
+void copy_async_wait(size_t groups);
+
+}  // namespace burin::emulator
+
+inline void __syncthreads(const burin::Where& where = burin::Where::current()) {
+  burin::emulator::barrier("__syncthreads()", where);
+}
+inline int __syncthreads_count(int predicate, const burin::Where& where = burin::Where::current()) {
+  return burin::emulator::barrier_count("__syncthreads_count()", predicate != 0, where);
+}
+inline int __syncthreads_or(int predicate, const burin::Where& where = burin::Where::current()) {
+  return burin::emulator::barrier_count("__syncthreads_or()", predicate != 0, where) > 0 ? 1 : 0;
+}
+inline int __syncthreads_and(int predicate, const burin::Where& where = burin::Where::current()) {
+  return burin::emulator::barrier_count("__syncthreads_and()", predicate == 0, where) == 0 ? 1 : 0;
+}

@@ -1,0 +1,4 @@
+#pragma once
+
+// Stands in for CUDA's header of this name.
+#include "burin/kernels/emulator/dialect/launch.h"

@@ -1,0 +1,138 @@
+#include "burin/kernels/emulator/queue.h"
+
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include "burin/kernels/emulator/block_runner.h"
+#include "burin/kernels/emulator/limits.h"
+#include "burin/kernels/emulator/observer.h"
+
+namespace burin::emulator {
+namespace {
+
+std::string_view environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+void check_launch(const cudaLaunchConfig_t& config) {
+  const auto [grid, block, shared_bytes, stream] = config;
+  const uint64_t threads = uint64_t{block.x} * block.y * block.z;
+  check(threads >= 1 && threads <= max_threads && block.z <= 64, "launch: a block has 1 to ",
+        max_threads, " threads, not ", block.x, "×", block.y, "×", block.z);
+  check(grid.x >= 1 && grid.y >= 1 && grid.z >= 1 && grid.x <= 0x7fffffffu &&
+            grid.y <= max_grid_yz && grid.z <= max_grid_yz,
+        "launch: a grid of ", grid.x, "×", grid.y, "×", grid.z, " blocks is not possible");
+  check(shared_bytes <= max_shared_bytes, "launch: a block has at most ", max_shared_bytes,
+        " bytes of shared memory, not ", shared_bytes);
+}
+
+void run_grid(const cudaLaunchConfig_t& config, Order order, const Task& thread) {
+  BlockRunner& runner = block_runner();
+  race_check_begin(runner.interval());
+  const dim3 grid = config.gridDim;
+  const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
+  for (uint64_t i = 0; i < blocks; ++i) {
+    const uint64_t b = order == Order::forward ? i : blocks - 1 - i;
+    const uint3 index{static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
+                      static_cast<unsigned>(b / grid.x / grid.y)};
+    runner.run(config, index, order, thread);
+  }
+  race_check_end();
+}
+
+}  // namespace
+
+Order order_from_environment() {
+  const std::string_view word = environment("BURIN_EMULATOR_ORDER");
+  if (word == "reverse") return Order::reverse;
+  if (word == "shuffled") return Order::shuffled;
+  check(word.empty() || word == "forward", "BURIN_EMULATOR_ORDER: '", word,
+        "' is none of forward, reverse, shuffled");
+  return Order::forward;
+}
+
+bool late_streams_from_environment() {
+  const std::string_view word = environment("BURIN_EMULATOR_STREAMS");
+  check(word.empty() || word == "late" || word == "immediate", "BURIN_EMULATOR_STREAMS: '", word,
+        "' is none of immediate, late");
+  return word == "late";
+}
+
+Machine& machine() {
+  static Machine instance;
+  return instance;
+}
+
+void Machine::add(cudaStream_t stream) {
+  const std::lock_guard guard(lock);
+  streams_.insert(stream);
+}
+
+void Machine::remove(cudaStream_t stream) {
+  const std::lock_guard guard(lock);
+  streams_.erase(stream);
+}
+
+void Machine::run(const Task& task) {
+  struct Opened {
+    DeviceMemory& memory;
+    explicit Opened(DeviceMemory& opened) : memory(opened) { memory.open(); }
+    ~Opened() { memory.close(); }
+    Opened(const Opened&) = delete;
+    Opened& operator=(const Opened&) = delete;
+  };
+  const Opened opened(memory);
+  task();
+}
+
+void Machine::submit(cudaStream_t stream, Task task) {
+  const std::lock_guard guard(lock);
+  if (stream == nullptr) return run(task);
+  if (stream->tape != nullptr) {
+    stream->tape->tasks.push_back(std::move(task));
+    return;
+  }
+  ++stream->queued;
+  if (stream->late) {
+    stream->pending.push_back(std::move(task));
+    return;
+  }
+  ++stream->done;
+  run(task);
+}
+
+void Machine::run_until(cudaStream_t stream, uint64_t last) {
+  const std::lock_guard guard(lock);
+  while (!stream->pending.empty() && stream->done < last) {
+    const Task task = std::move(stream->pending.front());
+    stream->pending.pop_front();
+    ++stream->done;
+    run(task);
+  }
+}
+
+void Machine::drain() noexcept {
+  for (const cudaStream_t stream : streams_) {
+    try {
+      run_until(stream, stream->queued);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
+}
+
+void Machine::rethrow() {
+  const std::lock_guard guard(lock);
+  if (failure_ != nullptr) std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
+void queue_grid(const cudaLaunchConfig_t& config, Task thread) {
+  check_launch(config);
+  const Order order = config.stream == nullptr ? Order::forward : config.stream->order;
+  machine().submit(config.stream,
+                   [config, order, kept = std::move(thread)] { run_grid(config, order, kept); });
+}
+
+}  // namespace burin::emulator
