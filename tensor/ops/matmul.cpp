@@ -19,12 +19,21 @@ ConstView transposed(const Tensor& x) {
 
 /// a · b into a new tensor of `dtype`.
 Tensor product(const ConstView& a, const ConstView& b, DType dtype, Device device,
-               const ConstView& bias = {}) {
+               const Epilogue& epilogue = {}) {
   Shape shape = a.shape;
   shape[shape.rank() - 1] = b.shape.back();
   Tensor y = empty(shape, {dtype, device});
-  launch(device, Matmul{a, b, y.writable(), {bias, {}}});
+  launch(device, Matmul{a, b, y.writable(), epilogue});
   return y;
+}
+
+void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
+  check(w.rank() == 2 && x.rank() >= 1 && x.dim(-1) == w.dim(1), "linear: weight ", w.shape(),
+        " expects ", w.dim(-1), " input features, input ", x.shape(), " has ", x.dim(-1));
+  check(x.dtype() == w.dtype(), "linear: input is ", x.dtype(), ", weight is ", w.dtype());
+  check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "linear: weight ", w.shape(),
+        " expects a bias of shape [", w.dim(0), "]");
+  check(x.is_contiguous(), "linear: input ", x.shape(), " must be contiguous");
 }
 
 }  // namespace
@@ -47,26 +56,32 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                 });
 }
 
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
-  check(w.rank() == 2 && x.rank() >= 1 && x.dim(-1) == w.dim(1), "linear: weight ", w.shape(),
-        " expects ", w.dim(-1), " input features, input ", x.shape(), " has ", x.dim(-1));
-  check(x.dtype() == w.dtype(), "linear: input is ", x.dtype(), ", weight is ", w.dtype());
-  check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "linear: weight ", w.shape(),
-        " expects a bias of shape [", w.dim(0), "]");
-  check(x.is_contiguous(), "linear: input ", x.shape(), " must be contiguous");
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, const LinearTail& tail) {
+  check_linear(x, w, bias);
   // One product whatever the leading dimensions are.
-  const int64_t rows = x.numel() / x.dim(-1);
-  const Tensor x2 = x.alias({rows, x.dim(-1)}, {x.dim(-1), 1});
-  const Tensor y2 = product(x2.view(), transposed(w), x.dtype(), x.device(),
-                            bias.defined() ? bias.view() : ConstView());
+  const int64_t rows = x.numel() / x.dim(-1), K = w.dim(0);
   Shape y_shape = x.shape();
-  y_shape[y_shape.rank() - 1] = w.dim(0);
+  y_shape[y_shape.rank() - 1] = K;
+  const Tensor& residual = tail.residual;
+  check(!residual.defined() || (residual.shape() == y_shape && residual.is_contiguous()),
+        "linear: the residual must be ", y_shape, ", contiguous");
+  check(tail.activation == Activation::none || !records({x, w, bias, residual}),
+        "linear: a fused activation has no gradient: use it for inference");
+  const auto as_rows = [rows](const Tensor& t) {
+    return t.alias({rows, t.dim(-1)}, {t.dim(-1), 1});
+  };
+  const Tensor x2 = as_rows(x);
+  const Tensor y2 =
+      product(x2.view(), transposed(w), x.dtype(), x.device(),
+              {.bias = bias.defined() ? bias.view() : ConstView(),
+               .residual = residual.defined() ? as_rows(residual).view() : ConstView(),
+               .activation = tail.activation});
   const Tensor y = y2.alias(y_shape, contiguous_strides(y_shape));
   return record(
-      "linear", y, {x, w, bias},
+      "linear", y, {x, w, bias, residual},
       [x2 = save(x2), w = save(w), x_shape = x.shape()](const Tensor& dy, Gradients& grads) {
-        const int64_t K = dy.dim(-1);
-        const Tensor dy2 = dy.alias({dy.numel() / K, K}, {K, 1});
+        const int64_t width = dy.dim(-1);
+        const Tensor dy2 = dy.alias({dy.numel() / width, width}, {width, 1});
         if (grads.wanted(0)) {
           const Tensor dx = product(dy2.view(), w.get().view(), dy.dtype(), dy.device());
           grads.set(0, dx.alias(x_shape, contiguous_strides(x_shape)));
@@ -74,7 +89,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
         if (grads.wanted(1)) {
           grads.set(1, product(transposed(dy2), x2.get().view(), DType::f32, dy.device()));
         }
-        if (grads.wanted(2)) grads.set(2, sum_to(dy2, {K}, {0}));
+        if (grads.wanted(2)) grads.set(2, sum_to(dy2, {width}, {0}));
+        if (grads.wanted(3)) grads.set(3, dy);
       });
 }
 

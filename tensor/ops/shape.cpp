@@ -72,8 +72,20 @@ Tensor permute(const Tensor& x, std::initializer_list<int> order) {
                     back.shape[from[i]] = dy.dim(static_cast<int>(i));
                     back.strides[from[i]] = dy.strides()[static_cast<int>(i)];
                   }
-                  grads.set(0, copied(back, options));
+                  const bool as_it_was = burin::is_dense(back.shape, back.strides, options.layout);
+                  grads.set(0,
+                            as_it_was ? dy.alias(back.shape, back.strides) : copied(back, options));
                 });
+}
+
+Tensor to_rows(const Tensor& x) {
+  check(x.rank() == 4, "to_rows: ", x.shape(), " is not [N, C, H, W]");
+  return contiguous(permute(x, {0, 2, 3, 1}));
+}
+
+Tensor from_rows(const Tensor& rows) {
+  check(rows.rank() == 4, "from_rows: ", rows.shape(), " is not [N, H, W, C]");
+  return permute(rows, {0, 3, 1, 2});
 }
 
 Tensor transpose(const Tensor& x) {

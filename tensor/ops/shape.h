@@ -17,6 +17,11 @@ Tensor flatten(const Tensor& x);
 Tensor permute(const Tensor& x, std::initializer_list<int> order);
 /// The last two dimensions exchanged: a view.
 Tensor transpose(const Tensor& x);
+/// An image [N, C, H, W] as rows of channels, [N, H, W, C], contiguous: a view of an nhwc image,
+/// else a copy. What a norm or a linear layer over the channels takes.
+Tensor to_rows(const Tensor& x);
+/// Back again: [N, H, W, C] → [N, C, H, W], a view, which is nhwc.
+Tensor from_rows(const Tensor& rows);
 /// Elements [begin, end) along `dim`: a view.
 Tensor slice(const Tensor& x, int dim, int64_t begin, int64_t end);
 /// Extents of 1 stretched to `shape`: a view with strides of 0.

@@ -4,6 +4,7 @@
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/gradcheck.h"
 #include "burin/tensor/ops/activation.h"
+#include "burin/tensor/ops/attention.h"
 #include "burin/tensor/ops/batch_norm.h"
 #include "burin/tensor/ops/concat.h"
 #include "burin/tensor/ops/conv2d.h"
@@ -11,6 +12,7 @@
 #include "burin/tensor/ops/cross_entropy.h"
 #include "burin/tensor/ops/dropout.h"
 #include "burin/tensor/ops/elementwise.h"
+#include "burin/tensor/ops/grn.h"
 #include "burin/tensor/ops/layer_norm.h"
 #include "burin/tensor/ops/matmul.h"
 #include "burin/tensor/ops/pool2d.h"
@@ -183,6 +185,39 @@ TEST(CrossEntropy, Gradients) {
 TEST(LayerNorm, Gradients) {
   expect_gradients([](const Inputs& in) { return layer_norm(in[0], in[1], in[2], 1e-5f); },
                    {random_leaf({3, 2, 6}), random_leaf({6}), random_leaf({6})});
+}
+
+TEST(Attention, Gradients) {
+  expect_gradients([](const Inputs& in) { return attention(in[0], 2); },
+                   {random_leaf({2, 5, 3 * 2 * 4})});
+}
+
+TEST(Attention, RefusesWhatDoesNotDivideIntoHeads) {
+  expect_error([] { attention(zeros({1, 2, 12}), 5); }, "attention: 12 values a token");
+}
+
+TEST(Grn, Gradients) {
+  expect_gradients([](const Inputs& in) { return grn(in[0], in[1], in[2]); },
+                   {random_leaf({2, 2, 3, 5}, Layout::nchw), random_leaf({5}), random_leaf({5})});
+}
+
+TEST(Linear, ResidualGradients) {
+  expect_gradients(
+      [](const Inputs& in) { return linear(in[0], in[1], in[2], {.residual = in[3]}); },
+      {random_leaf({2, 3, 4}), random_leaf({5, 4}), random_leaf({5}), random_leaf({2, 3, 5})});
+}
+
+TEST(Linear, RefusesAFusedActivationWhereAGradientIsWanted) {
+  expect_error(
+      [] {
+        linear(zeros({1, 2}), random_leaf({3, 2}), {}, {.activation = Activation::gelu});
+      },
+      "linear: a fused activation has no gradient");
+}
+
+TEST_P(InEitherLayout, RowsGradients) {
+  expect_gradients([](const Inputs& in) { return from_rows(affine(to_rows(in[0]), 2, 1)); },
+                   {random_leaf({2, 3, 4, 5}, GetParam())});
 }
 
 TEST(Dropout, BackwardDrawsTheMaskOfForward) {

@@ -1,0 +1,261 @@
+#include "burin/kernels/attention.h"
+
+#include <cmath>
+
+#include "burin/kernels/check/sum_of_products.h"
+
+namespace burin::checks {
+namespace {
+
+// ---- cases
+
+struct AttentionCase {
+  const char* why;
+  int64_t N, H, T, U, D;
+  bool packed = false;  // q, k and v lie in one [N, T, 3, H, D], y in [N, T, H, D]
+  double spread = 1;    // of q: large ones make p nearly one-hot
+  bool large = false;
+};
+
+const AttentionCase cases[] = {
+    {"one token: p = 1", 1, 1, 1, 1, 4},
+    {"odd extents", 2, 3, 5, 5, 7},
+    {"more keys than queries", 1, 2, 3, 37, 16},
+    {"more queries than keys", 2, 1, 41, 6, 8},
+    {"several blocks of queries, a tail after each", 1, 2, 131, 67, 33},
+    {"ViT's packed qkv", 2, 3, 21, 21, 16, true},
+    {"nearly one-hot", 1, 2, 19, 23, 8, false, 40},
+    {"ViT-B/16, 8 images", 8, 12, 197, 197, 64, true, 1, true},
+};
+
+Strides strides_of(const AttentionCase& c, int64_t tokens, int parts) {
+  if (!c.packed) return {c.H * tokens * c.D, tokens * c.D, c.D, 1};
+  const int64_t token = parts * c.H * c.D;
+  return {tokens * token, c.D, token, 1};
+}
+
+View operand(Operands& o, const AttentionCase& c, DType dtype, int64_t tokens, double spread = 1) {
+  const Values normal = normal_values();
+  return o.input(dtype, {c.N, c.H, tokens, c.D}, strides_of(c, tokens, 3),
+                 [=](int64_t i, uint32_t word) { return spread * normal(i, word); });
+}
+
+// ---- the definition
+
+/// The operands of one head as numbers, and one row of p with the size of its relative errors.
+struct Definition {
+  AttentionCase c;
+  double scale;
+  LazyValues q, k, v;
+
+  /// Σ_d a[row, d] · b[other, d], both of head `head`.
+  Sum dot(const LazyValues& a, int64_t row, const LazyValues& b, int64_t other) const {
+    Sum sum;
+    for (int64_t d = 0; d < c.D; ++d) sum.add(a[row * c.D + d] * b[other * c.D + d]);
+    return sum;
+  }
+  /// The score of query row (head · T + t) and key u.
+  Expected score(int64_t row, int64_t u) const {
+    const Expected sum = dot(q, row, k, row / c.T * c.U + u).expected();
+    return {scale * sum.value, scale * (sum.scale + std::abs(sum.value))};
+  }
+};
+
+struct Row {
+  std::vector<double> p;
+  double log_sum_exp = 0;
+  double error = 0;  // of a score, and so the relative one of p, in units of u(f32)
+};
+
+Row row_of(const Definition& define, int64_t row) {
+  Row result;
+  double top = -INFINITY, sum = 0;
+  for (int64_t u = 0; u < define.c.U; ++u) {
+    const Expected s = define.score(row, u);
+    result.p.push_back(s.value);
+    result.error = std::max(result.error, s.scale);
+    top = std::max(top, s.value);
+  }
+  for (const double s : result.p) sum += std::exp(s - top);
+  result.log_sum_exp = top + std::log(sum);
+  for (double& p : result.p) p = std::exp(p - result.log_sum_exp);
+  // Scores are subtracted from each other, exponentiated and divided: each costs some roundings.
+  result.error += 2 * std::abs(result.log_sum_exp) + 2;
+  return result;
+}
+
+// ---- forward
+
+double flops_of(const AttentionCase& c) {
+  return 4 * static_cast<double>(c.N * c.H * c.T * c.U * c.D);
+}
+double bytes_of(const AttentionCase& c, DType dtype) {
+  return static_cast<double>(c.N * c.H * (c.T + c.U) * c.D) * static_cast<double>(size_of(dtype));
+}
+
+Problem<AttentionForward> forward(Operands& o, const AttentionCase& c, DType dtype) {
+  AttentionForward op;
+  op.q = operand(o, c, dtype, c.T, c.spread);
+  op.k = operand(o, c, dtype, c.U);
+  op.v = operand(o, c, dtype, c.U);
+  op.y = o.output(dtype, {c.N, c.H, c.T, c.D}, strides_of(c, c.T, 1));
+  op.log_sum_exp = o.output(DType::f32, {c.N, c.H, c.T});
+  op.scale = 1 / std::sqrt(static_cast<float>(c.D));
+
+  const Definition define{c, static_cast<double>(op.scale), {o, op.q}, {o, op.k}, {o, op.v}};
+  const auto y = [define](int64_t i) {
+    const AttentionCase& k = define.c;
+    const int64_t row = i / k.D, d = i % k.D, first_key = row / k.T * k.U;
+    const Row softmax = row_of(define, row);
+    Sum sum;
+    double size = 0;
+    for (int64_t u = 0; u < k.U; ++u) {
+      const double product =
+          softmax.p[static_cast<size_t>(u)] * define.v[(first_key + u) * k.D + d];
+      sum.add(product);
+      size += std::abs(product);
+    }
+    const Expected expected = sum.expected();
+    return Expected{expected.value, expected.scale + size * softmax.error};
+  };
+  const auto log_sum_exp = [define](int64_t row) {
+    const Row softmax = row_of(define, row);
+    return Expected{softmax.log_sum_exp, softmax.error};
+  };
+  return {op,
+          {{"y", op.y, y}, {"log_sum_exp", op.log_sum_exp, log_sum_exp}},
+          flops_of(c),
+          2 * bytes_of(c, dtype)};
+}
+
+// ---- backward
+
+/// One row of ds and of p, with the size of their errors.
+struct BackwardRow {
+  std::vector<double> p, ds;
+  std::vector<double> p_error, ds_error;
+};
+
+struct BackwardDefinition : Definition {
+  LazyValues dy, y, log_sum_exp;
+
+  BackwardRow row(int64_t at) const {
+    const Expected r = dot(dy, at, y, at).expected();
+    BackwardRow result;
+    for (int64_t u = 0; u < c.U; ++u) {
+      const Expected s = score(at, u);
+      const Expected dp = dot(dy, at, v, at / c.T * c.U + u).expected();
+      const double p = std::exp(s.value - log_sum_exp[at]);
+      const double p_error = p * (s.scale + std::abs(log_sum_exp[at]) + 2);
+      const double difference = dp.value - r.value;
+      result.p.push_back(p);
+      result.p_error.push_back(p_error);
+      result.ds.push_back(scale * p * difference);
+      result.ds_error.push_back(
+          scale * (p_error * std::abs(difference) +
+                   p * (dp.scale + r.scale + std::abs(dp.value) + std::abs(r.value))));
+    }
+    return result;
+  }
+};
+
+/// What the definition says of dq, dk and dv: computed together, when the first element is asked
+/// for.
+class BackwardValues {
+ public:
+  explicit BackwardValues(BackwardDefinition define) : define_(std::move(define)) {}
+
+  const Expected& at(int which, int64_t i) {
+    if (values_[0].empty()) compute();
+    return values_[which][static_cast<size_t>(i)];
+  }
+
+ private:
+  /// to += factor · from over D elements; `error` is that of the factor.
+  void add(std::vector<Expected>& to, int64_t to_row, double factor, double error,
+           const LazyValues& from, int64_t from_row) const {
+    const int64_t D = define_.c.D;
+    for (int64_t d = 0; d < D; ++d) {
+      const double value = from[from_row * D + d];
+      Expected& sum = to[static_cast<size_t>(to_row * D + d)];
+      sum.value += factor * value;
+      // Every product may have been added to a sum that was as large as all of them.
+      sum.scale += std::abs(value) * (error + std::abs(factor));
+    }
+  }
+  void compute() {
+    const AttentionCase& c = define_.c;
+    values_[0].resize(static_cast<size_t>(c.N * c.H * c.T * c.D));
+    values_[1].resize(static_cast<size_t>(c.N * c.H * c.U * c.D));
+    values_[2] = values_[1];
+    for (int64_t t = 0; t < c.N * c.H * c.T; ++t) {
+      const BackwardRow row = define_.row(t);
+      for (int64_t j = 0; j < c.U; ++j) {
+        const int64_t u = t / c.T * c.U + j;
+        const auto k = static_cast<size_t>(j);
+        add(values_[0], t, row.ds[k], row.ds_error[k], define_.k, u);
+        add(values_[1], u, row.ds[k], row.ds_error[k], define_.q, t);
+        add(values_[2], u, row.p[k], row.p_error[k], define_.dy, t);
+      }
+    }
+  }
+
+  BackwardDefinition define_;
+  std::vector<Expected> values_[3];
+};
+
+Problem<AttentionBackward> backward(Operands& o, const AttentionCase& c, DType dtype) {
+  AttentionBackward op;
+  op.q = operand(o, c, dtype, c.T, c.spread);
+  op.k = operand(o, c, dtype, c.U);
+  op.v = operand(o, c, dtype, c.U);
+  op.dy = o.input(dtype, {c.N, c.H, c.T, c.D}, strides_of(c, c.T, 1), normal_values());
+  op.dq = o.output(dtype, {c.N, c.H, c.T, c.D}, strides_of(c, c.T, 3));
+  op.dk = o.output(dtype, {c.N, c.H, c.U, c.D}, strides_of(c, c.U, 3));
+  op.dv = o.output(dtype, {c.N, c.H, c.U, c.D}, strides_of(c, c.U, 3));
+  op.scale = 1 / std::sqrt(static_cast<float>(c.D));
+
+  // A large case is timed, or compared with the fastest answer: any y and log_sum_exp do.
+  const Definition define{c, static_cast<double>(op.scale), {o, op.q}, {o, op.k}, {o, op.v}};
+  const LazyValues v(o, op.v);
+  std::vector<Row> rows;
+  for (int64_t t = 0; !c.large && t < c.N * c.H * c.T; ++t) rows.push_back(row_of(define, t));
+  const auto held = std::make_shared<const std::vector<Row>>(std::move(rows));
+  const double constant = std::log(static_cast<double>(c.U)) + 1;
+  op.log_sum_exp = o.input(DType::f32, {c.N, c.H, c.T}, Layout::nchw, [=](int64_t t, uint32_t) {
+    return held->empty() ? constant : (*held)[static_cast<size_t>(t)].log_sum_exp;
+  });
+  op.y = o.input(dtype, {c.N, c.H, c.T, c.D}, strides_of(c, c.T, 1), [=](int64_t i, uint32_t) {
+    if (held->empty()) return 0.25;
+    double sum = 0;
+    for (int64_t u = 0; u < c.U; ++u) {
+      sum += (*held)[static_cast<size_t>(i / c.D)].p[static_cast<size_t>(u)] *
+             v[(i / c.D / c.T * c.U + u) * c.D + i % c.D];
+    }
+    return sum;
+  });
+
+  const auto values = std::make_shared<BackwardValues>(
+      BackwardDefinition{define, {o, op.dy}, {o, op.y}, {o, op.log_sum_exp}});
+  const auto part = [values](int which) { return [=](int64_t i) { return values->at(which, i); }; };
+  return {op,
+          {{"dq", op.dq, part(0)}, {"dk", op.dk, part(1)}, {"dv", op.dv, part(2)}},
+          2.5 * flops_of(c),
+          4 * bytes_of(c, dtype)};
+}
+
+}  // namespace
+
+void add_cases_attention(Cases& list) {
+  for (const AttentionCase& c : cases) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+      const std::string problem =
+          str("N ", c.N, " H ", c.H, " T ", c.T, " U ", c.U, " D ", c.D, c.packed ? " packed" : "");
+      const CaseInfo info{c.why, problem, dtype, Layout::nchw, c.large};
+      list.add<AttentionForward>(info, [=](Operands& o) { return forward(o, c, dtype); });
+      list.add<AttentionBackward>(info, [=](Operands& o) { return backward(o, c, dtype); });
+    }
+  }
+}
+
+}  // namespace burin::checks

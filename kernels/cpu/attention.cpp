@@ -1,0 +1,314 @@
+// Scaled dot-product attention, handwritten. From plain to fast; `--impl attention=cpu/<name>` runs
+// one.
+//   naive     one query at a time, as the definition reads
+//   blocked   64 queries at a time: two products of matrices with a softmax between them, whose
+//             scores never leave the second-level cache
+#include "burin/kernels/attention.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "burin/kernels/cpu/support/attention_head.h"
+#include "burin/kernels/cpu/support/exponential.h"
+#include "burin/kernels/cpu/support/parts.h"
+#include "burin/kernels/registry.h"
+
+namespace burin::cpu {
+namespace {
+
+// ---- naive
+
+/// The row of D elements of query or key t, of the head that (n, h) is.
+template <class T>
+const T* row_of(const ConstView& view, int64_t head, int64_t t) {
+  const int64_t H = view.dim(1);
+  return view.as<T>() + head / H * view.strides[0] + head % H * view.strides[1] +
+         t * view.strides[2];
+}
+template <class T>
+T* row_of(const View& view, int64_t head, int64_t t) {
+  return const_cast<T*>(row_of<T>(ConstView(view), head, t));  // the view is writable
+}
+
+template <class T>
+float dot(const T* a, const T* b, int64_t D) {
+  float sum = 0;
+  for (int64_t d = 0; d < D; ++d) sum += static_cast<float>(a[d]) * static_cast<float>(b[d]);
+  return sum;
+}
+
+template <class T>
+void naive_query(const AttentionForward& op, int64_t head, int64_t t, std::vector<float>& p) {
+  const int64_t T_ = op.q.dim(2), U = op.k.dim(2), D = op.q.dim(3);
+  const T* const q = row_of<T>(op.q, head, t);
+  float top = -INFINITY;
+  for (int64_t u = 0; u < U; ++u) {
+    const float s = op.scale * dot(q, row_of<T>(op.k, head, u), D);
+    p[static_cast<size_t>(u)] = s;
+    if (!(s <= top)) top = s;  // NaN wins
+  }
+  float sum = 0;
+  for (float& s : p) {
+    s = std::exp(s - top);
+    sum += s;
+  }
+  op.log_sum_exp.as<float>()[head * T_ + t] = top + std::log(sum);
+  T* const y = row_of<T>(op.y, head, t);
+  for (int64_t d = 0; d < D; ++d) {
+    float value = 0;
+    for (int64_t u = 0; u < U; ++u) {
+      value += p[static_cast<size_t>(u)] * static_cast<float>(row_of<T>(op.v, head, u)[d]);
+    }
+    y[d] = T(value / sum);
+  }
+}
+
+void naive_forward(const AttentionForward& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  visit_floating(op.q.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    parallel_for(op.q.dim(0) * op.q.dim(1), 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> p(static_cast<size_t>(op.k.dim(2)));
+      for (int64_t head = begin; head < end; ++head) {
+        for (int64_t t = 0; t < op.q.dim(2); ++t) naive_query<T>(op, head, t, p);
+      }
+    });
+  });
+}
+
+/// Sums of one head: dk and dv [U, D] gather from every query.
+struct KeySums {
+  std::vector<float> dk, dv;
+};
+
+template <class T>
+void naive_query_backward(const AttentionBackward& op, int64_t head, int64_t t, KeySums& sums) {
+  const int64_t U = op.k.dim(2), D = op.q.dim(3);
+  const T* const q = row_of<T>(op.q, head, t);
+  const T* const dy = row_of<T>(op.dy, head, t);
+  const float r = dot(dy, row_of<T>(op.y, head, t), D);
+  const float log_sum_exp = op.log_sum_exp.as<float>()[head * op.q.dim(2) + t];
+  std::vector<float> dq(static_cast<size_t>(D));
+  for (int64_t u = 0; u < U; ++u) {
+    const T* const k = row_of<T>(op.k, head, u);
+    const float p = std::exp(op.scale * dot(q, k, D) - log_sum_exp);
+    const float ds = op.scale * p * (dot(dy, row_of<T>(op.v, head, u), D) - r);
+    for (int64_t d = 0; d < D; ++d) {
+      const auto at = static_cast<size_t>(u * D + d);
+      dq[static_cast<size_t>(d)] += ds * static_cast<float>(k[d]);
+      sums.dk[at] += ds * static_cast<float>(q[d]);
+      sums.dv[at] += p * static_cast<float>(dy[d]);
+    }
+  }
+  T* const to = row_of<T>(op.dq, head, t);
+  for (int64_t d = 0; d < D; ++d) to[d] = T(dq[static_cast<size_t>(d)]);
+}
+
+void naive_backward(const AttentionBackward& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  const int64_t U = op.k.dim(2), D = op.q.dim(3);
+  visit_floating(op.dy.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    parallel_for(op.q.dim(0) * op.q.dim(1), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t head = begin; head < end; ++head) {
+        const std::vector<float> nothing(static_cast<size_t>(U * D));
+        KeySums sums{nothing, nothing};
+        for (int64_t t = 0; t < op.q.dim(2); ++t) naive_query_backward<T>(op, head, t, sums);
+        for (int64_t u = 0; u < U; ++u) {
+          for (int64_t d = 0; d < D; ++d) {
+            row_of<T>(op.dk, head, u)[d] = T(sums.dk[static_cast<size_t>(u * D + d)]);
+            row_of<T>(op.dv, head, u)[d] = T(sums.dv[static_cast<size_t>(u * D + d)]);
+          }
+        }
+      }
+    });
+  });
+}
+
+// ---- blocked
+
+constexpr int64_t block = 64;  // queries: their scores over ViT's 197 keys take 50 KB
+
+/// Row of scores → exp(scale · s − shift), in place; returns their sum.
+float exponentiate(float* s, int64_t U, float scale, float shift) {
+  Vector sums{};
+  int64_t u = 0;
+  for (; u + lanes <= U; u += lanes) {
+    const Vector p = exponential(load(s + u) * scale - shift);
+    store(s + u, p);
+    sums += p;
+  }
+  float sum = 0;
+  for (int i = 0; i < lanes; ++i) sum += sums[i];
+  for (; u < U; ++u) {
+    s[u] = std::exp(s[u] * scale - shift);
+    sum += s[u];
+  }
+  return sum;
+}
+
+float largest(const float* s, int64_t U) {
+  float top = s[0];
+  const auto consider = [&](float value) {
+    if (!(value <= top)) top = value;  // NaN wins
+  };
+  int64_t u = 0;
+  if (U >= lanes) {
+    Vector tops = load(s);
+    for (u = lanes; u + lanes <= U; u += lanes) {
+      const Vector values = load(s + u);
+      tops = values <= tops ? tops : values;
+    }
+    for (int i = 0; i < lanes; ++i) consider(tops[i]);
+  }
+  for (; u < U; ++u) consider(s[u]);
+  return top;
+}
+
+size_t forward_scratch(const AttentionForward& op) {
+  const int64_t U = op.k.dim(2), D = op.q.dim(3);
+  return HeadRows::room(op.q) + HeadRows::room(op.k) + HeadRows::room(op.v) +
+         Workspace::room_for<float>(static_cast<size_t>(block * U)) +
+         Workspace::room_for<float>(static_cast<size_t>(block * D));
+}
+
+/// One head: y = softmax(scale · q · kᵀ) · v, a block of queries at a time.
+void forward_head(const AttentionForward& op, int64_t head, Workspace scratch) {
+  const int64_t T = op.q.dim(2), U = op.k.dim(2), D = op.q.dim(3);
+  const HeadRows q(op.q, head, scratch), k(op.k, head, scratch), v(op.v, head, scratch);
+  float* const scores = scratch.take<float>(static_cast<size_t>(block * U));
+  float* const sums = scratch.take<float>(static_cast<size_t>(block * D));
+  float* const log_sum_exp = op.log_sum_exp.as<float>() + head * T;
+  for (int64_t first = 0; first < T; first += block) {
+    const int64_t rows = std::min(block, T - first);
+    const Matrix p{scores, rows, U, U, 1}, y{sums, rows, D, D, 1};
+    gemm(q.rows(first, rows), k.transposed(), p, false);
+    for (int64_t i = 0; i < rows; ++i) {
+      float* const row = scores + i * U;
+      const float shift = op.scale * largest(row, U);
+      const float sum = exponentiate(row, U, op.scale, shift);
+      log_sum_exp[first + i] = shift + std::log(sum);
+      const float inverse = 1 / sum;
+      for (int64_t u = 0; u < U; ++u) row[u] *= inverse;
+    }
+    gemm(constant(p), v.rows(0, U), y, false);
+    write_rows(constant(y), op.y, head, first);
+  }
+}
+
+int64_t heads_of(const ConstView& q) {
+  return q.dim(0) * q.dim(1);
+}
+
+size_t forward_workspace(const AttentionForward& op, const Context& /*context*/) {
+  return static_cast<size_t>(parts_for(heads_of(op.q), 1)) * forward_scratch(op);
+}
+
+void blocked_forward(const AttentionForward& op, Workspace workspace, Stream& /*stream*/) {
+  const int64_t heads = heads_of(op.q), parts = parts_for(heads, 1);
+  const size_t bytes = forward_scratch(op);
+  for_each_part(heads, parts, [&](int64_t part, int64_t begin, int64_t end) {
+    const Workspace scratch{static_cast<std::byte*>(workspace.data) + part * bytes, bytes};
+    for (int64_t head = begin; head < end; ++head) forward_head(op, head, scratch);
+  });
+}
+
+size_t backward_scratch(const AttentionBackward& op) {
+  const int64_t U = op.k.dim(2), D = op.q.dim(3);
+  return HeadRows::room(op.q) + HeadRows::room(op.k) + HeadRows::room(op.v) +
+         HeadRows::room(op.dy) + HeadRows::room(op.y) +
+         2 * Workspace::room_for<float>(static_cast<size_t>(block * U)) +
+         2 * Workspace::room_for<float>(static_cast<size_t>(U * D)) +
+         Workspace::room_for<float>(static_cast<size_t>(block * D));
+}
+
+void backward_head(const AttentionBackward& op, int64_t head, Workspace scratch) {
+  const int64_t T = op.q.dim(2), U = op.k.dim(2), D = op.q.dim(3);
+  const HeadRows q(op.q, head, scratch), k(op.k, head, scratch), v(op.v, head, scratch);
+  const HeadRows dy(op.dy, head, scratch), y(op.y, head, scratch);
+  const auto matrix = [&](int64_t rows, int64_t columns) {
+    return Matrix{scratch.take<float>(static_cast<size_t>(rows * columns)), rows, columns, columns,
+                  1};
+  };
+  Matrix p = matrix(block, U), ds = matrix(block, U), dq = matrix(block, D);
+  const Matrix dk = matrix(U, D), dv = matrix(U, D);
+  for (int64_t first = 0; first < T; first += block) {
+    const int64_t rows = std::min(block, T - first);
+    p.rows = ds.rows = dq.rows = rows;
+    gemm(q.rows(first, rows), k.transposed(), p, false);
+    gemm(dy.rows(first, rows), v.transposed(), ds, false);  // dp, so far
+    for (int64_t i = 0; i < rows; ++i) {
+      const float log_sum_exp = op.log_sum_exp.as<float>()[head * T + first + i];
+      exponentiate(p.data + i * U, U, op.scale, log_sum_exp);
+      const float r = dot(dy.row(first + i), y.row(first + i), D);
+      for (int64_t u = i * U; u < (i + 1) * U; ++u) {
+        ds.data[u] = op.scale * p.data[u] * (ds.data[u] - r);
+      }
+    }
+    gemm(constant(ds), k.rows(0, U), dq, false);
+    write_rows(constant(dq), op.dq, head, first);
+    gemm(transposed(ds), q.rows(first, rows), dk, first > 0);
+    gemm(transposed(p), dy.rows(first, rows), dv, first > 0);
+  }
+  write_rows(constant(dk), op.dk, head, 0);
+  write_rows(constant(dv), op.dv, head, 0);
+}
+
+size_t backward_workspace(const AttentionBackward& op, const Context& /*context*/) {
+  return static_cast<size_t>(parts_for(heads_of(op.q), 1)) * backward_scratch(op);
+}
+
+void blocked_backward(const AttentionBackward& op, Workspace workspace, Stream& /*stream*/) {
+  const int64_t heads = heads_of(op.q), parts = parts_for(heads, 1);
+  const size_t bytes = backward_scratch(op);
+  for_each_part(heads, parts, [&](int64_t part, int64_t begin, int64_t end) {
+    const Workspace scratch{static_cast<std::byte*>(workspace.data) + part * bytes, bytes};
+    for (int64_t head = begin; head < end; ++head) backward_head(op, head, scratch);
+  });
+}
+
+// ---- what is taken
+
+Refusal accepts_rows(std::initializer_list<ConstView> views) {
+  const DType dtype = views.begin()->dtype;
+  if (!is_floating(dtype)) return str("dtype ", dtype);
+  for (const ConstView& view : views) {
+    if (view.dtype != dtype) return str("dtypes ", dtype, " and ", view.dtype);
+    if (view.rank() != 4) return str(view.shape, " is not [N, H, tokens, D]");
+    if (view.numel() == 0) return str(view.shape, " is empty");
+    if (view.dim(3) > 1 && view.strides[3] != 1) return "rows whose elements are apart";
+  }
+  return {};
+}
+
+Refusal accepts_forward(const AttentionForward& op, const Context& /*context*/) {
+  return accepts_rows({op.q, op.k, op.v, op.y});
+}
+
+Refusal accepts_backward(const AttentionBackward& op, const Context& /*context*/) {
+  return accepts_rows({op.dy, op.q, op.k, op.v, op.y, op.dq, op.dk, op.dv});
+}
+
+}  // namespace
+}  // namespace burin::cpu
+
+namespace burin {
+
+void register_cpu_attention(Registry& registry) {
+  registry.add<AttentionForward>({.name = "cpu/blocked",
+                                  .accepts = cpu::accepts_forward,
+                                  .workspace_bytes = cpu::forward_workspace,
+                                  .run = cpu::blocked_forward});
+  registry.add<AttentionBackward>({.name = "cpu/blocked",
+                                   .accepts = cpu::accepts_backward,
+                                   .workspace_bytes = cpu::backward_workspace,
+                                   .run = cpu::blocked_backward});
+  registry.add<AttentionForward>({.name = "cpu/naive",
+                                  .place = place::plain,
+                                  .accepts = cpu::accepts_forward,
+                                  .run = cpu::naive_forward});
+  registry.add<AttentionBackward>({.name = "cpu/naive",
+                                   .place = place::plain,
+                                   .accepts = cpu::accepts_backward,
+                                   .run = cpu::naive_backward});
+}
+
+}  // namespace burin
