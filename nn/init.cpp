@@ -26,6 +26,16 @@ void kaiming_normal_convolutions_(Module& module, Generator& generator) {
   }
 }
 
+void truncated_normal_weights_(Module& module, double std, Generator& generator) {
+  for (NamedTensor& p : parameters(module)) {
+    if (p.tensor.rank() >= 2) {
+      truncated_normal_(p.tensor, 0, std, generator);
+    } else if (p.name.ends_with("bias")) {
+      fill_(p.tensor, 0);
+    }
+  }
+}
+
 void xavier_uniform_(Tensor& weight, Generator& generator) {
   const Fans fans = fans_of(weight);
   const double bound = std::sqrt(6 / static_cast<double>(fans.in + fans.out));

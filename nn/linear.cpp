@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "burin/nn/init.h"
-#include "burin/tensor/ops/matmul.h"
 
 namespace burin::nn {
 
@@ -20,8 +19,8 @@ Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias, Genera
   }
 }
 
-Tensor Linear::forward(const Tensor& x) {
-  return linear(x, cast_.in(x.dtype(), weight), bias);
+Tensor Linear::forward(const Tensor& x, const LinearTail& tail) {
+  return linear(x, cast_.in(x.dtype(), weight), bias, tail);
 }
 
 void Linear::visit(Visitor& visitor) {

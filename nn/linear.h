@@ -2,6 +2,7 @@
 
 #include "burin/nn/cast_weight.h"
 #include "burin/nn/module.h"
+#include "burin/tensor/ops/matmul.h"
 #include "burin/tensor/random.h"
 
 namespace burin::nn {
@@ -11,7 +12,7 @@ struct Linear final : Module {
   Linear(int64_t in_features, int64_t out_features, bool with_bias, Generator& generator);
 
   /// […, in] → […, out]
-  Tensor forward(const Tensor& x);
+  Tensor forward(const Tensor& x, const LinearTail& tail = {});
   void visit(Visitor& visitor) override;
   std::string describe() const override;
 
