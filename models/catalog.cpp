@@ -1,9 +1,11 @@
 #include "burin/models/catalog.h"
 
 #include "burin/models/cifar_resnet.h"
+#include "burin/models/convnext_v2.h"
 #include "burin/models/preact_resnet.h"
 #include "burin/models/resnet.h"
 #include "burin/models/squeezenet.h"
+#include "burin/models/vit.h"
 
 namespace burin::models {
 namespace {
@@ -18,6 +20,20 @@ std::unique_ptr<Model> make_resnet(int64_t classes, Generator& generator) {
 template <int64_t depth>
 std::unique_ptr<Model> make_cifar_resnet(int64_t classes, Generator& generator) {
   return std::make_unique<CifarResNet>(depth, classes, generator);
+}
+
+std::unique_ptr<Model> make_vit(int64_t classes, Generator& generator) {
+  return std::make_unique<VisionTransformer>(VitOptions{.classes = classes}, generator);
+}
+
+/// Widths double from stage to stage.
+template <int64_t width, int64_t shallow, int64_t deep>
+std::unique_ptr<Model> make_convnext(int64_t classes, Generator& generator) {
+  return std::make_unique<ConvNextV2>(
+      ConvNextOptions{.widths = {width, 2 * width, 4 * width, 8 * width},
+                      .depths = {shallow, shallow, deep, shallow},
+                      .classes = classes},
+      generator);
 }
 
 }  // namespace
@@ -38,6 +54,14 @@ const std::vector<CatalogEntry>& catalog() {
        [](int64_t classes, Generator& generator) -> std::unique_ptr<Model> {
          return std::make_unique<SqueezeNet>(classes, generator);
        }},
+      {"vit_base_patch16_224", "Vision Transformer B/16, timm's wiring and names", 224, make_vit},
+      {"convnextv2_atto", "ConvNeXt V2 Atto, timm's wiring and names", 224,
+       make_convnext<40, 2, 6>},
+      {"convnextv2_femto", "ConvNeXt V2 Femto", 224, make_convnext<48, 2, 6>},
+      {"convnextv2_pico", "ConvNeXt V2 Pico", 224, make_convnext<64, 2, 6>},
+      {"convnextv2_nano", "ConvNeXt V2 Nano", 224, make_convnext<80, 2, 8>},
+      {"convnextv2_tiny", "ConvNeXt V2 Tiny", 224, make_convnext<96, 3, 9>},
+      {"convnextv2_base", "ConvNeXt V2 Base", 224, make_convnext<128, 3, 27>},
       {"resnet20", "ResNet-20 for 32x32 images", 32, make_cifar_resnet<20>},
       {"resnet56", "ResNet-56 for 32x32 images", 32, make_cifar_resnet<56>},
   };

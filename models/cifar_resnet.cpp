@@ -72,13 +72,17 @@ CifarResNet::CifarResNet(int64_t depth, int64_t class_count, Generator& generato
   replace_head(class_count, generator);
 }
 
-Tensor CifarResNet::features(const Tensor& x) {
+Tensor CifarResNet::extract_map(const Tensor& x) {
   Tensor y = conv_norm(conv1, bn1, x, {.relu = true});
   for (size_t stage = 0; stage < layers.size(); ++stage) {
     for (const auto& block : layers[stage]) y = block->forward(y);
     y = nn::tap("layer" + std::to_string(stage + 1), y);
   }
-  return flatten(adaptive_avg_pool2d(y, 1, 1));
+  return y;
+}
+
+Tensor CifarResNet::extract(const Tensor& x) {
+  return flatten(adaptive_avg_pool2d(extract_map(x), 1, 1));
 }
 
 void CifarResNet::replace_head(int64_t new_classes, Generator& generator) {
@@ -93,7 +97,7 @@ void CifarResNet::visit(nn::Visitor& v) {
   for (size_t stage = 0; stage < layers.size(); ++stage) {
     v.children("layer" + std::to_string(stage + 1), layers[stage]);
   }
-  v.child("linear", *linear);
+  visit_head(v, "linear", *linear);
 }
 
 }  // namespace burin::models

@@ -25,9 +25,8 @@ struct CifarBlock final : nn::Module, FoldsBatchNorm {
 struct CifarResNet final : Model, FoldsBatchNorm {
   CifarResNet(int64_t depth, int64_t classes, Generator& generator);
 
-  Tensor features(const Tensor& x) override;
-  Tensor classify(const Tensor& features) override { return linear->forward(features); }
   void replace_head(int64_t classes, Generator& generator) override;
+  int64_t feature_count() const override { return linear->weight.dim(1); }
   std::string head_prefix() const override { return "linear."; }
   void visit(nn::Visitor& v) override;
   std::string describe() const override { return "CifarResNet"; }
@@ -39,6 +38,11 @@ struct CifarResNet final : Model, FoldsBatchNorm {
   nn::BatchNorm bn1;
   std::array<std::vector<std::unique_ptr<CifarBlock>>, 3> layers;
   std::unique_ptr<nn::Linear> linear;
+
+ protected:
+  Tensor extract(const Tensor& x) override;
+  Tensor extract_map(const Tensor& x) override;
+  Tensor own_head(const Tensor& features) override { return linear->forward(features); }
 };
 
 }  // namespace burin::models

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "burin/models/preact_resnet.h"
 #include "burin/tensor/files/state_dict_file.h"
 
 namespace burin::models {
@@ -23,16 +22,10 @@ std::vector<nn::NamedTensor> read_tensors(const WeightFile& file, const StateDic
   return tensors;
 }
 
-/// GluonCV's names become ours where the file uses them.
-bool translate_names(std::vector<nn::NamedTensor>& tensors) {
-  bool translated = false;
-  for (nn::NamedTensor& tensor : tensors) {
-    const std::string ours = preact_resnet_name(tensor.name);
-    if (ours.empty()) continue;
-    tensor.name = ours;
-    translated = true;
-  }
-  return translated;
+/// Takes what belongs to the head out of a list of names; returns whether there was any.
+bool remove_head(std::vector<std::string>& names, const std::string& prefix) {
+  return std::erase_if(names, [&](const std::string& line) { return line.starts_with(prefix); }) >
+         0;
 }
 
 }  // namespace
@@ -43,24 +36,24 @@ WeightsReport load_weights(Model& model, const WeightFile& file) {
   report.notes = file.notes();
   report.notes.insert(report.notes.end(), dict.notes.begin(), dict.notes.end());
   std::vector<nn::NamedTensor> tensors = read_tensors(file, dict);
-  if (translate_names(tensors)) report.notes.push_back("GluonCV's names were translated");
+  if (const std::string note = model.adopt(tensors); !note.empty()) report.notes.push_back(note);
 
   report.entries = nn::load_state(model, tensors);
   check(report.entries.loaded > 0, file.path(), ": none of its ", tensors.size(),
         " tensors belongs to a ", model.architecture, "; the first is '",
         tensors.empty() ? "" : tensors.front().name, "'");
 
-  // A head of another size is expected when a published trunk meets new classes.
-  auto& mismatched = report.entries.mismatched;
-  const auto of_head = [&](const std::string& line) {
-    return line.starts_with(model.head_prefix());
-  };
-  const auto kept = std::remove_if(mismatched.begin(), mismatched.end(), of_head);
-  report.head_replaced = kept != mismatched.end();
-  mismatched.erase(kept, mismatched.end());
+  // A head of another size or kind is expected when a published trunk meets new classes.
+  nn::LoadReport& entries = report.entries;
+  report.head_replaced = remove_head(entries.mismatched, model.head_prefix());
+  if (model.head_spec() != "linear" || report.head_replaced) {
+    const bool missing = remove_head(entries.missing, model.head_prefix());
+    remove_head(entries.unexpected, model.head_prefix());
+    report.head_replaced = report.head_replaced || missing;
+  }
   if (report.head_replaced) {
-    report.notes.push_back(str(
-        "the classifier is new: the file's is for another number of classes than ", model.classes));
+    report.notes.push_back(str("the classifier is new: the file's is of another kind, or for ",
+                               "another number of classes than ", model.classes));
   }
   return report;
 }

@@ -74,7 +74,7 @@ PreActResNet::PreActResNet(int64_t class_count, Generator& generator)
   nn::kaiming_normal_convolutions_(*this, generator);
 }
 
-Tensor PreActResNet::features(const Tensor& x) {
+Tensor PreActResNet::extract_map(const Tensor& x) {
   Tensor y = conv_norm(conv1, bn1, bn0.forward(x), {.relu = true});
   y = max_pool2d(
       y, {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
@@ -82,7 +82,22 @@ Tensor PreActResNet::features(const Tensor& x) {
     for (const auto& block : layers[stage]) y = block->forward(y);
     y = nn::tap("layer" + std::to_string(stage + 1), y);
   }
-  return flatten(adaptive_avg_pool2d(bn2.forward(y, {.relu = true}), 1, 1));
+  return bn2.forward(y, {.relu = true});
+}
+
+Tensor PreActResNet::extract(const Tensor& x) {
+  return flatten(adaptive_avg_pool2d(extract_map(x), 1, 1));
+}
+
+std::string PreActResNet::adopt(std::vector<nn::NamedTensor>& tensors) {
+  std::string note;
+  for (nn::NamedTensor& tensor : tensors) {
+    const std::string ours = preact_resnet_name(tensor.name);
+    if (ours.empty()) continue;
+    tensor.name = ours;
+    note = "GluonCV's names were translated";
+  }
+  return note;
 }
 
 void PreActResNet::replace_head(int64_t new_classes, Generator& generator) {
@@ -99,7 +114,7 @@ void PreActResNet::visit(nn::Visitor& v) {
     v.children("layer" + std::to_string(stage + 1), layers[stage]);
   }
   v.child("bn2", bn2);
-  v.child("fc", *fc);
+  visit_head(v, "fc", *fc);
 }
 
 std::string preact_resnet_name(const std::string& gluon_name) {

@@ -28,10 +28,14 @@ struct PreActBottleneck final : nn::Module, FoldsBatchNorm {
 struct PreActResNet final : Model, FoldsBatchNorm {
   PreActResNet(int64_t classes, Generator& generator);
 
-  Tensor features(const Tensor& x) override;
-  Tensor classify(const Tensor& features) override { return fc->forward(features); }
   void replace_head(int64_t classes, Generator& generator) override;
+  int64_t feature_count() const override { return fc->weight.dim(1); }
   std::string head_prefix() const override { return "fc."; }
+  std::vector<std::string> middle_prefixes() const override {
+    return {"layer3.", "layer4.", "bn2."};
+  }
+  /// GluonCV's names become ours.
+  std::string adopt(std::vector<nn::NamedTensor>& tensors) override;
   void visit(nn::Visitor& v) override;
   std::string describe() const override { return "PreActResNet"; }
   std::vector<std::pair<nn::Conv2d*, nn::BatchNorm*>> foldable() override {
@@ -44,6 +48,11 @@ struct PreActResNet final : Model, FoldsBatchNorm {
   std::array<std::vector<std::unique_ptr<PreActBottleneck>>, 4> layers;
   nn::BatchNorm bn2;  // behind the last stage
   std::unique_ptr<nn::Linear> fc;
+
+ protected:
+  Tensor extract(const Tensor& x) override;
+  Tensor extract_map(const Tensor& x) override;
+  Tensor own_head(const Tensor& features) override { return fc->forward(features); }
 };
 
 /// GluonCV's name of an entry ("resnetv24_stage1_batchnorm0_gamma") → ours ("layer1.0.bn1.weight");

@@ -122,7 +122,7 @@ ResNet::ResNet(const ResNetOptions& options, Generator& generator)
   nn::kaiming_normal_convolutions_(*this, generator);
 }
 
-Tensor ResNet::features(const Tensor& x) {
+Tensor ResNet::extract_map(const Tensor& x) {
   Tensor y = conv_norm(conv1, bn1, x, {.relu = true});
   y = max_pool2d(
       y, {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
@@ -130,7 +130,11 @@ Tensor ResNet::features(const Tensor& x) {
     for (const auto& block : layers[stage]) y = block->forward(y);
     y = nn::tap("layer" + std::to_string(stage + 1), y);
   }
-  return flatten(adaptive_avg_pool2d(y, 1, 1));
+  return y;
+}
+
+Tensor ResNet::extract(const Tensor& x) {
+  return flatten(adaptive_avg_pool2d(extract_map(x), 1, 1));
 }
 
 void ResNet::replace_head(int64_t new_classes, Generator& generator) {
@@ -144,7 +148,7 @@ void ResNet::visit(nn::Visitor& v) {
   for (size_t stage = 0; stage < layers.size(); ++stage) {
     v.children("layer" + std::to_string(stage + 1), layers[stage]);
   }
-  v.child("fc", *fc);
+  visit_head(v, "fc", *fc);
 }
 
 }  // namespace burin::models

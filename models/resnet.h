@@ -66,11 +66,10 @@ struct Bottleneck final : ResidualBlock {
 struct ResNet final : Model, FoldsBatchNorm {
   ResNet(const ResNetOptions& options, Generator& generator);
 
-  /// [N, 3, H, W] → [N, channels of the last stage], averaged over space
-  Tensor features(const Tensor& x) override;
-  Tensor classify(const Tensor& features) override { return fc->forward(features); }
   void replace_head(int64_t classes, Generator& generator) override;
+  int64_t feature_count() const override { return fc->weight.dim(1); }
   std::string head_prefix() const override { return "fc."; }
+  std::vector<std::string> middle_prefixes() const override { return {"layer3.", "layer4."}; }
   void visit(nn::Visitor& v) override;
   std::string describe() const override { return "ResNet"; }
   std::vector<std::pair<nn::Conv2d*, nn::BatchNorm*>> foldable() override {
@@ -81,6 +80,11 @@ struct ResNet final : Model, FoldsBatchNorm {
   nn::BatchNorm bn1;
   std::array<std::vector<std::unique_ptr<ResidualBlock>>, 4> layers;  // layer1 … layer4
   std::unique_ptr<nn::Linear> fc;
+
+ protected:
+  Tensor extract(const Tensor& x) override;
+  Tensor extract_map(const Tensor& x) override;
+  Tensor own_head(const Tensor& features) override { return fc->forward(features); }
 };
 
 }  // namespace burin::models

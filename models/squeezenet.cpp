@@ -60,7 +60,12 @@ SqueezeNet::SqueezeNet(int64_t class_count, Generator& generator)
   replace_head(class_count, generator);
 }
 
-Tensor SqueezeNet::features(const Tensor& x) {
+Tensor SqueezeNet::extract(const Tensor& x) {
+  const Tensor map = extract_map(x);
+  return head_spec() == "linear" ? map : flatten(adaptive_avg_pool2d(map, 1, 1));
+}
+
+Tensor SqueezeNet::extract_map(const Tensor& x) {
   Tensor y = pool(conv_relu(conv, x));
   for (size_t i = 0; i < fires.size(); ++i) {
     y = fires[i]->forward(y);
@@ -71,7 +76,7 @@ Tensor SqueezeNet::features(const Tensor& x) {
   return nn::tap("features", y);
 }
 
-Tensor SqueezeNet::classify(const Tensor& features) {
+Tensor SqueezeNet::own_head(const Tensor& features) {
   const Tensor y = conv_relu(*classifier, dropout.forward(features));
   return flatten(adaptive_avg_pool2d(y, 1, 1));
 }
@@ -89,8 +94,8 @@ void SqueezeNet::visit(nn::Visitor& v) {
   for (size_t i = 0; i < fires.size(); ++i) {
     v.child("features." + std::to_string(plans[i].position), *fires[i]);
   }
-  v.child("classifier.0", dropout);
-  v.child("classifier.1", *classifier);
+  if (head_spec() == "linear") v.child("classifier.0", dropout);
+  visit_head(v, head_spec() == "linear" ? "classifier.1" : "classifier", *classifier);
 }
 
 }  // namespace burin::models

@@ -22,10 +22,8 @@ struct Fire final : nn::Module {
 struct SqueezeNet final : Model {
   SqueezeNet(int64_t classes, Generator& generator);
 
-  /// → [N, 512, H', W']
-  Tensor features(const Tensor& x) override;
-  Tensor classify(const Tensor& features) override;
   void replace_head(int64_t classes, Generator& generator) override;
+  int64_t feature_count() const override { return classifier->options.in_channels; }
   std::string head_prefix() const override { return "classifier."; }
   void visit(nn::Visitor& v) override;
   std::string describe() const override { return "SqueezeNet 1.1"; }
@@ -34,6 +32,12 @@ struct SqueezeNet final : Model {
   std::array<std::unique_ptr<Fire>, 8> fires;  // features.3 4 6 7 9 10 11 12
   nn::Dropout dropout;                         // classifier.0
   std::unique_ptr<nn::Conv2d> classifier;      // classifier.1
+
+ protected:
+  /// The map, which its own head takes as it is; averaged over space for another.
+  Tensor extract(const Tensor& x) override;
+  Tensor extract_map(const Tensor& x) override;
+  Tensor own_head(const Tensor& features) override;
 };
 
 }  // namespace burin::models

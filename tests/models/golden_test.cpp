@@ -1,11 +1,14 @@
-// Small residual networks against PyTorch: logits, loss, every gradient, running statistics, Adam.
+// Small networks of every kind against PyTorch: logits, loss, every gradient, running statistics,
+// Adam.
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "burin/kernels/dispatch.h"
+#include "burin/models/convnext_v2.h"
 #include "burin/models/fold.h"
 #include "burin/models/resnet.h"
+#include "burin/models/vit.h"
 #include "burin/nn/adam.h"
 #include "burin/nn/state_dict.h"
 #include "burin/tensor/autograd.h"
@@ -61,17 +64,18 @@ void expect_near(const Tensor& actual, const Tensor& expected, double tolerance,
 
 struct GoldenCase {
   const char* file;
-  ResNetOptions options;
+  std::unique_ptr<Model> (*make)(Generator& generator);
   Layout layout;
   const char* implementation;  // rules, as for --impl
 };
 
-class ResNetGolden : public testing::TestWithParam<GoldenCase> {
+class NetworkGolden : public testing::TestWithParam<GoldenCase> {
  protected:
-  ResNetGolden()
+  NetworkGolden()
       : golden(GetParam().file),
         rules(GetParam().implementation),
-        net(GetParam().options, generator) {
+        model(GetParam().make(generator)),
+        net(*model) {
     nn::to(net, Device::cpu(), GetParam().layout);
     const nn::LoadReport report = nn::load_state(net, golden.group("weights/"));
     EXPECT_EQ(report.to_string(), "");
@@ -82,23 +86,24 @@ class ResNetGolden : public testing::TestWithParam<GoldenCase> {
   Golden golden;
   ImplGuard rules;
   Generator generator{0};
-  ResNet net;
+  std::unique_ptr<Model> model;
+  Model& net;
   Tensor input, target;
 };
 
-TEST_P(ResNetGolden, EvaluationLogits) {
+TEST_P(NetworkGolden, EvaluationLogits) {
   nn::set_training(net, false);
   const NoGradGuard no_grad;
   expect_near(net.forward(input), golden.tensor("logits_eval"), 2e-5, "logits_eval");
 }
 
-TEST_P(ResNetGolden, FoldedLogits) {
+TEST_P(NetworkGolden, FoldedLogits) {
   fold_batch_norm(net);
   const NoGradGuard no_grad;
   expect_near(net.forward(input), golden.tensor("logits_eval"), 5e-5, "folded logits");
 }
 
-TEST_P(ResNetGolden, LossGradientsAndStatistics) {
+TEST_P(NetworkGolden, LossGradientsAndStatistics) {
   const Tensor logits = net.forward(input);
   expect_near(logits, golden.tensor("logits_train"), 5e-5, "logits_train");
   const Tensor loss = cross_entropy(logits, target);
@@ -114,7 +119,7 @@ TEST_P(ResNetGolden, LossGradientsAndStatistics) {
 
 // After the gradients above, five steps of Adam on the same batch: five more forwards in training
 // mode.
-TEST_P(ResNetGolden, AdamLosses) {
+TEST_P(NetworkGolden, AdamLosses) {
   backward(cross_entropy(net.forward(input), target));
   nn::Adam adam({{.parameters = nn::parameters(net), .learning_rate = 1e-3}});
   const std::vector<float> expected = golden.tensor("adam_losses").to_vector<float>();
@@ -127,18 +132,43 @@ TEST_P(ResNetGolden, AdamLosses) {
   }
 }
 
-const ResNetOptions basic{.widths = {8, 12, 16, 20}, .depths = {2, 2, 2, 2}, .classes = 5};
-const ResNetOptions bottleneck{
-    .bottleneck = true, .widths = {8, 8, 12, 12}, .depths = {1, 2, 1, 1}, .classes = 5};
+std::unique_ptr<Model> basic(Generator& generator) {
+  return std::make_unique<ResNet>(
+      ResNetOptions{.widths = {8, 12, 16, 20}, .depths = {2, 2, 2, 2}, .classes = 5}, generator);
+}
+
+std::unique_ptr<Model> bottleneck(Generator& generator) {
+  return std::make_unique<ResNet>(
+      ResNetOptions{
+          .bottleneck = true, .widths = {8, 8, 12, 12}, .depths = {1, 2, 1, 1}, .classes = 5},
+      generator);
+}
+
+std::unique_ptr<Model> vit(Generator& generator) {
+  return std::make_unique<VisionTransformer>(
+      VitOptions{.image = 32, .patch = 8, .width = 48, .depth = 3, .heads = 4, .classes = 5},
+      generator);
+}
+
+std::unique_ptr<Model> convnext(Generator& generator) {
+  return std::make_unique<ConvNextV2>(
+      ConvNextOptions{.widths = {8, 16, 24, 32}, .depths = {1, 1, 2, 1}, .classes = 5}, generator);
+}
 
 INSTANTIATE_TEST_SUITE_P(
-    Networks, ResNetGolden,
+    Networks, NetworkGolden,
     testing::Values(GoldenCase{"resnet_basic_small", basic, Layout::nhwc, ""},
                     GoldenCase{"resnet_basic_small", basic, Layout::nchw, ""},
                     GoldenCase{"resnet_basic_small", basic, Layout::nhwc, "cpu"},
                     GoldenCase{"resnet_basic_small", basic, Layout::nhwc, "conv2d=cpu/direct"},
                     GoldenCase{"resnet_bottleneck_small", bottleneck, Layout::nhwc, ""},
-                    GoldenCase{"resnet_bottleneck_small", bottleneck, Layout::nchw, "cpu"}),
+                    GoldenCase{"resnet_bottleneck_small", bottleneck, Layout::nchw, "cpu"},
+                    GoldenCase{"vit_small", vit, Layout::nhwc, ""},
+                    GoldenCase{"vit_small", vit, Layout::nchw, "cpu"},
+                    GoldenCase{"vit_small", vit, Layout::nhwc, "attention=cpu/naive"},
+                    GoldenCase{"convnext_v2_small", convnext, Layout::nhwc, ""},
+                    GoldenCase{"convnext_v2_small", convnext, Layout::nchw, ""},
+                    GoldenCase{"convnext_v2_small", convnext, Layout::nhwc, "cpu"}),
     [](const auto& test) {
       std::string name =
           str(test.param.file, '_', test.param.layout, '_', test.param.implementation);
