@@ -1,0 +1,118 @@
+#pragma once
+
+#include "burin/kernels/cuda/support/ptx.h"
+
+namespace burin::cuda {
+
+// Tiles of operands in shared memory, for tensor cores. A tile has `rows` rows along M or N and 64
+// elements along k. Copies and reads move chunks of eight elements (16 bytes). So that the eight
+// lanes that read a matrix meet different banks, the chunks of a line are permuted by the line's
+// number.
+
+inline constexpr int tile_depth = 64;
+inline constexpr int tile_threads = 256;
+
+/// A tile whose lines run along k: line = row, 8 chunks.
+struct AlongK {
+  template <int rows>
+  __device__ static int at(int row, int k_chunk) {
+    return row * tile_depth + (k_chunk ^ (row & 7)) * 8;
+  }
+  /// A 16×16 part as the left operand's registers.
+  template <int rows, class T>
+  __device__ static void load_left(uint32_t (&to)[4], const T* tile, int row, int k, int lane) {
+    load_matrices(to, tile + at<rows>(row + lane % 16, k / 8 + lane / 16));
+  }
+  /// A 16×16 part as the right operand's registers: two for each of two eights of rows.
+  template <int rows, class T>
+  __device__ static void load_right(uint32_t (&to)[4], const T* tile, int row, int k, int lane) {
+    const int i = lane / 8;
+    load_matrices(to, tile + at<rows>(row + lane % 8 + i / 2 * 8, k / 8 + i % 2));
+  }
+};
+
+/// A tile whose lines run along the rows: line = k, rows / 8 chunks.
+struct AlongRows {
+  template <int rows>
+  __device__ static int at(int k, int row_chunk) {
+    return k * rows + ((row_chunk & ~7) | ((row_chunk ^ k) & 7)) * 8;
+  }
+  template <int rows, class T>
+  __device__ static void load_left(uint32_t (&to)[4], const T* tile, int row, int k, int lane) {
+    const int i = lane / 8;
+    load_matrices_transposed(to, tile + at<rows>(k + lane % 8 + i / 2 * 8, row / 8 + i % 2));
+  }
+  template <int rows, class T>
+  __device__ static void load_right(uint32_t (&to)[4], const T* tile, int row, int k, int lane) {
+    const int i = lane / 8;
+    load_matrices_transposed(to, tile + at<rows>(k + lane % 8 + i % 2 * 8, row / 8 + i / 2));
+  }
+};
+
+/// A matrix in memory with k contiguous, rows a pitch apart. Pitch and extents are multiples of 8.
+template <class T>
+struct RowMatrix {
+  using Lines = AlongK;
+  const T* data;
+  int64_t pitch;
+  int rows;
+
+  template <int tile_rows>
+  struct Cursor {
+    static constexpr int count = tile_rows / 32;
+    const T* from;
+    int row, k, k_end;
+
+    __device__ Cursor(const RowMatrix& matrix, int row0, int k_begin, int end)
+        : row(row0 + static_cast<int>(threadIdx.x) / 8),
+          k(k_begin + static_cast<int>(threadIdx.x) % 8 * 8),
+          k_end(end) {
+      from = matrix.data + row * matrix.pitch;
+    }
+    /// Copies this thread's chunks of the tile at k and goes on to the next tile.
+    __device__ void load(const RowMatrix& matrix, T* tile) {
+      const int line = static_cast<int>(threadIdx.x) / 8, chunk = static_cast<int>(threadIdx.x) % 8;
+      for (int i = 0; i < count; ++i) {
+        const bool valid = row + 32 * i < matrix.rows && k < k_end;
+        copy_async_16(tile + AlongK::at<tile_rows>(line + 32 * i, chunk),
+                      valid ? from + 32 * i * matrix.pitch + k : matrix.data, valid);
+      }
+      k += tile_depth;
+    }
+  };
+};
+
+/// A matrix in memory with its rows (along M or N) contiguous, steps of k a pitch apart. Pitch and
+/// rows are multiples of 8.
+template <class T>
+struct ColumnMatrix {
+  using Lines = AlongRows;
+  const T* data;
+  int64_t pitch;
+  int rows;
+
+  template <int tile_rows>
+  struct Cursor {
+    static constexpr int chunks = tile_rows / 8;
+    static constexpr int lines = tile_threads / chunks;  // that a pass of all threads covers
+    int row, k, k_end;
+
+    __device__ Cursor(const ColumnMatrix& /*matrix*/, int row0, int k_begin, int end)
+        : row(row0 + static_cast<int>(threadIdx.x) % chunks * 8),
+          k(k_begin + static_cast<int>(threadIdx.x) / chunks),
+          k_end(end) {}
+    __device__ void load(const ColumnMatrix& matrix, T* tile) {
+      const int line = static_cast<int>(threadIdx.x) / chunks;
+      const int chunk = static_cast<int>(threadIdx.x) % chunks;
+      for (int i = 0; i < tile_depth / lines; ++i) {
+        const bool valid = row < matrix.rows && k + lines * i < k_end;
+        copy_async_16(tile + AlongRows::at<tile_rows>(line + lines * i, chunk),
+                      valid ? matrix.data + (k + lines * i) * matrix.pitch + row : matrix.data,
+                      valid);
+      }
+      k += tile_depth;
+    }
+  };
+};
+
+}  // namespace burin::cuda
