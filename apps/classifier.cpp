@@ -30,25 +30,6 @@ class Lap {
   Clock::time_point last_ = Clock::now();
 };
 
-/// Decodes and transforms one image into `pixels`, or sets the prediction's error.
-void prepare(const InputImage& input, const data::Transform& transform, uint8_t* pixels,
-             Prediction& prediction) {
-  Lap lap;
-  try {
-    const data::Image image =
-        input.bytes ? data::decode(*input.bytes, input.name) : data::load_image(input.name);
-    prediction.width = image.width;
-    prediction.height = image.height;
-    prediction.decode_ms = lap();
-    data::SampleRandom unused(0, 0, 0);
-    const data::Image ready = transform.apply(image, unused);
-    std::copy(ready.pixels.begin(), ready.pixels.end(), pixels);
-    prediction.preprocess_ms = lap();
-  } catch (const Error& error) {
-    prediction.error = error.what();
-  }
-}
-
 }  // namespace
 
 std::vector<size_t> Prediction::ranking() const {
@@ -68,47 +49,84 @@ Classifier::Classifier(LoadedModel loaded)
 
 std::vector<Prediction> Classifier::classify(const std::vector<InputImage>& images) const {
   const auto N = static_cast<int64_t>(images.size());
-  const int64_t image_bytes = transform_.width * transform_.height * 3;
   std::vector<Prediction> predictions(images.size());
-  std::vector<uint8_t> pixels(static_cast<size_t>(N * image_bytes));
+  std::vector<uint8_t> pixels(images.size() * input_bytes());
+  const auto part = [&](size_t i) {
+    return std::span(pixels).subspan(i * input_bytes(), input_bytes());
+  };
   parallel_for(N, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto at = static_cast<size_t>(i);
-      predictions[at].name = images[at].name;
-      prepare(images[at], transform_, pixels.data() + i * image_bytes, predictions[at]);
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      predictions[i] = prepare(images[i], part(i));
     }
   });
 
   // What could not be decoded leaves the batch.
-  data::Batch batch;
-  batch.height = transform_.height;
-  batch.width = transform_.width;
+  std::vector<uint8_t> sound;
   std::vector<Prediction*> decoded;
-  for (int64_t i = 0; i < N; ++i) {
-    Prediction& prediction = predictions[static_cast<size_t>(i)];
-    if (!prediction.error.empty()) continue;
-    const auto first = pixels.begin() + i * image_bytes;
-    batch.pixels.insert(batch.pixels.end(), first, first + image_bytes);
-    batch.labels.push_back(0);
-    decoded.push_back(&prediction);
+  for (size_t i = 0; i < predictions.size(); ++i) {
+    if (!predictions[i].error.empty()) continue;
+    sound.insert(sound.end(), part(i).begin(), part(i).end());
+    decoded.push_back(&predictions[i]);
   }
-  if (!decoded.empty()) run_batch(batch, decoded);
+  if (!decoded.empty()) run(std::move(sound), decoded);
   return predictions;
 }
 
-void Classifier::run_batch(const data::Batch& batch,
-                           const std::vector<Prediction*>& decoded) const {
+size_t Classifier::input_bytes() const {
+  return static_cast<size_t>(transform_.width * transform_.height * 3);
+}
+
+Prediction Classifier::prepare(const InputImage& input, std::span<uint8_t> pixels) const {
+  Prediction prediction;
+  prediction.name = input.name;
+  Lap lap;
+  try {
+    const data::Image image =
+        input.bytes ? data::decode(*input.bytes, input.name) : data::load_image(input.name);
+    prediction.width = image.width;
+    prediction.height = image.height;
+    prediction.decode_ms = lap();
+    data::SampleRandom unused(0, 0, 0);
+    const data::Image ready = transform_.apply(image, unused);
+    std::copy(ready.pixels.begin(), ready.pixels.end(), pixels.begin());
+    prediction.preprocess_ms = lap();
+  } catch (const data::DecodeError& error) {
+    prediction.error = error.what();
+    prediction.defect = error.defect();
+  } catch (const Error& error) {
+    prediction.error = error.what();
+  }
+  return prediction;
+}
+
+data::Batch Classifier::batch_of(std::vector<uint8_t> pixels, size_t count) const {
+  data::Batch batch;
+  batch.height = transform_.height;
+  batch.width = transform_.width;
+  batch.pixels = std::move(pixels);
+  batch.labels.resize(count);
+  return batch;
+}
+
+void Classifier::run(std::vector<uint8_t> pixels,
+                     const std::vector<Prediction*>& predictions) const {
+  const data::Batch batch = batch_of(std::move(pixels), predictions.size());
   const NoGradGuard no_grad;
   Lap lap;
   const Tensor logits = cast(loaded_.model().forward(input_.images(batch)), DType::f32);
   const std::vector<float> all = softmax(logits).to_vector<float>();
-  const double each_ms = lap() / static_cast<double>(decoded.size());
+  const double each_ms = lap() / static_cast<double>(predictions.size());
   const size_t C = classes().size();
-  for (size_t i = 0; i < decoded.size(); ++i) {
+  for (size_t i = 0; i < predictions.size(); ++i) {
     const float* const row = all.data() + i * C;
-    decoded[i]->probabilities.assign(row, row + C);
-    decoded[i]->forward_ms = each_ms;
+    predictions[i]->probabilities.assign(row, row + C);
+    predictions[i]->forward_ms = each_ms;
   }
+}
+
+models::GradCam Classifier::explain(std::vector<uint8_t> pixels, int64_t target) const {
+  const data::Batch batch = batch_of(std::move(pixels), 1);
+  return grad_cam(loaded_.model(), input_.images(batch), {.layer = {}, .target = target}).front();
 }
 
 }  // namespace burin::apps

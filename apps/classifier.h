@@ -1,11 +1,14 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "burin/apps/model_options.h"
 #include "burin/apps/training/input.h"
+#include "burin/data/decode.h"
+#include "burin/models/gradcam.h"
 
 namespace burin::apps {
 
@@ -17,9 +20,10 @@ struct InputImage {
 
 struct Prediction {
   std::string name;
-  std::string error;                 // why there is no prediction; empty if there is one
-  std::vector<float> probabilities;  // by class
-  int64_t width = 0, height = 0;     // of the image as decoded
+  std::string error;                   // why there is no prediction; empty if there is one
+  std::optional<data::Defect> defect;  // of the image, likewise
+  std::vector<float> probabilities;    // by class
+  int64_t width = 0, height = 0;       // of the image as decoded
   double decode_ms = 0;
   double preprocess_ms = 0;
   double forward_ms = 0;  // its share of the batch
@@ -37,13 +41,27 @@ class Classifier {
 
   const std::vector<std::string>& classes() const { return loaded_.card.classes; }
   const std::string& path() const { return loaded_.path; }
+  Device device() const { return loaded_.device; }
 
   /// Decodes the images on all threads and runs them as one batch. An image that can't be decoded
   /// gets an error of its own.
   std::vector<Prediction> classify(const std::vector<InputImage>& images) const;
 
+  /// The two halves of classify. Bytes of an image that is ready for the model.
+  size_t input_bytes() const;
+  /// Decodes one image into `pixels` (input_bytes() of them), or says in the prediction why not.
+  /// May be called from several threads at once.
+  Prediction prepare(const InputImage& image, std::span<uint8_t> pixels) const;
+  /// Runs images that are ready, one after the other in `pixels`, and completes their predictions.
+  /// From one thread, always the same: plans and packed weights belong to it.
+  void run(std::vector<uint8_t> pixels, const std::vector<Prediction*>& predictions) const;
+  /// Where the model looked in one image that is ready; `target` −1: to see what it sees. From the
+  /// thread of run.
+  models::GradCam explain(std::vector<uint8_t> pixels, int64_t target) const;
+  const models::Preprocess& preprocess() const { return loaded_.model().preprocess; }
+
  private:
-  void run_batch(const data::Batch& batch, const std::vector<Prediction*>& decoded) const;
+  data::Batch batch_of(std::vector<uint8_t> pixels, size_t count) const;
 
   LoadedModel loaded_;
   data::Transform transform_;

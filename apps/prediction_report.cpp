@@ -21,6 +21,26 @@ std::string csv_field(const std::string& text) {
 
 }  // namespace
 
+Json prediction_json(const Prediction& prediction, const std::vector<std::string>& classes,
+                     size_t topk) {
+  const std::vector<size_t> order = prediction.ranking();
+  Json probabilities = Json::object();
+  for (size_t k = 0; k < topk; ++k) {
+    probabilities.set(classes[order[k]],
+                      Json::of(static_cast<double>(prediction.probabilities[order[k]]), 6));
+  }
+  Json ms = Json::object();
+  ms.set("decode", Json::of(prediction.decode_ms, 2));
+  ms.set("preprocess", Json::of(prediction.preprocess_ms, 2));
+  ms.set("forward", Json::of(prediction.forward_ms, 2));
+  Json result = Json::object();
+  result.set("file", Json::of(prediction.name)).set("label", Json::of(classes[order[0]]));
+  result.set("probabilities", std::move(probabilities));
+  result.set("width", Json::of(prediction.width)).set("height", Json::of(prediction.height));
+  result.set("ms", std::move(ms));
+  return result;
+}
+
 PredictionReport::PredictionReport(std::ostream& out, const std::string& format,
                                    const Classifier& classifier,
                                    const std::vector<InputImage>& images, int topk)
@@ -80,27 +100,12 @@ void PredictionReport::add_csv(const Prediction& prediction) {
 }
 
 void PredictionReport::add_json(const Prediction& prediction) {
-  Json result = Json::object();
-  result.set("file", Json::of(prediction.name));
-  if (!prediction.error.empty()) {
-    result.set("error", Json::of(prediction.error));
-    results_.push(std::move(result));
+  if (prediction.error.empty()) {
+    results_.push(prediction_json(prediction, classifier_.classes(), topk_));
     return;
   }
-  const std::vector<size_t> order = prediction.ranking();
-  Json probabilities = Json::object();
-  for (size_t k = 0; k < topk_; ++k) {
-    probabilities.set(class_name(order[k]),
-                      Json::of(static_cast<double>(prediction.probabilities[order[k]]), 6));
-  }
-  Json ms = Json::object();
-  ms.set("decode", Json::of(prediction.decode_ms, 2));
-  ms.set("preprocess", Json::of(prediction.preprocess_ms, 2));
-  ms.set("forward", Json::of(prediction.forward_ms, 2));
-  result.set("label", Json::of(class_name(order[0])));
-  result.set("probabilities", std::move(probabilities));
-  result.set("width", Json::of(prediction.width)).set("height", Json::of(prediction.height));
-  result.set("ms", std::move(ms));
+  Json result = Json::object();
+  result.set("file", Json::of(prediction.name)).set("error", Json::of(prediction.error));
   results_.push(std::move(result));
 }
 

@@ -9,6 +9,11 @@
 
 namespace burin::apps {
 
+/// A prediction without an error, with the `topk` most probable of `classes`:
+/// {"file", "label", "probabilities", "width", "height", "ms": {"decode", "preprocess", "forward"}}
+Json prediction_json(const Prediction& prediction, const std::vector<std::string>& classes,
+                     size_t topk);
+
 /// Predictions as text or CSV, a line as soon as it is known, or as one JSON document at the end.
 class PredictionReport {
  public:
