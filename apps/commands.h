@@ -12,6 +12,7 @@ Command scan_command();
 Command train_command();
 Command evaluate_command();
 Command predict_command();
+Command serve_command();
 Command info_command();
 Command kernels_command();
 Command demo_command();

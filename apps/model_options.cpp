@@ -12,6 +12,10 @@ namespace burin::apps {
 void add_model_options(Command& command, ModelOptions& options) {
   command.heading("Model");
   command.add("-m,--model-file", &options.file, "a model file, or the folder of a run");
+  add_inference_options(command, options);
+}
+
+void add_inference_options(Command& command, ModelOptions& options) {
   command.add("--model", &options.architecture, "its architecture, where the file does not say");
   command.add("--classes", &options.classes, "its classes in the order of the labels: ai,real");
   command.add("--device", &options.device, "auto, cpu, cuda, cuda:N or emulator");

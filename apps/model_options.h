@@ -18,6 +18,8 @@ struct ModelOptions {
 
 /// Declares -m, --model, --classes, --device and --amp.
 void add_model_options(Command& command, ModelOptions& options);
+/// The same but for -m, for a command that takes several models.
+void add_inference_options(Command& command, ModelOptions& options);
 
 /// A model ready to be asked: on its device, in evaluation mode, with its notes printed to stderr
 /// unless --quiet.

@@ -3,7 +3,7 @@
 
 # To build the library and the command.
 build_packages=(g++ cmake ninja-build pkg-config libeigen3-dev libdnnl-dev
-  libjpeg-dev libpng-dev libwebp-dev libstb-dev zlib1g-dev nlohmann-json3-dev libcli11-dev)
+  libjpeg-dev libpng-dev libwebp-dev libstb-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libmicrohttpd-dev)
 
 # A real data set, for demo.sh and the tests.
 data_packages=(dataset-fashion-mnist)

@@ -1,0 +1,20 @@
+# cmake "-DFILES=a;b" -D OUTPUT=x.cpp -P embed.cmake: writes text files into a source that defines
+# web_assets() of apps/serve/assets.h. As raw strings, which the compiler reads in no time; in pieces,
+# because a string literal of a standard compiler may end at 65536 bytes.
+cmake_minimum_required(VERSION 3.22)
+set(text "#include \"burin/apps/serve/assets.h\"\n\nnamespace burin::apps {\nnamespace {\n\nconstexpr Asset assets[] = {\n")
+foreach(file ${FILES})
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} content)
+  string(LENGTH "${content}" length)
+  string(APPEND text "    {\"${name}\",\n")
+  set(begin 0)
+  while(begin LESS length)
+    string(SUBSTRING "${content}" ${begin} 8000 piece)
+    string(APPEND text "R\"burin_asset(${piece})burin_asset\"\n")
+    math(EXPR begin "${begin} + 8000")
+  endwhile()
+  string(APPEND text "},\n")
+endforeach()
+string(APPEND text "};\n\n}  // namespace\n\nstd::span<const Asset> web_assets() { return assets; }\n\n}  // namespace burin::apps\n")
+file(WRITE ${OUTPUT} "${text}")
