@@ -7,8 +7,9 @@
 namespace burin {
 
 /// Philox 4x32-10: four random words from a 128-bit counter and a 64-bit key, the same on every
-/// device. Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", section 3.3.
-inline std::array<uint32_t, 4> philox(uint64_t seed, uint64_t offset, uint64_t index) {
+/// device (constexpr, so that nvcc takes it for device code too). Salmon et al. 2011, "Parallel
+/// random numbers: as easy as 1, 2, 3", section 3.3.
+constexpr std::array<uint32_t, 4> philox(uint64_t seed, uint64_t offset, uint64_t index) {
   std::array<uint32_t, 4> counter = {
       static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32),
       static_cast<uint32_t>(offset), static_cast<uint32_t>(offset >> 32)};
@@ -28,12 +29,12 @@ inline std::array<uint32_t, 4> philox(uint64_t seed, uint64_t offset, uint64_t i
 
 /// Word `element % 4` of block `element / 4`: random access, so threads may split a tensor as they
 /// like.
-inline uint32_t philox_word(uint64_t seed, uint64_t offset, uint64_t element) {
+constexpr uint32_t philox_word(uint64_t seed, uint64_t offset, uint64_t element) {
   return philox(seed, offset, element / 4)[element % 4];
 }
 
 /// Uniform in [0, 1): the upper 24 bits, so that every value is exact in float.
-inline float uniform_from(uint32_t word) {
+constexpr float uniform_from(uint32_t word) {
   return static_cast<float>(word >> 8) * 0x1p-24f;
 }
 

@@ -14,8 +14,10 @@ namespace burin {
 /// One thread uses a stream at a time.
 class Stream {
  public:
-  /// `native` is the vendor's queue (a cudaStream_t), owned by whoever made it; null on the CPU.
-  explicit Stream(Device device, void* native = nullptr) : device_(device), native_(native) {}
+  /// `native` is the vendor's queue (a cudaStream_t), null on the CPU. `owner`, which may own it,
+  /// dies with the stream, after what state() keeps.
+  explicit Stream(Device device, void* native = nullptr, std::shared_ptr<void> owner = nullptr)
+      : device_(device), native_(native), owner_(std::move(owner)) {}
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
@@ -40,6 +42,7 @@ class Stream {
  private:
   Device device_;
   void* native_;
+  std::shared_ptr<void> owner_;
   std::vector<std::pair<std::string_view, std::shared_ptr<void>>> states_;
 };
 

@@ -26,19 +26,6 @@ class DeviceScope {
   int previous_ = 0;
 };
 
-/// State of a stream: CUDA's queue, which dies with it.
-struct OwnedQueue {
-  static constexpr std::string_view name = "cuda queue";
-  cudaStream_t queue = nullptr;
-
-  OwnedQueue() = default;
-  ~OwnedQueue() {
-    if (queue != nullptr) cudaStreamDestroy(queue);
-  }
-  OwnedQueue(const OwnedQueue&) = delete;
-  OwnedQueue& operator=(const OwnedQueue&) = delete;
-};
-
 cudaStream_t queue_of(const Stream& stream) {
   return static_cast<cudaStream_t>(stream.native());
 }
@@ -103,9 +90,10 @@ class CudaRuntime final : public DeviceRuntime {
     const DeviceScope scope(index);
     cudaStream_t queue = nullptr;
     cuda_check(cudaStreamCreateWithFlags(&queue, cudaStreamNonBlocking));
-    auto stream = std::make_unique<Stream>(Device::cuda(index), queue);
-    stream->state<OwnedQueue>().queue = queue;
-    return stream;
+    return std::make_unique<Stream>(Device::cuda(index), queue,
+                                    std::shared_ptr<void>(queue, [](void* owned) {
+                                      cudaStreamDestroy(static_cast<cudaStream_t>(owned));
+                                    }));
   }
 
   void copy(Stream& stream, void* to, Device to_device, const void* from, Device from_device,
