@@ -1,0 +1,253 @@
+// Arithmetic element by element, handwritten. `--impl elementwise=cuda/<name>` runs one.
+//   naive   one thread per element; operands may have any strides and broadcast
+//   vector  all operands dense in one order: 16 bytes per thread and load
+#include "burin/kernels/elementwise.h"
+
+#include "burin/kernels/cuda/support/convert.h"
+#include "burin/kernels/cuda/support/family.h"
+#include "burin/kernels/cuda/support/loop_nest.h"
+#include "burin/kernels/cuda/support/packet.h"
+
+namespace burin::cuda {
+namespace {
+
+constexpr int threads = 256;
+
+/// All threads of a launch have the same kind, so the branch costs next to nothing.
+__device__ float combine(BinaryKind kind, float a, float b) {
+  switch (kind) {
+    case BinaryKind::add:
+      return a + b;
+    case BinaryKind::subtract:
+      return a - b;
+    case BinaryKind::multiply:
+      return a * b;
+    case BinaryKind::divide:
+      return a / b;
+    case BinaryKind::maximum:  // NaN on either side wins
+      return a != a || a > b ? a : b;
+    case BinaryKind::minimum:
+      return a != a || a < b ? a : b;
+  }
+  return a;
+}
+
+/// Wraps around, hence the unsigned arithmetic.
+__device__ int64_t combine(BinaryKind kind, int64_t a, int64_t b) {
+  const uint64_t u = static_cast<uint64_t>(a), v = static_cast<uint64_t>(b);
+  switch (kind) {
+    case BinaryKind::add:
+      return static_cast<int64_t>(u + v);
+    case BinaryKind::subtract:
+      return static_cast<int64_t>(u - v);
+    case BinaryKind::multiply:
+      return static_cast<int64_t>(u * v);
+    case BinaryKind::maximum:
+      return a > b ? a : b;
+    case BinaryKind::minimum:
+      return a < b ? a : b;
+    case BinaryKind::divide:
+      break;  // refused
+  }
+  return a;
+}
+
+struct Unary {
+  UnaryKind kind;
+  float scale;
+  float shift;
+};
+
+__device__ float apply(const Unary& f, float x) {
+  switch (f.kind) {
+    case UnaryKind::affine:
+      return f.scale * x + f.shift;
+    case UnaryKind::exp:
+      return expf(x);
+    case UnaryKind::log:
+      return logf(x);
+    case UnaryKind::sqrt:
+      return sqrtf(x);
+    case UnaryKind::reciprocal:
+      return 1 / x;
+    case UnaryKind::abs:
+      return fabsf(x);
+    case UnaryKind::sign:  // the last x is ±0 or NaN
+      return x > 0 ? 1.0f : x < 0 ? -1.0f : x;
+  }
+  return x;
+}
+
+/// float for the floating dtypes, int64_t itself.
+template <class T>
+using Arithmetic = std::conditional_t<std::is_integral_v<T>, T, float>;
+
+template <class T>
+__global__ void binary_naive(const T* a, const T* b, T* y, BinaryKind kind, LoopNest<3> nest) {
+  using A = Arithmetic<T>;
+  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= nest.numel) return;
+  const Offsets<3> offsets = nest.offsets(i);
+  y[offsets.at[0]] = T(combine(kind, A(a[offsets.at[1]]), A(b[offsets.at[2]])));
+}
+
+template <class T>
+__global__ void binary_vector(const T* a, const T* b, T* y, int64_t count, BinaryKind kind) {
+  using A = Arithmetic<T>;
+  constexpr int n = Packet<T>::size;
+  const int64_t first = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * n;
+  if (first + n <= count) {
+    const Packet<T> left = *reinterpret_cast<const Packet<T>*>(a + first);
+    const Packet<T> right = *reinterpret_cast<const Packet<T>*>(b + first);
+    Packet<T> out;
+    for (int k = 0; k < n; ++k) out.at[k] = T(combine(kind, A(left.at[k]), A(right.at[k])));
+    *reinterpret_cast<Packet<T>*>(y + first) = out;
+  } else {
+    for (int64_t i = first; i < count; ++i) y[i] = T(combine(kind, A(a[i]), A(b[i])));
+  }
+}
+
+template <class T>
+__global__ void unary_naive(const T* x, T* y, int64_t count, Unary f) {
+  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < count) y[i] = T(apply(f, float(x[i])));
+}
+
+template <class T>
+__global__ void unary_vector(const T* x, T* y, int64_t count, Unary f) {
+  constexpr int n = Packet<T>::size;
+  const int64_t first = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * n;
+  if (first + n <= count) {
+    const Packet<T> in = *reinterpret_cast<const Packet<T>*>(x + first);
+    Packet<T> out;
+    for (int k = 0; k < n; ++k) out.at[k] = T(apply(f, float(in.at[k])));
+    *reinterpret_cast<Packet<T>*>(y + first) = out;
+  } else {
+    for (int64_t i = first; i < count; ++i) y[i] = T(apply(f, float(x[i])));
+  }
+}
+
+/// True if y is the shape that a and b, of equal rank, broadcast to.
+bool stretches_to(const Shape& a, const Shape& b, const Shape& y) {
+  if (a.rank() != y.rank() || b.rank() != y.rank()) return false;
+  for (int i = 0; i < y.rank(); ++i) {
+    if (a[i] != b[i] && a[i] != 1 && b[i] != 1) return false;
+    if (y[i] != (a[i] == 1 ? b[i] : a[i])) return false;
+  }
+  return true;
+}
+
+/// Strides of `x` seen in the broadcast shape: 0 along what stretches.
+Strides stretched(const ConstView& x, const Shape& shape) {
+  Strides strides = x.strides;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (x.dim(i) == 1 && shape[i] != 1) strides[i] = 0;
+  }
+  return strides;
+}
+
+LoopNest<3> nest_of(const ElementwiseBinary& op) {
+  const Strides as = stretched(op.a, op.y.shape);
+  const Strides bs = stretched(op.b, op.y.shape);
+  return make_loop_nest<3>(op.y.shape, {&op.y.strides, &as, &bs});
+}
+
+template <class F>
+void visit_operand(DType dtype, const F& f) {
+  if (dtype == DType::i64) return f(TypeTag<int64_t>{});
+  visit_element(dtype, f);
+}
+
+Refusal accepts_binary(const ElementwiseBinary& op, const Context& /*context*/) {
+  const DType dtype = op.a.dtype;
+  if (!is_floating(dtype) && dtype != DType::i64) return str("dtype ", dtype);
+  if (op.b.dtype != dtype || op.y.dtype != dtype) return "a, b and y have different dtypes";
+  if (dtype == DType::i64 && op.kind == BinaryKind::divide) return "i64 is not divided";
+  return stretches_to(op.a.shape, op.b.shape, op.y.shape)
+             ? ""
+             : str("y ", op.y.shape, " is not the broadcast shape of ", op.a.shape, " and ",
+                   op.b.shape);
+}
+
+Refusal accepts_binary_vector(const ElementwiseBinary& op, const Context& context) {
+  if (Refusal refusal = accepts_binary(op, context); !refusal.empty()) return refusal;
+  if (!nest_of(op).is_flat()) return "a, b and y are not dense in one order";
+  const bool aligned = is_aligned(op.a) && is_aligned(op.b) && is_aligned(op.y);
+  return aligned ? "" : "a, b or y does not begin at 16 bytes";
+}
+
+void run_binary_naive(const ElementwiseBinary& op, Workspace /*workspace*/, Stream& stream) {
+  const LoopNest<3> nest = nest_of(op);
+  visit_operand(op.a.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    launch(binary_naive<T>, {blocks_for(nest.numel, threads), threads, 0, stream}, op.a.as<T>(),
+           op.b.as<T>(), op.y.as<T>(), op.kind, nest);
+  });
+}
+
+void run_binary_vector(const ElementwiseBinary& op, Workspace /*workspace*/, Stream& stream) {
+  const int64_t count = op.y.numel();
+  visit_operand(op.a.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const dim3 grid = blocks_for(count, int64_t{threads} * Packet<T>::size);
+    launch(binary_vector<T>, {grid, threads, 0, stream}, op.a.as<T>(), op.b.as<T>(), op.y.as<T>(),
+           count, op.kind);
+  });
+}
+
+Refusal accepts_unary(const ElementwiseUnary& op, const Context& /*context*/) {
+  if (!is_floating(op.x.dtype)) return str("dtype ", op.x.dtype);
+  if (op.y.dtype != op.x.dtype) return "x and y have different dtypes";
+  if (op.x.shape != op.y.shape) return str("x ", op.x.shape, " and y ", op.y.shape, " differ");
+  return make_loop_nest<2>(op.y.shape, {&op.y.strides, &op.x.strides}).is_flat()
+             ? ""
+             : "x and y are not dense in one layout";
+}
+
+Refusal accepts_unary_vector(const ElementwiseUnary& op, const Context& context) {
+  if (Refusal refusal = accepts_unary(op, context); !refusal.empty()) return refusal;
+  return is_aligned(op.x) && is_aligned(op.y) ? "" : "x or y does not begin at 16 bytes";
+}
+
+void run_unary_naive(const ElementwiseUnary& op, Workspace /*workspace*/, Stream& stream) {
+  const int64_t count = op.x.numel();
+  visit_element(op.x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    launch(unary_naive<T>, {blocks_for(count, threads), threads, 0, stream}, op.x.as<T>(),
+           op.y.as<T>(), count, Unary{op.kind, op.scale, op.shift});
+  });
+}
+
+void run_unary_vector(const ElementwiseUnary& op, Workspace /*workspace*/, Stream& stream) {
+  const int64_t count = op.x.numel();
+  visit_element(op.x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const dim3 grid = blocks_for(count, int64_t{threads} * Packet<T>::size);
+    launch(unary_vector<T>, {grid, threads, 0, stream}, op.x.as<T>(), op.y.as<T>(), count,
+           Unary{op.kind, op.scale, op.shift});
+  });
+}
+
+}  // namespace
+}  // namespace burin::cuda
+
+namespace burin {
+
+void register_cuda_elementwise(Registry& registry) {
+  using namespace cuda;
+  add<ElementwiseBinary>(
+      registry,
+      {.name = "cuda/vector", .accepts = accepts_binary_vector, .run = run_binary_vector});
+  add<ElementwiseBinary>(registry, {.name = "cuda/naive",
+                                    .place = place::plain,
+                                    .accepts = accepts_binary,
+                                    .run = run_binary_naive});
+  add<ElementwiseUnary>(
+      registry, {.name = "cuda/vector", .accepts = accepts_unary_vector, .run = run_unary_vector});
+  add<ElementwiseUnary>(registry, {.name = "cuda/naive",
+                                   .place = place::plain,
+                                   .accepts = accepts_unary,
+                                   .run = run_unary_naive});
+}
+
+}  // namespace burin
