@@ -7,7 +7,7 @@
 
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
-#include "burin/apps/png_file.h"
+#include "burin/apps/image_file.h"
 #include "burin/apps/training/datasets.h"
 #include "burin/data/idx.h"
 
@@ -115,7 +115,7 @@ std::vector<std::string> pictures(const DemoOptions& options, const fs::path& fo
     }
     fs::create_directories(folder / "pictures");
     files.push_back((folder / "pictures" / (name + ".png")).string());
-    write_png(files.back(), *dataset->load(i));
+    write_image(files.back(), *dataset->load(i));
   }
   return files;
 }

@@ -3,7 +3,7 @@
 
 #include "apps/run_burin.h"
 #include "burin/apps/exit.h"
-#include "burin/apps/png_file.h"
+#include "burin/apps/image_file.h"
 
 namespace burin {
 namespace {
@@ -16,7 +16,7 @@ class Scan : public testing::Test {
     std::filesystem::create_directories(folder_.path() / "in" / "a");
     data::Image image(20, 20);
     for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(i * 7);
-    apps::write_png(folder_.file("in/a/good.png"), image);
+    apps::write_image(folder_.file("in/a/good.png"), image);
     testing_support::write_whole(folder_.file("in/a/empty.jpg"), "");
     const std::string whole = read_whole(folder_.file("in/a/good.png"));
     testing_support::write_whole(folder_.file("in/a/cut.png"), whole.substr(0, whole.size() / 2));

@@ -7,7 +7,7 @@
 
 #include "apps/run_burin.h"
 #include "burin/apps/exit.h"
-#include "burin/apps/png_file.h"
+#include "burin/apps/image_file.h"
 
 namespace burin {
 namespace {
@@ -30,7 +30,7 @@ void write_pictures(const std::filesystem::path& directory, int per_class) {
         const unsigned bright = static_cast<int>(p % 3) == channel ? 128 : 0;
         image.pixels[p] = static_cast<uint8_t>(random() % 128 + bright);
       }
-      apps::write_png((folder / str("n", 10 + i, ".png")).string(), image);
+      apps::write_image((folder / str("n", 10 + i, ".png")).string(), image);
     }
   }
 }

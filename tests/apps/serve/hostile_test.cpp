@@ -126,7 +126,7 @@ TEST_F(ServeHostile, LargePicturesTakeTurnsWithSmallOnes) {
   // A request of some hundred kilobytes that takes seconds to decode.
   data::Image white(5000, 4000);
   const testing_support::TemporaryFolder folder;
-  apps::write_png(folder.file("white.png"), white);
+  apps::write_image(folder.file("white.png"), white);
   const std::string large = testing_support::read_whole(folder.file("white.png"));
   RawClient client(server_.port());
   client.send(
@@ -192,7 +192,7 @@ TEST(ServeStop, FinishesWhatIsUnderWay) {
   if (server.absent()) GTEST_SKIP() << "burin was built without libmicrohttpd";
   data::Image large(5000, 4000);
   const testing_support::TemporaryFolder folder;
-  apps::write_png(folder.file("large.png"), large);
+  apps::write_image(folder.file("large.png"), large);
   const std::string png = testing_support::read_whole(folder.file("large.png"));
   RawClient waiting(server.port()), uploading(server.port());
   waiting.send(

@@ -13,7 +13,7 @@
 #include <string>
 #include <thread>
 
-#include "burin/apps/png_file.h"
+#include "burin/apps/image_file.h"
 #include "burin/apps/training/model_file.h"
 #include "burin/models/catalog.h"
 #include "support/temporary_folder.h"
@@ -116,7 +116,7 @@ class ServedProcess {
     for (size_t i = 0; i < picture.pixels.size(); ++i)
       picture.pixels[i] = static_cast<uint8_t>(i * 7);
     std::filesystem::create_directories(folder_.path() / "examples");
-    apps::write_png(folder_.file("examples/picture.png"), picture);
+    apps::write_image(folder_.file("examples/picture.png"), picture);
     png_ = testing_support::read_whole(folder_.file("examples/picture.png"));
     start("-m " + folder_.file("first.safetensors") + ' ' + folder_.file("second.safetensors") +
           " --port 0 --metrics --examples " + folder_.file("examples") + ' ' + options);
