@@ -145,6 +145,16 @@ std::optional<ImageFormat> format_of_extension(std::string_view extension) {
   return std::nullopt;
 }
 
+void compose_rgba(const uint8_t* rgba, const std::array<uint8_t, 3>& background, Image& image) {
+  for (size_t p = 0; p < image.pixels.size() / 3; ++p) {
+    const int alpha = rgba[4 * p + 3];
+    for (size_t c = 0; c < 3; ++c) {
+      const int sum = alpha * rgba[4 * p + c] + (255 - alpha) * background[c];
+      image.pixels[3 * p + c] = static_cast<uint8_t>((sum + 127) / 255);
+    }
+  }
+}
+
 void check_size(int64_t width, int64_t height, const DecodeOptions& options) {
   require(width >= 1 && height >= 1, Defect::corrupt, "the header states a size of ", width, "x",
           height);

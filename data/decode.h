@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -47,6 +48,8 @@ class DecodeError : public Error {
 struct DecodeOptions {
   int64_t max_pixels = 50'000'000;  // checked before anything is allocated for the pixels
   bool exif_orientation = false;    // turn the image upright as its EXIF says; PIL does not
+  std::optional<std::array<uint8_t, 3>> background = {};  // behind transparent pixels; else alpha
+                                                          // is dropped, as PIL does
 };
 
 /// How the file stores its pixels, before we make them RGB.

@@ -103,24 +103,32 @@ Decoded decode_png(std::span<const uint8_t> bytes, const DecodeOptions& options)
   Decoded decoded;
   decoded.source = source_of(reader);
   int passes = 0;
+  const bool compose = options.background.has_value();
   reader.guarded([&] {
     png_set_expand(png);
     png_set_strip_16(png);  // the upper 8 bits
-    png_set_strip_alpha(png);
+    if (compose) {
+      png_set_add_alpha(png, 255, PNG_FILLER_AFTER);
+    } else {
+      png_set_strip_alpha(png);
+    }
     png_set_gray_to_rgb(png);
     passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
   });
-  require(png_get_rowbytes(png, info) == static_cast<size_t>(width) * 3, Defect::corrupt,
+  const int64_t row_bytes = width * (compose ? 4 : 3);
+  require(png_get_rowbytes(png, info) == static_cast<size_t>(row_bytes), Defect::corrupt,
           "corrupt PNG: rows of an unexpected length");
   decoded.image = Image(width, height);
+  std::vector<uint8_t> rgba(compose ? static_cast<size_t>(row_bytes * height) : 0);
+  uint8_t* const pixels = compose ? rgba.data() : decoded.image.row(0);
   // Rows only: what follows the last one (text, the end mark) may be missing, as in PIL.
-  Image& image = decoded.image;
   reader.guarded([&] {
     for (int pass = 0; pass < passes; ++pass) {
-      for (int64_t y = 0; y < height; ++y) png_read_row(png, image.row(y), nullptr);
+      for (int64_t y = 0; y < height; ++y) png_read_row(png, pixels + y * row_bytes, nullptr);
     }
   });
+  if (compose) compose_rgba(rgba.data(), *options.background, decoded.image);
   decoded.source.warnings = reader.warnings();
   return decoded;
 }

@@ -139,14 +139,19 @@ Decoded decode_stb(std::span<const uint8_t> bytes, ImageFormat format,
   check_size(width, std::abs(int64_t{height}), options);  // a BMP is top-down if it is negative
 
   Source source{bytes};
+  const int wanted = options.background ? 4 : 3;
   const std::unique_ptr<uint8_t, Free> pixels(
-      stbi_load_from_callbacks(&callbacks, &source, &width, &height, &channels, 3));
+      stbi_load_from_callbacks(&callbacks, &source, &width, &height, &channels, wanted));
   require(!source.past_end, Defect::truncated, format, " is truncated");
   require(pixels != nullptr, Defect::corrupt, "unsupported or corrupt ", format, ": ",
           stbi_failure_reason());
   Decoded decoded;
   decoded.image = Image(width, height);
-  std::copy_n(pixels.get(), decoded.image.pixels.size(), decoded.image.pixels.data());
+  if (options.background) {
+    compose_rgba(pixels.get(), *options.background, decoded.image);
+  } else {
+    std::copy_n(pixels.get(), decoded.image.pixels.size(), decoded.image.pixels.data());
+  }
   decoded.source = {.format = format, .mode = mode_of(channels)};
   return decoded;
 }

@@ -43,6 +43,25 @@ bool decode_first_frame(const WebPDemuxer* demuxer, Image& canvas) {
   return decoded;
 }
 
+/// The same on a background, which also shows where the frame leaves the canvas free.
+bool compose_first_frame(const WebPDemuxer* demuxer, const std::array<uint8_t, 3>& background,
+                         Image& canvas) {
+  std::vector<uint8_t> rgba(static_cast<size_t>(canvas.width * canvas.height * 4), 0);
+  WebPIterator frame{};
+  bool decoded = false;
+  if (WebPDemuxGetFrame(demuxer, 1, &frame) != 0 && frame.complete != 0 &&
+      frame.x_offset + frame.width <= canvas.width &&
+      frame.y_offset + frame.height <= canvas.height) {
+    const int64_t first = (frame.y_offset * canvas.width + frame.x_offset) * 4;
+    decoded = WebPDecodeRGBAInto(frame.fragment.bytes, frame.fragment.size, rgba.data() + first,
+                                 rgba.size() - static_cast<size_t>(first),
+                                 static_cast<int>(canvas.width * 4)) != nullptr;
+  }
+  WebPDemuxReleaseIterator(&frame);
+  if (decoded) compose_rgba(rgba.data(), background, canvas);
+  return decoded;
+}
+
 }  // namespace
 
 Decoded decode_webp(std::span<const uint8_t> bytes, const DecodeOptions& options) {
@@ -61,7 +80,12 @@ Decoded decode_webp(std::span<const uint8_t> bytes, const DecodeOptions& options
   Decoded decoded;
   decoded.image = Image(WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH),
                         WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT));
-  require(decode_first_frame(demuxer.get(), decoded.image), Defect::corrupt, "corrupt WebP data");
+  if (options.background && features.has_alpha != 0) {
+    require(compose_first_frame(demuxer.get(), *options.background, decoded.image), Defect::corrupt,
+            "corrupt WebP data");
+  } else {
+    require(decode_first_frame(demuxer.get(), decoded.image), Defect::corrupt, "corrupt WebP data");
+  }
   decoded.source = {.format = ImageFormat::webp,
                     .mode = features.has_alpha != 0 ? "rgb+alpha" : "rgb",
                     .animated = WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT) > 1,

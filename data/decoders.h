@@ -27,4 +27,7 @@ void require(bool condition, Defect defect, const Parts&... parts) {
 /// for.
 void check_size(int64_t width, int64_t height, const DecodeOptions& options);
 
+/// image ← alpha · rgba + (1 − alpha) · background, rounded; `rgba` holds its pixels densely.
+void compose_rgba(const uint8_t* rgba, const std::array<uint8_t, 3>& background, Image& image);
+
 }  // namespace burin::data

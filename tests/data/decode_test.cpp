@@ -45,6 +45,33 @@ TEST(Decode, ReadsEveryFormatByItsContent) {
   }
 }
 
+// On black a pixel is a·x, on white a·x + (1 − a)·255: their difference is the same in all channels,
+// and nothing where there is no alpha.
+TEST(Decode, ComposesTransparentPixelsOnABackground) {
+  int transparent = 0;
+  for (const auto& path : samples()) {
+    const std::vector<uint8_t> bytes = read_file(path);
+    const Decoded dropped = decode_with_info(bytes, "sample");
+    const Image black = decode(bytes, "sample", {.background = {{0, 0, 0}}});
+    const Image white = decode(bytes, "sample", {.background = {{255, 255, 255}}});
+    const bool has_alpha = dropped.source.mode.ends_with("+alpha");
+    if (!has_alpha && !dropped.source.animated && dropped.source.format != ImageFormat::gif) {
+      EXPECT_EQ(white, dropped.image) << path;
+    }
+    bool differs = false;
+    for (size_t p = 0; p < white.pixels.size(); p += 3) {
+      const int rest = white.pixels[p] - black.pixels[p];
+      EXPECT_GE(rest, 0) << path;
+      for (size_t c = 1; c < 3; ++c) {
+        EXPECT_NEAR(white.pixels[p + c] - black.pixels[p + c], rest, 1) << path;
+      }
+      differs |= rest > 0;
+    }
+    if (has_alpha && differs) ++transparent;
+  }
+  EXPECT_GE(transparent, 2) << "a PNG and a WebP of the samples are";
+}
+
 TEST(Decode, RefusesInWords) {
   expect_error([] { decode({}, "a.jpg"); }, "a.jpg: the file is empty");
   expect_error([] { decode(bytes_of("hello, world"), "a.jpg"); },
