@@ -9,11 +9,16 @@
 #include "burin/apps/metrics_report.h"
 #include "burin/apps/model_options.h"
 #include "burin/apps/progress.h"
+#include "burin/apps/report/report.h"
+#include "burin/apps/run_folder.h"
 #include "burin/apps/stop.h"
+#include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
 #include "burin/apps/training/datasets.h"
+#include "burin/data/corrupt.h"
 #include "burin/data/idx.h"
 #include "burin/tensor/files/atomic_file.h"
+#include "burin/version.h"
 
 namespace burin::apps {
 namespace {
@@ -26,6 +31,11 @@ struct EvaluateOptions {
   int workers = 0;
   double fail_under = 0;
   std::string json;
+  std::string out = "runs/evaluate/exp";
+  bool no_report = false;
+  bool corrupt = false;
+  std::string positive;
+  int top_losses = 9;
 };
 
 /// The part to look at where none is named: what was held back from training first.
@@ -55,24 +65,80 @@ Evaluation run_model(const EvaluateOptions& options, const LoadedModel& loaded,
                    }});
 }
 
+/// The model over every corruption of the data, the data as they are first.
+std::vector<CorruptionResult> run_corruptions(const EvaluateOptions& options,
+                                              const LoadedModel& loaded,
+                                              const std::shared_ptr<const data::Dataset>& dataset,
+                                              double clean_accuracy, const Session& session) {
+  std::vector<CorruptionResult> results = {{"none", clean_accuracy}};
+  for (const data::Corruption& corruption : data::all_corruptions()) {
+    const auto changed = std::make_shared<data::CorruptedDataset>(dataset, corruption);
+    const Evaluation evaluation = run_model(options, loaded, changed, session);
+    results.push_back({corruption.describe(), evaluation.confusion.accuracy()});
+  }
+  Table table({"corruption", ">accuracy", ">loses"});
+  for (const CorruptionResult& result : results) {
+    table.add({result.name, fixed(result.accuracy, 4), fixed(clean_accuracy - result.accuracy, 4)});
+  }
+  std::cout << '\n';
+  table.print(std::cout);
+  return results;
+}
+
+/// The class that --positive names, else the first.
+int64_t positive_class(const EvaluateOptions& options, const std::vector<std::string>& classes) {
+  const auto found = std::find(classes.begin(), classes.end(), options.positive);
+  if (options.positive.empty()) return 0;
+  if (found == classes.end()) {
+    throw Failure(exit_usage, str("--positive: there is no class '", options.positive, "'",
+                                  did_you_mean(options.positive, classes)));
+  }
+  return found - classes.begin();
+}
+
+void print_report(const EvaluateOptions& options, const LoadedModel& loaded,
+                  const std::string& split, const Analysis& analysis, ReportData report) {
+  const std::filesystem::path out = options.out;
+  const std::filesystem::path folder =
+      make_numbered_folder(out.parent_path(), out.filename().string());
+  report.title = str(loaded.model().architecture, " on ", options.data, " (", split, ")");
+  report.part = split == "all" ? "evaluated" : split;
+  report.facts = {{"model", loaded.path},
+                  {"data", options.data + " (" + split + ")"},
+                  {"images per second", fixed(report.evaluation->images_per_second, 1)},
+                  {"made by", str("burin ", release, ", ", timestamp())}};
+  report.parts = {{report.part, data::class_counts(*report.dataset)}};
+  report.top_losses = static_cast<size_t>(options.top_losses);
+  write_report(folder, report, analysis);
+  std::cout << "report: " << (folder / "report.html").string() << '\n';
+}
+
 int run_evaluate(const EvaluateOptions& options, const Session& session) {
   if (options.data.empty()) {
     throw Failure(exit_usage, "no data folder given", "burin evaluate -m MODEL DIR");
   }
   const LoadedModel loaded = load_model(options.model, session);
+  const int64_t positive = positive_class(options, loaded.card.classes);
   const std::string split = resolve_split(options);
   const std::shared_ptr<const data::Dataset> dataset = failing_with(exit_bad_input, [&] {
-    return open_evaluation_data(options.data, split, loaded.card.classes);
+    return std::make_shared<data::CachedDataset>(
+        open_evaluation_data(options.data, split, loaded.card.classes));
   });
   catch_interrupts();
   try {
     const Evaluation evaluation = run_model(options, loaded, dataset, session);
-    std::cout << loaded.path << " on " << options.data << " (" << split << ")\n\n";
-    print_metrics(std::cout, evaluation, *dataset);
-    if (!options.json.empty()) {
-      write_file(options.json, metrics_json(evaluation, *dataset).text(2) + "\n");
-    }
+    const Analysis analysis = analyse(evaluation, *dataset);
     const double accuracy = evaluation.confusion.accuracy();
+    std::cout << loaded.path << " on " << options.data << " (" << split << ")\n\n";
+    print_metrics(std::cout, evaluation, *dataset, analysis);
+    ReportData report{.evaluation = &evaluation, .dataset = dataset.get(), .positive = positive};
+    if (options.corrupt) {
+      report.corruption = run_corruptions(options, loaded, dataset, accuracy, session);
+    }
+    if (!options.json.empty()) {
+      write_file(options.json, metrics_json(evaluation, *dataset, analysis).text(2) + "\n");
+    }
+    if (!options.no_report) print_report(options, loaded, split, analysis, std::move(report));
     if (accuracy < options.fail_under) {
       throw Failure(exit_failed, str("accuracy ", fixed(accuracy, 4), " is below --fail-under ",
                                      options.fail_under));
@@ -88,7 +154,9 @@ int run_evaluate(const EvaluateOptions& options, const Session& session) {
 Command evaluate_command() {
   const auto options = std::make_shared<EvaluateOptions>();
   Command command("evaluate", "Results", "how good a model is on labelled images");
-  command.details = "burin evaluate -m runs/train/exp photos --json metrics.json";
+  command.details =
+      "burin evaluate -m runs/train/exp photos --json metrics.json\n"
+      "burin evaluate -m runs/train/exp photos --corrupt --positive fake";
   add_model_options(command, options->model);
   command.heading("Data");
   command.add("data,--data", &options->data, "as burin train takes it");
@@ -101,6 +169,13 @@ Command evaluate_command() {
   command.add("--fail-under", &options->fail_under, "exit with 1 below this accuracy",
               between(0, 1));
   command.add("--json", &options->json, "write all metrics to a file");
+  command.add("--out", &options->out, "folder of the report; numbered where it exists");
+  command.add("--no-report", &options->no_report, "print the numbers only");
+  command.add("--top-losses", &options->top_losses, "images in each gallery", between(1, 100));
+  command.add("--positive", &options->positive,
+              "class of the headline and the ROC curve; the first");
+  command.add("--corrupt", &options->corrupt,
+              "also under blur, noise, light, contrast and compression");
   command.run = [options](const Session& session) { return run_evaluate(*options, session); };
   return command;
 }

@@ -2,31 +2,11 @@
 
 #include <algorithm>
 
+#include "burin/apps/report/analysis.h"
 #include "burin/apps/table.h"
 
 namespace burin::apps {
 namespace {
-
-double auc_of(const Evaluation& evaluation, const data::Dataset& dataset, int64_t label) {
-  std::vector<double> scores;
-  std::vector<bool> is_label;
-  for (int64_t i = 0; i < evaluation.confusion.total(); ++i) {
-    scores.push_back(evaluation.probability(i, label));
-    is_label.push_back(dataset.label(i) == label);
-  }
-  return roc_auc(scores, is_label);
-}
-
-double calibration_error(const Evaluation& evaluation, const data::Dataset& dataset) {
-  std::vector<double> confidence;
-  std::vector<bool> correct;
-  for (int64_t i = 0; i < evaluation.confusion.total(); ++i) {
-    const int64_t predicted = evaluation.predictions[static_cast<size_t>(i)];
-    confidence.push_back(evaluation.probability(i, predicted));
-    correct.push_back(dataset.label(i) == predicted);
-  }
-  return expected_calibration_error(confidence, correct);
-}
 
 Json scores_json(const ClassScores& scores) {
   Json json = Json::object();
@@ -44,14 +24,17 @@ void add_row(Table& table, const std::string& name, const ClassScores& scores) {
 
 }  // namespace
 
-Json metrics_json(const Evaluation& evaluation, const data::Dataset& dataset) {
+Json metrics_json(const Evaluation& evaluation, const data::Dataset& dataset,
+                  const Analysis& analysis) {
   const std::vector<std::string>& classes = dataset.classes();
   const ConfusionMatrix& confusion = evaluation.confusion;
   Json per_class = Json::object();
   Json matrix = Json::array();
   for (int64_t c = 0; c < confusion.classes(); ++c) {
     Json scores = scores_json(confusion.scores(c));
-    scores.set("auc", Json::of(auc_of(evaluation, dataset, c), 6));
+    scores.set("auc", Json::of(analysis.auc[static_cast<size_t>(c)], 6));
+    scores.set("average_precision",
+               Json::of(analysis.average_precision[static_cast<size_t>(c)], 6));
     per_class.set(classes[static_cast<size_t>(c)], std::move(scores));
     Json row = Json::array();
     for (int64_t p = 0; p < confusion.classes(); ++p) row.push(Json::of(confusion.count(c, p)));
@@ -61,16 +44,22 @@ Json metrics_json(const Evaluation& evaluation, const data::Dataset& dataset) {
   json.set("images", Json::of(confusion.total()));
   json.set("loss", Json::of(evaluation.loss, 6));
   json.set("accuracy", Json::of(confusion.accuracy(), 6));
+  json.set("error_rate", Json::of(1 - confusion.accuracy(), 6));
   json.set("macro", scores_json(confusion.macro()));
   json.set("weighted", scores_json(confusion.weighted()));
-  json.set("calibration_error", Json::of(calibration_error(evaluation, dataset), 6));
+  json.set("calibration_error", Json::of(analysis.calibration_error, 6));
+  json.set("brier_score", Json::of(analysis.brier, 6));
+  json.set("confidence_right", Json::of(analysis.confidence_right, 6));
+  json.set("confidence_wrong", Json::of(analysis.confidence_wrong, 6));
+  json.set("wrong_with_confidence_of_90_percent", Json::of(analysis.sure_and_wrong));
   json.set("classes", std::move(per_class));
   json.set("labels", Json::of(classes));
   json.set("confusion", std::move(matrix));  // [actual][predicted], in the order of labels
   return json;
 }
 
-void print_metrics(std::ostream& out, const Evaluation& evaluation, const data::Dataset& dataset) {
+void print_metrics(std::ostream& out, const Evaluation& evaluation, const data::Dataset& dataset,
+                   const Analysis& analysis) {
   const std::vector<std::string>& classes = dataset.classes();
   constexpr int64_t classes_shown = 20;  // a wider matrix does not fit a screen
   const ConfusionMatrix& confusion = evaluation.confusion;
@@ -100,8 +89,8 @@ void print_metrics(std::ostream& out, const Evaluation& evaluation, const data::
       static_cast<int64_t>(static_cast<double>(confusion.total()) * confusion.accuracy() + 0.5);
   out << "\naccuracy " << fixed(confusion.accuracy(), 4) << " (" << right << " of "
       << confusion.total() << ")  loss " << fixed(evaluation.loss, 4) << "  calibration error "
-      << fixed(calibration_error(evaluation, dataset), 4) << "  "
-      << fixed(evaluation.images_per_second, 1) << " img/s\n";
+      << fixed(analysis.calibration_error, 4) << "  " << fixed(evaluation.images_per_second, 1)
+      << " img/s\n";
 }
 
 }  // namespace burin::apps

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "burin/apps/csv.h"
 #include "burin/apps/table.h"
 
 namespace burin::apps {
@@ -9,14 +10,6 @@ namespace {
 
 std::string padded(const std::string& text, int columns) {
   return text + std::string(static_cast<size_t>(std::max(0, columns - columns_of(text))), ' ');
-}
-
-/// RFC 4180: in quotes where it must be, with quotes doubled.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
 }
 
 }  // namespace

@@ -9,15 +9,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// create_directory answers whether it was this process that made it: two runs that start together
-/// get two folders.
-fs::path make_numbered(const fs::path& project, const std::string& name) {
-  for (int number = 1;; ++number) {
-    const fs::path path = project / (number == 1 ? name : str(name, number));
-    if (fs::create_directory(path)) return path;
-  }
-}
-
 std::string without_escapes(const std::string& text) {
   std::string plain;
   bool escape = false;
@@ -38,14 +29,8 @@ RunFolder::RunFolder(fs::path path) : path_(std::move(path)) {
 }
 
 RunFolder RunFolder::create(const std::string& project, const std::string& name, bool exist_ok) {
-  try {
-    fs::create_directories(project);
-    if (!exist_ok) return RunFolder(make_numbered(project, name));
-    return RunFolder(fs::path(project) / name);
-  } catch (const fs::filesystem_error& error) {
-    throw Failure(exit_failed, str("cannot make the run folder: ", error.what()),
-                  "--project DIR puts it elsewhere");
-  }
+  if (exist_ok) return RunFolder(fs::path(project) / name);
+  return RunFolder(make_numbered_folder(project, name));
 }
 
 RunFolder RunFolder::open(const std::string& path) {
@@ -75,6 +60,21 @@ void RunFolder::write_results(const std::vector<EpochResult>& epochs) const {
 
 void RunFolder::log(const std::string& line) {
   log_ << without_escapes(line) << std::endl;
+}
+
+fs::path make_numbered_folder(const fs::path& project, const std::string& name) {
+  try {
+    if (!project.empty()) fs::create_directories(project);
+    for (int number = 1;; ++number) {
+      const fs::path path = project / (number == 1 ? name : str(name, number));
+      // It answers whether it was this process that made it: two runs that start together get two
+      // folders.
+      if (fs::create_directory(path)) return path;
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw Failure(exit_failed, str("cannot make the folder: ", error.what()),
+                  "--project DIR, or --out DIR, puts it elsewhere");
+  }
 }
 
 std::string model_path(const std::string& given) {

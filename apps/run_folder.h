@@ -37,6 +37,11 @@ class RunFolder {
   std::ofstream log_;
 };
 
+/// Makes the folder PROJECT/NAME, or NAME2, NAME3, … where that exists, and returns it.
+/// Throws Failure where it can't be made.
+std::filesystem::path make_numbered_folder(const std::filesystem::path& project,
+                                           const std::string& name);
+
 /// A model file as -m names it: the file, or a run folder, whose best weights are taken.
 std::string model_path(const std::string& given);
 

@@ -76,6 +76,8 @@ void add_run_options(Command& command, TrainFlags& flags) {
   command.add("--resume", &train.resume, "go on: a run folder or its last.ckpt").saved = false;
   command.add("--save-minutes", &train.save_minutes, "between checkpoints within an epoch",
               above(0));
+  command.add("--no-plots", &train.no_plots, "no report.html, charts and sheets of images");
+  command.add("--no-tensorboard", &train.no_tensorboard, "no event file");
   command.add("--log-interval", &flags.log_interval, "seconds between lines where no bar is drawn",
               above(0));
 }

@@ -49,6 +49,8 @@ struct TrainOptions {
   std::string name = "exp";
   bool exist_ok = false;
   double save_minutes = 5;
+  bool no_plots = false;
+  bool no_tensorboard = false;
 };
 
 }  // namespace burin::apps

@@ -1,11 +1,14 @@
 #include "burin/apps/train_run.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
 
 #include "burin/apps/device.h"
 #include "burin/apps/metrics_report.h"
+#include "burin/apps/report/report.h"
+#include "burin/apps/report/tensorboard.h"
 #include "burin/apps/stop.h"
 #include "burin/apps/system_info.h"
 #include "burin/apps/table.h"
@@ -48,6 +51,32 @@ std::string line_of(const EpochResult& e, int64_t epochs) {
              " f1=", fixed(e.f1, 4), " lr=", e.learning_rate,
              " img_per_s=", fixed(e.images_per_second, 1), " time=", clock_text(e.seconds),
              e.best ? " best" : "");
+}
+
+/// At most sixteen images of the first batch with their classes, as the network gets them; nothing
+/// where it gets features.
+std::vector<Tile> first_training_batch(Trainer& trainer) {
+  constexpr int64_t most = 16;
+  const std::optional<TrainBatch> batch = trainer.first_batch();
+  if (!batch || batch->x.rank() != 4 || batch->x.dim(1) != 3) return {};
+  const int64_t N = std::min(batch->size(), most), H = batch->x.dim(2), W = batch->x.dim(3);
+  const std::vector<float> values = batch->x.to_vector<float>();
+  const std::vector<int64_t> labels = batch->labels.to_vector<int64_t>();
+  const models::Preprocess& preprocess = trainer.model().preprocess;
+  std::vector<Tile> tiles;
+  for (int64_t n = 0; n < N; ++n) {
+    data::Image image(W, H);
+    for (int64_t i = 0; i < 3 * H * W; ++i) {
+      const auto c = static_cast<size_t>(i % 3);
+      const float x = values[static_cast<size_t>((3 * n + i % 3) * H * W + i / 3)];
+      const float value = 255 * (x * preprocess.std[c] + preprocess.mean[c]);
+      image.pixels[static_cast<size_t>(i)] =
+          static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 255.0f)));
+    }
+    const auto label = static_cast<size_t>(labels[static_cast<size_t>(n)]);
+    tiles.push_back({std::move(image), {{trainer.data().classes[label]}}});
+  }
+  return tiles;
 }
 
 }  // namespace
@@ -115,7 +144,7 @@ TrainOutcome TrainRun::train() {
   introduce(*trainer);
   const TrainOutcome outcome = trainer->run(folder_.weights());
   progress_.clear();
-  if (!outcome.interrupted) write_metrics(*trainer);
+  if (!outcome.interrupted) write_results(*trainer);
   return outcome;
 }
 
@@ -148,13 +177,14 @@ ExitCode TrainRun::conclude() const {
     std::cout << "stopped early: no gain in " << options_.patience << " epochs\n";
   }
   std::cout << "best: epoch " << outcome_.best_epoch << ", accuracy "
-            << fixed(outcome_.best_accuracy, 4) << " → " << folder_.best()
-            << "\nnext: burin predict -m " << folder_.best() << " photo.jpg\n";
+            << fixed(outcome_.best_accuracy, 4) << " → " << folder_.best();
+  if (!options_.no_plots) std::cout << "\nreport: " << folder << "/report.html";
+  std::cout << "\nnext: burin predict -m " << folder_.best() << " photo.jpg\n";
   return exit_ok;
 }
 
 /// The best weights once more over the validation set: what the table does not show.
-void TrainRun::write_metrics(Trainer& trainer) {
+void TrainRun::write_results(Trainer& trainer) {
   ModelCard best = load_model(folder_.best());
   nn::to(*best.model, trainer.device(), Layout::nhwc);
   ProgressState state{.title = "metrics", .total = trainer.data().val->size()};
@@ -167,7 +197,38 @@ void TrainRun::write_metrics(Trainer& trainer) {
                                             return true;
                                           }});
   progress_.clear();
-  folder_.write("metrics.json", metrics_json(evaluation, *trainer.data().val).text(2) + "\n");
+  const data::Dataset& val = *trainer.data().val;
+  const Analysis analysis = analyse(evaluation, val);
+  folder_.write("metrics.json", metrics_json(evaluation, val, analysis).text(2) + "\n");
+  if (!options_.no_tensorboard) write_tensorboard(folder_.path(), epochs_);
+  if (!options_.no_plots) write_report_of(trainer, evaluation, analysis);
+}
+
+void TrainRun::write_report_of(Trainer& trainer, const Evaluation& evaluation,
+                               const Analysis& analysis) {
+  const TrainingData& data = trainer.data();
+  ReportData report{.title = folder_.path().string(),
+                    .part = "validation",
+                    .epochs = epochs_,
+                    .evaluation = &evaluation,
+                    .dataset = data.val.get()};
+  double seconds = 0;
+  for (const EpochResult& e : epochs_) seconds += e.seconds;
+  report.facts = {
+      {"model", str(options_.model, ", ", options_.recipe, ", head ", options_.head)},
+      {"weights to begin with", options_.weights.empty() ? "none" : options_.weights},
+      {"data", joined(options_.data, 10) + options_.train_dir},
+      {"images", str(data.train->size(), " for training, ", data.val->size(), " for validation")},
+      {"optimiser", str(options_.opt, ", learning rate ", options_.lr, ", ", options_.sched,
+                        ", batches of ", options_.batch_size)},
+      {"augmentation", options_.aug},
+      {"device", str(trainer.device(), ", ", compute_threads(), " threads, x86-64-v", cpu_level())},
+      {"time", clock_text(seconds)},
+      {"made by", str("burin ", release, ", ", timestamp())}};
+  report.parts = {{"training", data::class_counts(*data.train)},
+                  {"validation", data::class_counts(*data.val)}};
+  report.train_batch = first_training_batch(trainer);
+  write_report(folder_.path(), report, analysis);
 }
 
 }  // namespace burin::apps

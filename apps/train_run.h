@@ -2,6 +2,7 @@
 
 #include "burin/apps/exit.h"
 #include "burin/apps/progress.h"
+#include "burin/apps/report/analysis.h"
 #include "burin/apps/run_folder.h"
 #include "burin/apps/training/trainer.h"
 
@@ -26,7 +27,8 @@ class TrainRun {
   void show_step(const StepProgress& step);
   void show_epoch(const EpochResult& epoch);
   ExitCode conclude() const;
-  void write_metrics(Trainer& trainer);
+  void write_results(Trainer& trainer);
+  void write_report_of(Trainer& trainer, const Evaluation& evaluation, const Analysis& analysis);
 
   TrainOptions options_;
   std::string arguments_;

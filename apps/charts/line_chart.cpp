@@ -50,13 +50,14 @@ double add_legend(Drawing& drawing, const LineChart& chart) {
   return y + 16;
 }
 
-void add_series(Drawing& drawing, const PlotArea& area, const Series& series, Ink ink) {
+/// A curve, with its points where they are few and mean something by themselves.
+void add_series(Drawing& drawing, const PlotArea& area, const Series& series, Ink ink, bool dots) {
   std::vector<Point> points;
   for (const Point& p : series.points) {
     if (std::isfinite(p.y)) points.push_back(area.at(p.x, p.y));
   }
   if (points.size() > 1) drawing.add(Polyline{points, {ink}, 2, series.dashed});
-  if (points.size() > 40) return;
+  if (!dots || points.size() > 40) return;
   for (const Point& p : points) drawing.add(Disc{p, points.size() > 20 ? 2.0 : 3.0, {ink}});
 }
 
@@ -104,7 +105,7 @@ Drawing draw(const LineChart& chart) {
     drawing.add(Polyline{{area.at(0, 0), area.at(1, 1)}, {Ink::axis}, 1.5, true});
   }
   for (size_t i = 0; i < chart.series.size(); ++i) {
-    add_series(drawing, area, chart.series[i], series_ink(i));
+    add_series(drawing, area, chart.series[i], series_ink(i), chart.whole_x);
   }
   for (const Mark& mark : chart.marks) add_mark(drawing, area, mark);
   return drawing;

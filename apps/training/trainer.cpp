@@ -52,6 +52,11 @@ TrainOutcome Trainer::run(const std::string& weights_folder) {
   return outcome_;
 }
 
+std::optional<TrainBatch> Trainer::first_batch() {
+  train_source_->start(0, 0);
+  return train_source_->next();
+}
+
 void Trainer::train_epoch(const std::string& weights_folder) {
   const auto start = std::chrono::steady_clock::now();
   const double seconds_before = epoch_seconds_;

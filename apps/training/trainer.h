@@ -78,6 +78,9 @@ class Trainer {
   /// and so breaks bit-for-bit equality, is noted.
   void resume(const std::string& checkpoint_path);
 
+  /// The first batch of the first epoch, as the network gets it. Not while run() runs.
+  std::optional<TrainBatch> first_batch();
+
   /// Trains to the end; writes best.safetensors and last.ckpt into `weights_folder`.
   TrainOutcome run(const std::string& weights_folder);
 

@@ -106,11 +106,47 @@ TEST_F(TrainedRun, GoesOnTheSameFromItsArgumentsOrWithOtherFlags) {
 
 TEST_F(TrainedRun, EvaluatesAsTablesAndJson) {
   const std::string evaluate = "evaluate -m " + run() + ' ' + file("photos");
-  const Ran ran = run_burin(evaluate + " --fail-under 0.9 --json " + file("m.json"));
+  const Ran ran = run_burin(evaluate + " --no-report --fail-under 0.9 --json " + file("m.json"));
   EXPECT_EQ(ran.code, apps::exit_ok) << ran.out << ran.err;
   EXPECT_NE(ran.out.find("actual \\ predicted"), std::string::npos);
   EXPECT_NE(read_whole(file("m.json")).find("\"accuracy\": "), std::string::npos);
   EXPECT_EQ(run_burin(evaluate + "/nowhere").code, apps::exit_bad_input);
+}
+
+TEST_F(TrainedRun, LeavesAReportThatNeedsNothingElse) {
+  for (const char* const name :
+       {"report.html", "loss_plot.png", "loss_plot.svg", "results.png", "lr.png",
+        "confusion_matrix.png", "confusion_matrix.svg", "confusion_matrix.csv",
+        "confusion_matrix_normalized.png", "roc.svg", "calibration.png", "top_losses.png",
+        "top_losses.csv", "train_batch0.jpg", "val_batch0_pred.jpg", "predictions.csv"}) {
+    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(run()) / name)) << name;
+  }
+  const std::string page = read_whole(run() + "/report.html");
+  for (const char* const foreign : {"<script", "<link", "src=\"http", "href=", "url(", "@import"}) {
+    EXPECT_EQ(page.find(foreign), std::string::npos) << foreign;
+  }
+  for (const char* const part : {"validation loss", "Top losses", "macro average", "ROC curve"}) {
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  }
+  bool events = false;
+  for (const auto& entry : std::filesystem::directory_iterator(run())) {
+    events |= entry.path().filename().string().starts_with("events.out.tfevents.");
+  }
+  EXPECT_TRUE(events);
+}
+
+TEST_F(TrainedRun, EvaluatesIntoAFolderAlsoUnderCorruption) {
+  const std::string evaluate = "evaluate -m " + run() + ' ' + file("photos") + " --corrupt --out ";
+  const Ran ran = run_burin(evaluate + file("evaluation") + " --positive red");
+  ASSERT_EQ(ran.code, apps::exit_ok) << ran.err;
+  EXPECT_NE(ran.out.find("JPEG, quality 10"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("report: " + file("evaluation/report.html")), std::string::npos);
+  const std::string page = read_whole(file("evaluation/report.html"));
+  EXPECT_NE(page.find("Accuracy under corruption"), std::string::npos);
+  EXPECT_NE(page.find("recall, red"), std::string::npos);
+  const Ran unknown = run_burin(evaluate + file("e") + " --positive reed");
+  EXPECT_EQ(unknown.code, apps::exit_usage);
+  EXPECT_NE(unknown.err.find("did you mean red?"), std::string::npos) << unknown.err;
 }
 
 TEST_F(TrainedRun, PredictsFilesFoldersAndStdin) {
