@@ -42,6 +42,8 @@ class Classifier {
   const std::vector<std::string>& classes() const { return loaded_.card.classes; }
   const std::string& path() const { return loaded_.path; }
   Device device() const { return loaded_.device; }
+  /// The model itself, its batch norms folded.
+  const LoadedModel& loaded() const { return loaded_; }
 
   /// Decodes the images on all threads and runs them as one batch. An image that can't be decoded
   /// gets an error of its own.

@@ -13,6 +13,7 @@ Command train_command();
 Command evaluate_command();
 Command predict_command();
 Command serve_command();
+Command gradcam_command();
 Command info_command();
 Command kernels_command();
 Command demo_command();

@@ -5,6 +5,7 @@
 #include "burin/apps/classifier.h"
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
+#include "burin/apps/explainer.h"
 #include "burin/apps/input_images.h"
 #include "burin/apps/prediction_report.h"
 #include "burin/apps/progress.h"
@@ -19,7 +20,22 @@ struct PredictOptions {
   int topk = 2;
   int batch_size = 16;
   std::string format = "text";
+  std::string gradcam;
 };
+
+/// Writes the overlays of images that could be predicted.
+void write_overlays(const PredictOptions& options, const Classifier& classifier,
+                    const std::vector<InputImage>& images, const std::vector<bool>& predicted) {
+  constexpr double alpha = 0.45;
+  const Explainer explainer(classifier.loaded());
+  OverlayWriter writer(options.gradcam);
+  for (size_t i = 0; i < images.size() && !stop_requested(); ++i) {
+    if (!predicted[i]) continue;
+    const Explanation explanation = explainer.explain(images[i], -1, alpha);
+    const auto target = static_cast<size_t>(explanation.cam.target);
+    writer.write(images[i].name, classifier.classes()[target], explanation.overlay);
+  }
+}
 
 int run_predict(const PredictOptions& options, const Session& session) {
   if (options.paths.empty()) {
@@ -32,7 +48,7 @@ int run_predict(const PredictOptions& options, const Session& session) {
   PredictionReport report(std::cout, options.format, classifier, images, options.topk);
   Progress progress(make_terminal(session.globals), 10);
   ProgressState state{.title = "predict", .total = static_cast<int64_t>(images.size())};
-  int failed = 0;
+  std::vector<bool> predicted;
   for (size_t begin = 0; begin < images.size() && !stop_requested();) {
     const size_t end = std::min(begin + static_cast<size_t>(options.batch_size), images.size());
     const std::vector<InputImage> some(images.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -40,8 +56,8 @@ int run_predict(const PredictOptions& options, const Session& session) {
     for (const Prediction& prediction : classifier.classify(some)) {
       progress.clear();
       report.add(prediction);
-      if (!prediction.error.empty()) {
-        ++failed;
+      predicted.push_back(prediction.error.empty());
+      if (!predicted.back()) {
         std::cerr << "burin predict: error: " << prediction.error << '\n';
       }
     }
@@ -52,7 +68,9 @@ int run_predict(const PredictOptions& options, const Session& session) {
   progress.clear();
   report.finish();
   if (stop_requested()) return exit_interrupted;
-  return failed == 0 ? exit_ok : exit_bad_input;
+  if (!options.gradcam.empty()) write_overlays(options, classifier, images, predicted);
+  const bool all = std::find(predicted.begin(), predicted.end(), false) == predicted.end();
+  return all ? exit_ok : exit_bad_input;
 }
 
 }  // namespace
@@ -71,6 +89,7 @@ Command predict_command() {
   command.add("--topk", &options->topk, "how many classes to show", at_least(1));
   command.add("--format", &options->format, "of the output", one_of({"text", "json", "csv"}));
   command.add("-b,--batch-size", &options->batch_size, "images at once", at_least(1));
+  command.add("--gradcam", &options->gradcam, "write heat maps over the images to this folder");
   command.run = [options](const Session& session) { return run_predict(*options, session); };
   return command;
 }

@@ -173,6 +173,23 @@ TEST_F(TrainedRun, PredictsFilesFoldersAndStdin) {
   EXPECT_NE(bytes.find("\"label\": \"red\""), std::string::npos) << bytes;
 }
 
+TEST_F(TrainedRun, ShowsWhereItLooked) {
+  const std::string image = file("photos/red/n10.png");
+  const Ran ran = run_burin("gradcam -m " + run() + ' ' + image + ' ' + image +
+                            " --target blue --out " + file("cams"));
+  ASSERT_EQ(ran.code, apps::exit_ok) << ran.err;
+  EXPECT_NE(ran.out.find("n10.png  blue  0."), std::string::npos) << ran.out;
+  EXPECT_TRUE(std::filesystem::exists(file("cams/n10_blue.png")));
+  EXPECT_TRUE(std::filesystem::exists(file("cams/n10_blue_2.png"))) << "nothing is overwritten";
+
+  EXPECT_EQ(run_burin("predict -m " + run() + ' ' + image + " --gradcam " + file("cams2")).code,
+            apps::exit_ok);
+  EXPECT_TRUE(std::filesystem::exists(file("cams2/n10_red.png")));
+  const Ran unknown = run_burin("gradcam -m " + run() + ' ' + image + " --layer layer9");
+  EXPECT_EQ(unknown.code, apps::exit_bad_input);
+  EXPECT_NE(unknown.err.find("the model taps layer1, layer2, layer3"), std::string::npos);
+}
+
 TEST_F(TrainedRun, OneBadImageDoesNotStopTheOthers) {
   write_whole(file("broken.jpg"), "no image");
   const Ran ran = run_burin("predict -m " + run() + ' ' + file("broken.jpg") + ' ' +

@@ -1,0 +1,75 @@
+#include "burin/apps/explainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "burin/apps/image_file.h"
+#include "burin/data/decode.h"
+
+namespace burin::apps {
+
+std::array<double, 3> jet(double heat) {
+  const auto ramp = [&](double middle) {
+    return std::clamp(1.5 - std::abs(4 * heat - middle), 0.0, 1.0);
+  };
+  return {ramp(3), ramp(2), ramp(1)};
+}
+
+data::Image blend_heat(const data::Image& image, const std::vector<float>& heat, double alpha) {
+  check(heat.size() * 3 == image.pixels.size(), "blend_heat: ", heat.size(), " values for ",
+        image.pixels.size() / 3, " pixels");
+  std::vector<double> blended(image.pixels.size());
+  double largest = 0;
+  for (size_t p = 0; p < heat.size(); ++p) {
+    // OpenCV's colour map has 256 entries.
+    const std::array<double, 3> color = jet(std::floor(255 * static_cast<double>(heat[p])) / 255);
+    for (size_t c = 0; c < 3; ++c) {
+      double& value = blended[3 * p + c];
+      value = alpha * color[c] + (1 - alpha) * image.pixels[3 * p + c] / 255;
+      largest = std::max(largest, value);
+    }
+  }
+  data::Image result(image.width, image.height);
+  for (size_t i = 0; i < blended.size(); ++i) {
+    result.pixels[i] = static_cast<uint8_t>(255 * blended[i] / std::max(largest, 1e-7));
+  }
+  return result;
+}
+
+Explainer::Explainer(const LoadedModel& loaded, std::string layer)
+    : loaded_(loaded),
+      layer_(std::move(layer)),
+      transform_(evaluation_transform(loaded.model().preprocess)),
+      input_(loaded.model().preprocess, loaded.dtype, loaded.device, Layout::nhwc) {}
+
+Explanation Explainer::explain(const InputImage& image, int64_t target, double alpha) const {
+  const data::Image decoded =
+      image.bytes ? data::decode(*image.bytes, image.name) : data::load_image(image.name);
+  data::SampleRandom unused(0, 0, 0);
+  const data::Image ready = transform_.apply(decoded, unused);
+  data::Batch batch;
+  batch.height = ready.height;
+  batch.width = ready.width;
+  batch.pixels = ready.pixels;
+  batch.labels = {0};
+  models::GradCam cam =
+      grad_cam(loaded_.model(), input_.images(batch), {.layer = layer_, .target = target}).front();
+  data::Image overlay = blend_heat(ready, cam.stretched(ready.height, ready.width), alpha);
+  return {std::move(cam), std::move(overlay)};
+}
+
+OverlayWriter::OverlayWriter(std::filesystem::path folder) : folder_(std::move(folder)) {
+  std::filesystem::create_directories(folder_);
+}
+
+std::string OverlayWriter::write(const std::string& image_name, const std::string& class_name,
+                                 const data::Image& overlay) {
+  const std::string stem = std::filesystem::path(image_name).stem().string() + '_' + class_name;
+  std::string name = stem;
+  for (int number = 2; !written_.insert(name).second; ++number) name = str(stem, '_', number);
+  const std::string path = (folder_ / (name + ".png")).string();
+  write_image(path, overlay);
+  return path;
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,24 @@
+#include "burin/apps/explainer.h"
+
+#include <gtest/gtest.h>
+
+namespace burin::apps {
+namespace {
+
+TEST(Jet, RunsFromBlueOverGreenToRed) {
+  EXPECT_EQ(jet(0), (std::array<double, 3>{0, 0, 0.5}));
+  EXPECT_EQ(jet(0.5), (std::array<double, 3>{0.5, 1, 0.5}));
+  EXPECT_EQ(jet(1), (std::array<double, 3>{0.5, 0, 0}));
+}
+
+// pytorch-grad-cam's show_cam_on_image, at alpha 0.5: (0.5 JET + 0.5 image) / max, times 255.
+TEST(BlendHeat, IsScaledToItsLargestValue) {
+  data::Image image(2, 1);
+  image.pixels = {255, 0, 0, 0, 0, 0};
+  const data::Image blended = blend_heat(image, {1, 0}, 0.5);
+  // Pixel 0: (0.25 + 0.5, 0, 0), the largest; pixel 1: (0, 0, 0.25).
+  EXPECT_EQ(blended.pixels, (std::vector<uint8_t>{255, 0, 0, 0, 0, 85}));
+}
+
+}  // namespace
+}  // namespace burin::apps
