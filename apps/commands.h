@@ -9,6 +9,8 @@ namespace burin::apps {
 
 /// The sub-commands, each in the file of its name.
 Command scan_command();
+Command prepare_command();
+Command show_command();
 Command train_command();
 Command evaluate_command();
 Command predict_command();

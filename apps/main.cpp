@@ -14,6 +14,8 @@ namespace burin::apps {
 std::vector<Command> all_commands() {
   std::vector<Command> commands;
   commands.push_back(scan_command());
+  commands.push_back(prepare_command());
+  commands.push_back(show_command());
   commands.push_back(train_command());
   commands.push_back(evaluate_command());
   commands.push_back(predict_command());
