@@ -16,6 +16,7 @@ Command evaluate_command();
 Command predict_command();
 Command serve_command();
 Command gradcam_command();
+Command compare_command();
 Command info_command();
 Command kernels_command();
 Command demo_command();

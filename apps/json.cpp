@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "burin/kernels/base/error.h"
+
 namespace burin::apps {
 
 using nlohmann::ordered_json;
@@ -53,6 +55,25 @@ Json Json::of(double value, int decimals) {
   Json json;
   *json.value_ = std::round(value * scale) / scale;
   return json;
+}
+
+Json Json::parse(std::string_view text) {
+  Json json;
+  *json.value_ = ordered_json::parse(text, nullptr, false);
+  check(!json.value_->is_discarded(), "this is no JSON: ", text.substr(0, 40));
+  return json;
+}
+
+std::optional<double> Json::number(const std::string& place) const {
+  const ordered_json::json_pointer pointer(place);
+  if (!value_->contains(pointer) || !value_->at(pointer).is_number()) return std::nullopt;
+  return value_->at(pointer).get<double>();
+}
+
+std::vector<std::string> Json::strings(const std::string& place) const {
+  const ordered_json::json_pointer pointer(place);
+  if (!value_->contains(pointer) || !value_->at(pointer).is_array()) return {};
+  return value_->at(pointer).get<std::vector<std::string>>();
 }
 
 Json& Json::set(const std::string& key, Json value) {

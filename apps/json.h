@@ -2,15 +2,16 @@
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace burin::apps {
 
-/// A JSON document in the making. A thin coat over nlohmann's, which takes seconds to compile and
-/// is included by json.cpp alone. Keys keep the order in which they were set; bytes that are no
-/// UTF-8 (file names) are replaced when it is written, NaN becomes null.
+/// A JSON document, in the making or read. A thin coat over nlohmann's, which takes seconds to
+/// compile and is included by json.cpp alone. Keys keep the order in which they were set; bytes
+/// that are no UTF-8 (file names) are replaced when it is written, NaN becomes null.
 class Json {
  public:
   Json();
@@ -27,6 +28,12 @@ class Json {
   static Json of(const std::vector<std::string>& values);
   /// Rounded, because 0.1f would be written as 0.10000000149011612.
   static Json of(double value, int decimals);
+
+  /// Throws Error for a text that is no JSON.
+  static Json parse(std::string_view text);
+  /// The number or the list of strings at a place, "/classes/ai/f1"; nothing where it is not there.
+  std::optional<double> number(const std::string& place) const;
+  std::vector<std::string> strings(const std::string& place) const;
 
   Json& set(const std::string& key, Json value);
   Json& push(Json value);

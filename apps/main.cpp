@@ -21,6 +21,7 @@ std::vector<Command> all_commands() {
   commands.push_back(predict_command());
   commands.push_back(serve_command());
   commands.push_back(gradcam_command());
+  commands.push_back(compare_command());
   commands.push_back(info_command());
   commands.push_back(kernels_command());
   commands.push_back(demo_command());

@@ -173,6 +173,25 @@ TEST_F(TrainedRun, PredictsFilesFoldersAndStdin) {
   EXPECT_NE(bytes.find("\"label\": \"red\""), std::string::npos) << bytes;
 }
 
+TEST_F(TrainedRun, ComparesWithOthers) {
+  const Ran other =
+      run_burin("train " + file("photos") + quick +
+                " --epochs 1 --no-plots --no-tensorboard --name other --project " + file("runs"));
+  ASSERT_EQ(other.code, apps::exit_ok) << other.err;
+  EXPECT_FALSE(std::filesystem::exists(file("runs/other/report.html")));
+  const Ran runs = run_burin("compare " + run() + ' ' + file("runs/other"));
+  EXPECT_EQ(runs.code, apps::exit_ok) << runs.err;
+  EXPECT_NE(runs.out.find("exp (resnet20)"), std::string::npos) << runs.out;
+  EXPECT_NE(runs.out.find("blue F1"), std::string::npos);
+  EXPECT_EQ(runs.err.find("not comparable"), std::string::npos) << runs.err;
+  const Ran models = run_burin("compare --split all --csv " + file("table.csv") + " -m " + run() +
+                               ' ' + file("runs/other") + ' ' + file("photos"));
+  EXPECT_EQ(models.code, apps::exit_ok) << models.err;
+  const std::string csv = read_whole(file("table.csv"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3) << csv;
+  EXPECT_EQ(run_burin("compare " + run()).code, apps::exit_usage);
+}
+
 TEST_F(TrainedRun, ShowsWhereItLooked) {
   const std::string image = file("photos/red/n10.png");
   const Ran ran = run_burin("gradcam -m " + run() + ' ' + image + ' ' + image +
