@@ -17,6 +17,7 @@ Command predict_command();
 Command serve_command();
 Command gradcam_command();
 Command compare_command();
+Command lint_command();
 Command info_command();
 Command kernels_command();
 Command demo_command();

@@ -24,6 +24,7 @@ std::vector<Command> all_commands() {
   commands.push_back(compare_command());
   commands.push_back(info_command());
   commands.push_back(kernels_command());
+  commands.push_back(lint_command());
   commands.push_back(demo_command());
   return commands;
 }

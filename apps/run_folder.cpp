@@ -1,5 +1,8 @@
 #include "burin/apps/run_folder.h"
 
+#include <algorithm>
+#include <sstream>
+
 #include "burin/apps/exit.h"
 #include "burin/apps/table.h"
 #include "burin/tensor/files/atomic_file.h"
@@ -60,6 +63,26 @@ void RunFolder::write_results(const std::vector<EpochResult>& epochs) const {
 
 void RunFolder::log(const std::string& line) {
   log_ << without_escapes(line) << std::endl;
+}
+
+std::vector<EpochResult> read_results(const std::string& path) {
+  std::ifstream in(path);
+  std::string line;
+  check(std::getline(in, line) && line.starts_with("epoch,time,train_loss,val_loss,"), path,
+        ": is no results.csv");
+  std::vector<EpochResult> epochs;
+  for (double best = -1; std::getline(in, line);) {
+    std::replace(line.begin(), line.end(), ',', ' ');
+    std::istringstream columns(line);
+    EpochResult e;
+    columns >> e.epoch >> e.seconds >> e.train_loss >> e.val_loss >> e.accuracy >> e.precision >>
+        e.recall >> e.f1 >> e.learning_rate >> e.images_per_second;
+    check(!columns.fail(), path, ": '", line, "' is no line of results");
+    e.best = e.accuracy > best;
+    best = std::max(best, e.accuracy);
+    epochs.push_back(e);
+  }
+  return epochs;
 }
 
 fs::path make_numbered_folder(const fs::path& project, const std::string& name) {

@@ -37,6 +37,10 @@ class RunFolder {
   std::ofstream log_;
 };
 
+/// The epochs that a run's results.csv tells of, `best` as it was decided. Throws Error for a file
+/// that is none.
+std::vector<EpochResult> read_results(const std::string& path);
+
 /// Makes the folder PROJECT/NAME, or NAME2, NAME3, … where that exists, and returns it.
 /// Throws Failure where it can't be made.
 std::filesystem::path make_numbered_folder(const std::filesystem::path& project,

@@ -4,6 +4,7 @@
 #include "burin/apps/commands.h"
 #include "burin/apps/device.h"
 #include "burin/apps/exit.h"
+#include "burin/apps/lint/finding.h"
 #include "burin/apps/run_folder.h"
 #include "burin/apps/train_command.h"
 #include "burin/apps/train_run.h"
@@ -128,6 +129,7 @@ TrainResult run_train(TrainFlags& flags, const Session& session) {
   if (train.data.empty() && train.train_dir.empty()) {
     throw Failure(exit_usage, "no data folder given", "burin train DIR, with DIR/<class>/*.jpg");
   }
+  refuse_fatal(lint_options(train, 0));
   failing_with(exit_bad_input, [&] { resolve_image_size(flags); });
   resolve_weights(flags, session);
   train.threads = compute_threads();

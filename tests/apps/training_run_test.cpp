@@ -192,6 +192,12 @@ TEST_F(TrainedRun, ComparesWithOthers) {
   EXPECT_EQ(run_burin("compare " + run()).code, apps::exit_usage);
 }
 
+TEST_F(TrainedRun, IsLinted) {
+  const Ran ran = run_burin("lint " + run());
+  EXPECT_EQ(ran.code, apps::exit_ok) << ran.out << ran.err;
+  EXPECT_EQ(ran.out.find("FATAL"), std::string::npos) << ran.out;
+}
+
 TEST_F(TrainedRun, ShowsWhereItLooked) {
   const std::string image = file("photos/red/n10.png");
   const Ran ran = run_burin("gradcam -m " + run() + ' ' + image + ' ' + image +

@@ -1,0 +1,128 @@
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+
+#include "burin/apps/commands.h"
+#include "burin/apps/exit.h"
+#include "burin/apps/lint/finding.h"
+#include "burin/apps/model_options.h"
+#include "burin/apps/run_folder.h"
+#include "burin/apps/toml.h"
+
+namespace burin::apps {
+namespace {
+
+namespace fs = std::filesystem;
+using Level = Finding::Level;
+
+struct LintOptions {
+  std::vector<std::string> paths;
+  bool fail = false;
+};
+
+void append(Findings& all, Findings more) {
+  all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+/// Sets what [train] of an args.toml says of the options that lint looks at.
+TrainOptions read_arguments(const fs::path& file) {
+  std::ifstream in(file);
+  std::ostringstream text;
+  text << in.rdbuf();
+  TrainOptions options;
+  for (const TomlEntry& entry : parse_toml(text.str(), file.string())) {
+    if (entry.section != "train" || entry.values.empty()) continue;
+    const std::string& value = entry.values.front();
+    const auto read = [&](const char* key, auto& target) {
+      if (entry.key != key) return;
+      std::istringstream words(value);
+      words >> target;
+    };
+    read("head", options.head);
+    read("recipe", options.recipe);
+    read("model", options.model);
+    read("opt", options.opt);
+    read("lr", options.lr);
+    read("epochs", options.epochs);
+    read("batch-size", options.batch_size);
+    read("label-smoothing", options.label_smoothing);
+    if (entry.key == "data") options.data = entry.values;
+  }
+  return options;
+}
+
+Findings lint_run(const fs::path& run) {
+  Findings findings;
+  const ModelCard card = load_model(model_path(run.string()));
+  const auto classes = static_cast<int64_t>(card.classes.size());
+  TrainOptions options = read_arguments(run / "args.toml");
+  append(findings, lint_options(options, classes));
+  append(findings, lint_epochs(read_results((run / "results.csv").string()), classes));
+  append(findings, lint_model(*card.model, card.classes));
+  for (const std::string& data : options.data) {
+    if (fs::is_directory(data)) append(findings, lint_data(data));
+  }
+  return findings;
+}
+
+Findings lint_path(const std::string& path) {
+  if (fs::is_directory(fs::path(path) / "weights")) return lint_run(path);
+  if (fs::is_directory(path)) return lint_data(path);
+  const ModelCard card = load_model(path);
+  return lint_model(*card.model, card.classes);
+}
+
+/// `text` in lines of at most 78 columns, each with a margin.
+std::string wrapped(const std::string& text) {
+  constexpr size_t width = 74;
+  std::istringstream in(text);
+  std::string lines, line;
+  for (std::string word; in >> word;) {
+    if (!line.empty() && line.size() + 1 + word.size() > width) {
+      lines += "    " + line + '\n';
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return lines + "    " + line + '\n';
+}
+
+int run_lint(const LintOptions& options) {
+  if (options.paths.empty()) {
+    throw Failure(exit_usage, "nothing to look at",
+                  "burin lint runs/train/exp, DIR, or a model file");
+  }
+  int fatal = 0, total = 0;
+  for (const std::string& path : options.paths) {
+    std::cout << path << '\n';
+    const Findings findings = lint_path(path);
+    for (const Finding& finding : findings) {
+      static constexpr const char* names[] = {"FATAL", "warning", "note"};
+      std::cout << "\n  " << names[static_cast<size_t>(finding.level)] << ": " << finding.title
+                << '\n'
+                << wrapped(finding.explanation);
+      if (finding.level == Level::fatal) ++fatal;
+      if (finding.level != Level::note) ++total;
+    }
+    std::cout << (findings.empty() ? "  nothing looks wrong\n\n" : "\n");
+  }
+  return fatal > 0 || (options.fail && total > 0) ? exit_bad_input : exit_ok;
+}
+
+}  // namespace
+
+Command lint_command() {
+  const auto options = std::make_shared<LintOptions>();
+  Command command("lint", "Engine", "what looks wrong in a data set, a run or a model, explained");
+  command.details = "burin lint photos\nburin lint runs/train/exp";
+  command.add("paths", &options->paths, "run folders, data folders, model files");
+  command.add("--fail", &options->fail, "exit with 3 for warnings too, not only for what is fatal");
+  command.run = [options](const Session&) {
+    return failing_with(exit_bad_input, [&] { return run_lint(*options); });
+  };
+  return command;
+}
+
+}  // namespace burin::apps

@@ -1,0 +1,70 @@
+#include <algorithm>
+#include <cmath>
+
+#include "burin/apps/lint/finding.h"
+#include "burin/apps/table.h"
+
+namespace burin::apps {
+namespace {
+
+using Level = Finding::Level;
+
+/// A loss that stands still at the value a doubled softmax leaves.
+void lint_floor(const std::vector<EpochResult>& epochs, Findings& findings) {
+  const double last = epochs.back().train_loss;
+  for (const int64_t outputs : {2, 10, 100, 128, 256, 512, 1000}) {
+    const double floor = lowest_loss_after_softmax(outputs);
+    if (outputs < 10 || std::abs(last - floor) > 0.01 || epochs.size() < 2) continue;
+    findings.push_back({Level::warning, "the loss looks like softmax before cross-entropy",
+                        str("The training loss ends at ", fixed(last, 3),
+                            ". That is the least that cross-entropy over ", outputs,
+                            " outputs can give when a softmax stands before it (", fixed(floor, 3),
+                            "). The head should end in logits, as many as there are classes.")});
+  }
+}
+
+void lint_curves(const std::vector<EpochResult>& epochs, int64_t classes, Findings& findings) {
+  const EpochResult& first = epochs.front();
+  const EpochResult& last = epochs.back();
+  const double guessing = std::log(static_cast<double>(classes));
+  if (epochs.size() >= 3 && last.train_loss > 0.98 * std::min(first.train_loss, guessing)) {
+    findings.push_back(
+        {Level::warning, "nothing was learnt",
+         str("The training loss is ", fixed(last.train_loss, 3), " after ", epochs.size(),
+             " epochs, about what guessing among ", classes, " classes gives (", fixed(guessing, 3),
+             "). The learning rate may be off scale, the labels may not belong to the images, or "
+             "the part "
+             "that is trained may be cut off from the rest. Can the model learn 32 images by "
+             "heart? If it "
+             "can't, something is broken.")});
+  }
+  const auto best =
+      std::min_element(epochs.begin(), epochs.end(),
+                       [](const auto& a, const auto& b) { return a.val_loss < b.val_loss; });
+  if (last.val_loss > 1.3 * best->val_loss && last.train_loss < best->train_loss) {
+    findings.push_back({Level::note, "overfitting",
+                        str("The validation loss was lowest in epoch ", best->epoch, " (",
+                            fixed(best->val_loss, 3), ") and rose to ", fixed(last.val_loss, 3),
+                            " while the training loss went on falling: from there on the model "
+                            "learnt its images by heart. "
+                            "best.safetensors is chosen by accuracy and may come later. More or "
+                            "augmented data, a smaller "
+                            "learning rate, --wd, --label-smoothing or --patience help.")});
+  }
+  if (epochs.size() >= 3 && last.best && last.val_loss < epochs[epochs.size() - 2].val_loss) {
+    findings.push_back({Level::note, "still getting better",
+                        "The last epoch was the best one: more --epochs may give more."});
+  }
+}
+
+}  // namespace
+
+Findings lint_epochs(const std::vector<EpochResult>& epochs, int64_t classes) {
+  Findings findings;
+  if (epochs.empty()) return findings;
+  lint_floor(epochs, findings);
+  lint_curves(epochs, classes, findings);
+  return findings;
+}
+
+}  // namespace burin::apps
