@@ -18,6 +18,7 @@ Command serve_command();
 Command gradcam_command();
 Command compare_command();
 Command lint_command();
+Command menu_command();
 Command info_command();
 Command kernels_command();
 Command demo_command();

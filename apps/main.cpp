@@ -26,6 +26,7 @@ std::vector<Command> all_commands() {
   commands.push_back(kernels_command());
   commands.push_back(lint_command());
   commands.push_back(demo_command());
+  commands.push_back(menu_command());
   return commands;
 }
 
