@@ -124,9 +124,16 @@ void Classifier::run(std::vector<uint8_t> pixels,
   }
 }
 
-models::GradCam Classifier::explain(std::vector<uint8_t> pixels, int64_t target) const {
+models::GradCam Classifier::explain(std::vector<uint8_t> pixels,
+                                    const models::GradCamOptions& options) const {
   const data::Batch batch = batch_of(std::move(pixels), 1);
-  return grad_cam(loaded_.model(), input_.images(batch), {.layer = {}, .target = target}).front();
+  return grad_cam(loaded_.model(), input_.images(batch), options).front();
+}
+
+data::Image Classifier::image_of(const std::vector<uint8_t>& pixels) const {
+  data::Image image(transform_.width, transform_.height);
+  image.pixels = pixels;
+  return image;
 }
 
 }  // namespace burin::apps

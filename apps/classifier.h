@@ -42,8 +42,6 @@ class Classifier {
   const std::vector<std::string>& classes() const { return loaded_.card.classes; }
   const std::string& path() const { return loaded_.path; }
   Device device() const { return loaded_.device; }
-  /// The model itself, its batch norms folded.
-  const LoadedModel& loaded() const { return loaded_; }
 
   /// Decodes the images on all threads and runs them as one batch. An image that can't be decoded
   /// gets an error of its own.
@@ -57,9 +55,10 @@ class Classifier {
   /// Runs images that are ready, one after the other in `pixels`, and completes their predictions.
   /// From one thread, always the same: plans and packed weights belong to it.
   void run(std::vector<uint8_t> pixels, const std::vector<Prediction*>& predictions) const;
-  /// Where the model looked in one image that is ready; `target` −1: to see what it sees. From the
-  /// thread of run.
-  models::GradCam explain(std::vector<uint8_t> pixels, int64_t target) const;
+  /// Where the model looked in one image that is ready. From the thread of run.
+  models::GradCam explain(std::vector<uint8_t> pixels, const models::GradCamOptions& options) const;
+  /// An image that is ready, to look at.
+  data::Image image_of(const std::vector<uint8_t>& pixels) const;
   const models::Preprocess& preprocess() const { return loaded_.model().preprocess; }
 
  private:

@@ -4,13 +4,11 @@
 
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
-#include "burin/apps/explainer.h"
 #include "burin/apps/input_images.h"
+#include "burin/apps/overlay.h"
 #include "burin/apps/stop.h"
 #include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
-#include "burin/data/decode.h"
-#include "burin/models/fold.h"
 
 namespace burin::apps {
 namespace {
@@ -39,28 +37,28 @@ int run_gradcam(const GradcamOptions& options, const Session& session) {
     throw Failure(exit_usage, "no image given", "burin gradcam -m MODEL photo.jpg folder/");
   }
   const std::vector<InputImage> images = find_images(options.paths);
-  const LoadedModel loaded = load_model(options.model, session);
-  models::fold_batch_norm(loaded.model());
-  const std::vector<std::string>& classes = loaded.card.classes;
+  const Classifier classifier(load_model(options.model, session));
+  const std::vector<std::string>& classes = classifier.classes();
   const int64_t target = class_of(options.target, classes);
-  const Explainer explainer(loaded, options.layer);
   OverlayWriter writer(options.out);
   catch_interrupts();
   int failed = 0;
   for (const InputImage& image : images) {
     if (stop_requested()) return exit_interrupted;
-    try {
-      const Explanation explanation = explainer.explain(image, target, options.alpha);
-      const models::GradCam& cam = explanation.cam;
-      const auto shown = static_cast<size_t>(cam.target);
-      std::cout << image.name << "  " << classes[shown] << "  "
-                << fixed(static_cast<double>(cam.probabilities[shown]), 3) << "  " << cam.layer
-                << ' ' << cam.height << 'x' << cam.width << "  → "
-                << writer.write(image.name, classes[shown], explanation.overlay) << std::endl;
-    } catch (const data::DecodeError& error) {
+    Prediction prediction;
+    const std::optional<Explanation> explanation = explain(
+        classifier, image, {.layer = options.layer, .target = target}, options.alpha, prediction);
+    if (!explanation) {
       ++failed;
-      std::cerr << "burin gradcam: error: " << error.what() << '\n';
+      std::cerr << "burin gradcam: error: " << prediction.error << '\n';
+      continue;
     }
+    const models::GradCam& cam = explanation->cam;
+    const auto shown = static_cast<size_t>(cam.target);
+    std::cout << image.name << "  " << classes[shown] << "  "
+              << fixed(static_cast<double>(cam.probabilities[shown]), 3) << "  " << cam.layer << ' '
+              << cam.height << 'x' << cam.width << "  → "
+              << writer.write(image.name, classes[shown], explanation->overlay) << std::endl;
   }
   return failed == 0 ? exit_ok : exit_bad_input;
 }

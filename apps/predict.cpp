@@ -5,8 +5,8 @@
 #include "burin/apps/classifier.h"
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
-#include "burin/apps/explainer.h"
 #include "burin/apps/input_images.h"
+#include "burin/apps/overlay.h"
 #include "burin/apps/prediction_report.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/stop.h"
@@ -27,13 +27,14 @@ struct PredictOptions {
 void write_overlays(const PredictOptions& options, const Classifier& classifier,
                     const std::vector<InputImage>& images, const std::vector<bool>& predicted) {
   constexpr double alpha = 0.45;
-  const Explainer explainer(classifier.loaded());
   OverlayWriter writer(options.gradcam);
   for (size_t i = 0; i < images.size() && !stop_requested(); ++i) {
+    Prediction prediction;
     if (!predicted[i]) continue;
-    const Explanation explanation = explainer.explain(images[i], -1, alpha);
-    const auto target = static_cast<size_t>(explanation.cam.target);
-    writer.write(images[i].name, classifier.classes()[target], explanation.overlay);
+    if (const auto explanation = explain(classifier, images[i], {}, alpha, prediction)) {
+      const auto target = static_cast<size_t>(explanation->cam.target);
+      writer.write(images[i].name, classifier.classes()[target], explanation->overlay);
+    }
   }
 }
 

@@ -1,9 +1,17 @@
 #include <algorithm>
+#include <cmath>
 
 #include "burin/apps/charts/charts.h"
 #include "burin/apps/charts/plot_area.h"
 
 namespace burin::apps::charts {
+namespace {
+
+constexpr Paint agreeing = {Ink::blue, 0.85};
+constexpr Paint too_sure = {Ink::orange, 0.75};  // confidence above accuracy
+constexpr Paint too_unsure = {Ink::teal, 0.75};  // accuracy above confidence
+
+}  // namespace
 
 Drawing draw(const ReliabilityChart& chart) {
   Drawing drawing{.width = 440, .height = 520, .title = {}, .elements = {}};
@@ -29,10 +37,11 @@ Drawing draw(const ReliabilityChart& chart) {
     if (bin.count == 0) continue;
     const double x = area.left + width * static_cast<double>(i) + 1;
     const double right = area.at(0, bin.accuracy).y, wanted = area.at(0, bin.confidence).y;
-    drawing.add(Rectangle{x, right, width - 2, area.bottom() - right, {Ink::blue, 0.85}});
-    // What is missing to the confidence, or is above it.
-    drawing.add(Rectangle{
-        x, std::min(right, wanted), width - 2, std::abs(right - wanted), {Ink::orange, 0.6}});
+    // Up to where accuracy and confidence agree, then what one of them has more.
+    const double agreed = std::max(right, wanted);
+    const Paint gap = right > wanted ? too_sure : too_unsure;
+    drawing.add(Rectangle{x, agreed, width - 2, area.bottom() - agreed, agreeing});
+    drawing.add(Rectangle{x, std::min(right, wanted), width - 2, std::abs(right - wanted), gap});
     const double count = below.at(0, static_cast<double>(bin.count)).y;
     drawing.add(Rectangle{x, count, width - 2, below.bottom() - count, {Ink::muted, 0.7}});
   }
@@ -44,13 +53,13 @@ Drawing draw(const ReliabilityChart& chart) {
                     Anchor::end,
                     {Ink::muted}});
   const Point legend{area.left, drawing.height - 12};
-  const std::pair<const char*, Paint> names[] = {{"accuracy", {Ink::blue, 0.85}},
-                                                 {"gap to confidence", {Ink::orange, 0.6}}};
+  const std::pair<const char*, Paint> names[] = {
+      {"accuracy", agreeing}, {"too sure", too_sure}, {"too unsure", too_unsure}};
   double x = legend.x;
   for (const auto& [name, paint] : names) {
     drawing.add(Rectangle{x, legend.y - 10, 12, 12, paint});
     drawing.add(Label{{x + 18, legend.y}, name, tick_size, Anchor::start, {Ink::muted}});
-    x += 90;
+    x += 80;
   }
   drawing.add(Label{{area.right(), legend.y}, "confidence", name_size, Anchor::end, {Ink::muted}});
   return drawing;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "burin/apps/base64.h"
 #include "burin/apps/charts/svg.h"
 #include "burin/apps/report/pictures.h"
 #include "burin/apps/report/report.h"
@@ -42,19 +43,6 @@ figcaption{font-size:12.5px;line-height:1.4;margin-top:5px;overflow-wrap:anywher
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px}dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}figure,svg,.tile,tr{break-inside:avoid}.gallery{grid-template-columns:repeat(6,1fr)}}
 )css";
-
-std::string base64(const std::vector<uint8_t>& bytes) {
-  constexpr const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t word = 0;
-    for (size_t k = 0; k < 3; ++k) word = word << 8 | (i + k < bytes.size() ? bytes[i + k] : 0u);
-    for (size_t k = 0; k < 4; ++k) {
-      text += i + k <= bytes.size() ? digits[word >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return text;
-}
 
 std::string cells(const std::vector<std::string>& texts, const char* tag) {
   std::string row;

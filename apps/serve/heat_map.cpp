@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "burin/apps/base64.h"
 #include "burin/kernels/base/error.h"
 
 namespace burin::apps {
@@ -35,22 +36,6 @@ std::vector<uint8_t> encode_rgba_png(const std::vector<uint8_t>& pixels, int64_t
   check(written != 0, "the heat map cannot be encoded: ", png.message);
   file.resize(size);
   return file;
-}
-
-/// RFC 4648, section 4.
-std::string base64(const std::vector<uint8_t>& bytes) {
-  constexpr const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < count ? bytes[i + k] : 0u);
-    for (size_t k = 0; k < 4; ++k) {
-      text += k <= count ? digits[group >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return text;
 }
 
 }  // namespace

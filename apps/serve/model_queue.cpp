@@ -145,7 +145,8 @@ void ModelQueue::run(std::vector<Prepared>& batch) {
     classifier.run(std::move(pixels), sound);
     for (Prepared& one : batch) {
       if (one.pixels.empty() || !one.job->explain) continue;
-      one.job->cams[one.index] = classifier.explain(std::move(one.pixels), one.job->target);
+      one.job->cams[one.index] =
+          classifier.explain(std::move(one.pixels), {.target = one.job->target});
     }
   } catch (const std::exception& error) {
     const std::lock_guard lock(mutex_);

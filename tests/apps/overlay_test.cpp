@@ -1,4 +1,4 @@
-#include "burin/apps/explainer.h"
+#include "burin/apps/overlay.h"
 
 #include <gtest/gtest.h>
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,21 +25,11 @@ std::array<double, 3> jet(double heat);
 /// blends. `heat` has a value for each pixel.
 data::Image blend_heat(const data::Image& image, const std::vector<float>& heat, double alpha);
 
-/// Explains images with a model that must outlive it; its batch norms may be folded.
-class Explainer {
- public:
-  explicit Explainer(const LoadedModel& loaded, std::string layer = "");
-
-  /// Throws Error for an image that can't be decoded, a class (−1: the predicted one) or layer that
-  /// is not there.
-  Explanation explain(const InputImage& image, int64_t target, double alpha) const;
-
- private:
-  const LoadedModel& loaded_;
-  std::string layer_;
-  data::Transform transform_;
-  InputMaker input_;
-};
+/// Runs `image` through the model and paints where it looked over what it saw. `prediction` is set
+/// as Classifier::prepare does; nothing is returned for an image that can't be decoded.
+std::optional<Explanation> explain(const Classifier& classifier, const InputImage& image,
+                                   const models::GradCamOptions& options, double alpha,
+                                   Prediction& prediction);
 
 /// Writes overlays into a folder under the images' names, "face_ai.png", made unique.
 class OverlayWriter {

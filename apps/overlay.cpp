@@ -1,10 +1,9 @@
-#include "burin/apps/explainer.h"
+#include "burin/apps/overlay.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "burin/apps/image_file.h"
-#include "burin/data/decode.h"
 
 namespace burin::apps {
 
@@ -36,26 +35,16 @@ data::Image blend_heat(const data::Image& image, const std::vector<float>& heat,
   return result;
 }
 
-Explainer::Explainer(const LoadedModel& loaded, std::string layer)
-    : loaded_(loaded),
-      layer_(std::move(layer)),
-      transform_(evaluation_transform(loaded.model().preprocess)),
-      input_(loaded.model().preprocess, loaded.dtype, loaded.device, Layout::nhwc) {}
-
-Explanation Explainer::explain(const InputImage& image, int64_t target, double alpha) const {
-  const data::Image decoded =
-      image.bytes ? data::decode(*image.bytes, image.name) : data::load_image(image.name);
-  data::SampleRandom unused(0, 0, 0);
-  const data::Image ready = transform_.apply(decoded, unused);
-  data::Batch batch;
-  batch.height = ready.height;
-  batch.width = ready.width;
-  batch.pixels = ready.pixels;
-  batch.labels = {0};
-  models::GradCam cam =
-      grad_cam(loaded_.model(), input_.images(batch), {.layer = layer_, .target = target}).front();
-  data::Image overlay = blend_heat(ready, cam.stretched(ready.height, ready.width), alpha);
-  return {std::move(cam), std::move(overlay)};
+std::optional<Explanation> explain(const Classifier& classifier, const InputImage& image,
+                                   const models::GradCamOptions& options, double alpha,
+                                   Prediction& prediction) {
+  std::vector<uint8_t> pixels(classifier.input_bytes());
+  prediction = classifier.prepare(image, pixels);
+  if (!prediction.error.empty()) return std::nullopt;
+  const data::Image seen = classifier.image_of(pixels);
+  models::GradCam cam = classifier.explain(std::move(pixels), options);
+  data::Image overlay = blend_heat(seen, cam.stretched(seen.height, seen.width), alpha);
+  return Explanation{std::move(cam), std::move(overlay)};
 }
 
 OverlayWriter::OverlayWriter(std::filesystem::path folder) : folder_(std::move(folder)) {
