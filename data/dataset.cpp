@@ -1,8 +1,10 @@
 #include "burin/data/dataset.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iomanip>
 #include <limits>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -21,6 +23,23 @@ Subset::Subset(std::shared_ptr<const Dataset> base, std::vector<int64_t> indices
   for (const int64_t i : indices_) {
     check(i >= 0 && i < base_->size(), "subset: index ", i, " is outside of the data set of ",
           base_->size(), " samples");
+  }
+}
+
+JoinedDataset::JoinedDataset(std::vector<std::shared_ptr<const Dataset>> parts)
+    : parts_(std::move(parts)) {
+  check(!parts_.empty(), "joined data set: there are no parts");
+  std::set<std::string> names;
+  for (const auto& part : parts_) names.insert(part->classes().begin(), part->classes().end());
+  classes_.assign(names.begin(), names.end());
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    std::vector<int64_t> labels;  // of the part's classes among all
+    for (const std::string& name : parts_[p]->classes()) {
+      labels.push_back(std::lower_bound(classes_.begin(), classes_.end(), name) - classes_.begin());
+    }
+    for (int64_t i = 0; i < parts_[p]->size(); ++i) {
+      samples_.push_back({p, i, labels[static_cast<size_t>(parts_[p]->label(i))]});
+    }
   }
 }
 

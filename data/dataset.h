@@ -46,6 +46,35 @@ class Subset : public Dataset {
   std::vector<int64_t> indices_;
 };
 
+/// Several data sets as one, each whole, one after another; its classes are all of theirs, sorted
+/// by name.
+class JoinedDataset : public Dataset {
+ public:
+  /// Throws Error for an empty list.
+  explicit JoinedDataset(std::vector<std::shared_ptr<const Dataset>> parts);
+
+  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
+  const std::vector<std::string>& classes() const override { return classes_; }
+  int64_t label(int64_t i) const override { return sample(i).label; }
+  std::string name(int64_t i) const override { return part(i).name(sample(i).index); }
+  std::shared_ptr<const Image> load(int64_t i) const override {
+    return part(i).load(sample(i).index);
+  }
+
+ private:
+  struct Sample {
+    size_t part = 0;
+    int64_t index = 0;  // within the part
+    int64_t label = 0;  // among the joint classes
+  };
+  const Sample& sample(int64_t i) const { return samples_[static_cast<size_t>(i)]; }
+  const Dataset& part(int64_t i) const { return *parts_[sample(i).part]; }
+
+  std::vector<std::shared_ptr<const Dataset>> parts_;
+  std::vector<std::string> classes_;
+  std::vector<Sample> samples_;
+};
+
 /// Keeps what `base` decodes in memory, until `limit_bytes` are held: from the second epoch on
 /// a small data set is not decoded again. First come, first kept; nothing is dropped, because a
 /// shuffled epoch gains nothing from recency.

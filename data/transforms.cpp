@@ -60,6 +60,11 @@ Image training_crop(const Image& image, const TrainingOptions& options, SampleRa
       const Window window = options.resized_crop.window(image.width, image.height, random);
       return crop_and_resize(image, window, options.size, options.filter);
     }
+    case TrainingOptions::Crop::square: {
+      const double x = random.uniform(0, 1), y = random.uniform(0, 1);
+      return crop_and_resize(image, fastai_crop(image.width, image.height, x, y), options.size,
+                             options.filter);
+    }
     case TrainingOptions::Crop::padded:
       return crop(image, random_padded_crop(image, options, random));
   }

@@ -64,6 +64,7 @@ struct TrainingOptions {
     none,     // the evaluation transform
     resized,  // RandomResizedCrop
     padded,   // torchvision's RandomCrop(size, padding): for small images such as CIFAR's
+    square,   // fastai's Resize(size): the largest square, at a random place
   };
   int64_t size = 224;
   Crop crop = Crop::resized;

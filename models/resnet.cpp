@@ -142,6 +142,28 @@ void ResNet::replace_head(int64_t new_classes, Generator& generator) {
   classes = new_classes;
 }
 
+std::string ResNet::adopt(std::vector<nn::NamedTensor>& tensors) {
+  // nn.Sequential(body, head), the body torchvision's children without their names.
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> names = {
+      {{"0.0.", "conv1."},
+       {"0.1.", "bn1."},
+       {"0.4.", "layer1."},
+       {"0.5.", "layer2."},
+       {"0.6.", "layer3."},
+       {"0.7.", "layer4."},
+       {"1.", "fc."}}};
+  std::string note;
+  for (nn::NamedTensor& tensor : tensors) {
+    for (const auto& [theirs, ours] : names) {
+      if (!tensor.name.starts_with(theirs)) continue;
+      tensor.name = std::string(ours) + tensor.name.substr(theirs.size());
+      note = "fastai's names were translated";
+      break;
+    }
+  }
+  return note;
+}
+
 void ResNet::visit(nn::Visitor& v) {
   v.child("conv1", conv1);
   v.child("bn1", bn1);

@@ -33,10 +33,10 @@ CopyPlan& plan_of(const Copy& op, Stream& stream) {
   });
 }
 
-/// True if two elements of x share a place: oneDNN's descriptors know no broadcast.
-bool is_broadcast(const ConstView& x) {
+/// True if two elements of x share a place, or lie backwards: oneDNN's descriptors know neither.
+bool is_broadcast_or_reversed(const ConstView& x) {
   for (int i = 0; i < x.rank(); ++i) {
-    if (x.dim(i) > 1 && x.strides[i] == 0) return true;
+    if (x.dim(i) > 1 && x.strides[i] <= 0) return true;
   }
   return false;
 }
@@ -47,7 +47,7 @@ Refusal accepts(const Copy& op, const Context& context) {
     if (const Refusal refusal = refuse_dtype(dtype); !refusal.empty()) return refusal;
   }
   if (op.x.rank() == 0 || op.x.numel() == 0) return "oneDNN has no scalars and no empty tensors";
-  if (is_broadcast(op.x)) return "oneDNN's reorder does not broadcast";
+  if (is_broadcast_or_reversed(op.x)) return "oneDNN's reorder does not broadcast or reverse";
   return plan_of(op, context.stream).refusal;
 }
 

@@ -88,6 +88,15 @@ Tensor from_rows(const Tensor& rows) {
   return permute(rows, {0, 3, 1, 2});
 }
 
+Tensor flip(const Tensor& x, int dim) {
+  check(dim >= 0 && dim < x.rank(), "flip: ", x.shape(), " has no dimension ", dim);
+  if (x.numel() == 0) return x;
+  Strides strides = x.strides();
+  const int64_t last = (x.dim(dim) - 1) * strides[dim];
+  strides[dim] = -strides[dim];
+  return copied(x.alias(x.shape(), strides, last).view(), x.options());
+}
+
 Tensor transpose(const Tensor& x) {
   check(x.rank() == 2 || x.rank() == 3, "transpose: ", x.shape(),
         " is no matrix and no batch of them");
