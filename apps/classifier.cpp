@@ -4,6 +4,7 @@
 #include <chrono>
 #include <numeric>
 
+#include "burin/apps/training/evaluation.h"
 #include "burin/data/decode.h"
 #include "burin/data/file.h"
 #include "burin/kernels/base/parallel.h"
@@ -40,8 +41,9 @@ std::vector<size_t> Prediction::ranking() const {
   return order;
 }
 
-Classifier::Classifier(LoadedModel loaded)
+Classifier::Classifier(LoadedModel loaded, bool tta)
     : loaded_(std::move(loaded)),
+      tta_(tta),
       transform_(evaluation_transform(loaded_.model().preprocess)),
       input_(loaded_.model().preprocess, loaded_.dtype, loaded_.device, Layout::nhwc) {
   models::fold_batch_norm(loaded_.model());
@@ -113,7 +115,9 @@ void Classifier::run(std::vector<uint8_t> pixels,
   const data::Batch batch = batch_of(std::move(pixels), predictions.size());
   const NoGradGuard no_grad;
   Lap lap;
-  const Tensor logits = cast(loaded_.model().forward(input_.images(batch)), DType::f32);
+  const Tensor x = input_.images(batch);
+  const Tensor logits =
+      tta_ ? forward_with_mirror(loaded_.model(), x) : cast(loaded_.model().forward(x), DType::f32);
   const std::vector<float> all = softmax(logits).to_vector<float>();
   const double each_ms = lap() / static_cast<double>(predictions.size());
   const size_t C = classes().size();

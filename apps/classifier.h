@@ -37,7 +37,8 @@ struct Prediction {
 class Classifier {
  public:
   /// Merges the batch norms into the convolutions.
-  explicit Classifier(LoadedModel loaded);
+  /// With `tta` each image's mirror image has a say.
+  explicit Classifier(LoadedModel loaded, bool tta = false);
 
   const std::vector<std::string>& classes() const { return loaded_.card.classes; }
   const std::string& path() const { return loaded_.path; }
@@ -65,6 +66,7 @@ class Classifier {
   data::Batch batch_of(std::vector<uint8_t> pixels, size_t count) const;
 
   LoadedModel loaded_;
+  bool tta_;
   data::Transform transform_;
   InputMaker input_;
 };

@@ -12,6 +12,7 @@ Command scan_command();
 Command prepare_command();
 Command show_command();
 Command train_command();
+Command lr_find_command();
 Command evaluate_command();
 Command predict_command();
 Command serve_command();

@@ -29,6 +29,7 @@ struct EvaluateOptions {
   std::string split = "auto";
   int batch_size = 32;
   int workers = 0;
+  bool tta = false;
   double fail_under = 0;
   std::string json;
   std::string out = "runs/evaluate/exp";
@@ -57,6 +58,7 @@ Evaluation run_model(const EvaluateOptions& options, const LoadedModel& loaded,
                   {.batch_size = options.batch_size,
                    .workers = options.workers > 0 ? options.workers : std::clamp(cores, 1, 8),
                    .dtype = loaded.dtype,
+                   .tta = options.tta,
                    .device = loaded.device,
                    .on_progress = [&](int64_t done) {
                      state.done = state.items = done;
@@ -165,6 +167,7 @@ Command evaluate_command() {
   command.add("-b,--batch-size", &options->batch_size, "images at once", at_least(1));
   command.add("-j,--workers", &options->workers, "threads that decode; 0: the cores, at most 8",
               between(0, 1024));
+  command.add("--tta", &options->tta, "average over each image and its mirror image");
   command.heading("Results");
   command.add("--fail-under", &options->fail_under, "exit with 1 below this accuracy",
               between(0, 1));

@@ -17,6 +17,7 @@ std::vector<Command> all_commands() {
   commands.push_back(prepare_command());
   commands.push_back(show_command());
   commands.push_back(train_command());
+  commands.push_back(lr_find_command());
   commands.push_back(evaluate_command());
   commands.push_back(predict_command());
   commands.push_back(serve_command());

@@ -21,6 +21,7 @@ struct PredictOptions {
   int batch_size = 16;
   std::string format = "text";
   std::string gradcam;
+  bool tta = false;
 };
 
 /// Writes the overlays of images that could be predicted.
@@ -43,7 +44,7 @@ int run_predict(const PredictOptions& options, const Session& session) {
     throw Failure(exit_usage, "no image given", "burin predict -m MODEL photo.jpg folder/ -");
   }
   const std::vector<InputImage> images = find_images(options.paths);
-  const Classifier classifier(load_model(options.model, session));
+  const Classifier classifier(load_model(options.model, session), options.tta);
   catch_interrupts();
 
   PredictionReport report(std::cout, options.format, classifier, images, options.topk);
@@ -91,6 +92,7 @@ Command predict_command() {
   command.add("--format", &options->format, "of the output", one_of({"text", "json", "csv"}));
   command.add("-b,--batch-size", &options->batch_size, "images at once", at_least(1));
   command.add("--gradcam", &options->gradcam, "write heat maps over the images to this folder");
+  command.add("--tta", &options->tta, "average over each image and its mirror image");
   command.run = [options](const Session& session) { return run_predict(*options, session); };
   return command;
 }

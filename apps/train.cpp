@@ -8,6 +8,7 @@
 #include "burin/apps/run_folder.h"
 #include "burin/apps/train_command.h"
 #include "burin/apps/train_run.h"
+#include "burin/apps/training/recipe.h"
 #include "burin/apps/weights_option.h"
 #include "burin/data/idx.h"
 #include "burin/kernels/base/parallel.h"
@@ -19,13 +20,14 @@ void add_data_options(Command& command, TrainFlags& flags) {
   TrainOptions& train = flags.train;
   command.heading("Data");
   command.add("data,--data", &train.data,
-              "DIR/<class>/*, DIR/{train,val,test}/<class>/*, or a folder of idx files");
+              "DIR/<class>/*, DIR/{train,val,test}/<class>/*, or idx files; several are joined");
   command.add("--train", &train.train_dir, "class folders to train on, in another place");
   command.add("--test", &train.test_dir, "class folders to validate on, in another place");
   command.add("--val-frac", &train.val_frac, "share set aside where there is no val folder",
               between(0.001, 0.9));
   command.add("--subset", &train.subset, "share of the training set to use", between(1e-6, 1));
-  command.add("--aug", &train.aug, "comma list of flip, crop, jitter; or none");
+  command.add("--aug", &train.aug,
+              "comma list of flip, crop, square, jitter; none; or auto, the recipe's");
   command.add("--img-size", &flags.img_size, "side of the input; 0: 224, or what an idx set has",
               between(0, 4096));
   command.add("-j,--workers", &train.workers, "threads that decode; 0: the cores, at most 8",
@@ -36,10 +38,11 @@ void add_model_options(Command& command, TrainFlags& flags) {
   TrainOptions& train = flags.train;
   command.heading("Model");
   command.add("-m,--model", &train.model, "a name from burin info --models");
-  command.add("--weights", &train.weights, "where to start: a file, imagenet, or none");
-  command.add("--head", &train.head, "what stands in for the classifier", one_of({"linear"}));
-  command.add("--recipe", &train.recipe, "last-layer: all but the head stays as it is",
-              one_of({"scratch", "last-layer"}));
+  command.add("--weights", &train.weights, "where to start: a file, a run, imagenet, or none");
+  command.add("--head", &train.head,
+              "classifier: linear, fastai, or a list: 256,relu,drop0.3; auto: as weights of ours");
+  command.add("--recipe", &train.recipe, "what is trained, and how; auto: fine-tune with weights",
+              one_of({"auto", "scratch", "fine-tune", "last-layer"}));
 }
 
 void add_optimisation_options(Command& command, TrainFlags& flags) {
@@ -49,14 +52,21 @@ void add_optimisation_options(Command& command, TrainFlags& flags) {
   command.add("-b,--batch-size", &flags.batch_size,
               "images a step; auto: 32, halved when memory runs out");
   command.add("--opt", &train.opt, "optimiser", one_of({"adam", "adamw", "sgd"}));
-  command.add("--lr", &train.lr, "learning rate, the highest of a schedule", above(0));
-  command.add("--wd,--weight-decay", &train.wd, "weight decay", at_least(0));
+  command.add("--lr", &train.lr, "learning rate, the highest of a schedule; 0: the recipe's",
+              at_least(0));
+  command.add("--wd,--weight-decay", &train.wd, "weight decay; -1: the recipe's", at_least(-1));
   command.add("--sched", &train.sched, "schedule of the learning rate",
               one_of({"onecycle", "cosine", "step", "const"}));
   command.add("--warmup-epochs", &train.warmup_epochs, "of the cosine schedule", at_least(0));
   command.add("--label-smoothing", &train.label_smoothing, "share spread over all classes",
               between(0, 0.999));
   command.add("--class-weights", &train.class_weights, "weigh classes by their rarity");
+  command.add("--mixup", &train.mixup, "alpha of images mixed with each other; 0: off",
+              at_least(0));
+  command.add("--cutmix", &train.cutmix, "alpha of boxes cut from one another; 0: off",
+              at_least(0));
+  command.add("--accumulate", &train.accumulate, "batches whose gradients make one step",
+              at_least(1));
   command.add("--clip-grad", &train.clip_grad, "largest norm of all gradients; 0: any",
               at_least(0));
   command.add("--ema", &train.ema, "decay of the averaged weights; 0: none", between(0, 0.999999));
@@ -106,7 +116,7 @@ void resolve_image_size(TrainFlags& flags) {
 
 void resolve_weights(TrainFlags& flags, const Session& session) {
   TrainOptions& train = flags.train;
-  if (!train.resume.empty() && train.recipe == "scratch") {
+  if (!train.resume.empty() && train.recipe != "last-layer") {
     train.weights = "none";  // the checkpoint has them
     return;
   }
@@ -123,7 +133,7 @@ void add_train_options(Command& command, TrainFlags& flags) {
   add_run_options(command, flags);
 }
 
-TrainResult run_train(TrainFlags& flags, const Session& session) {
+void resolve_train_flags(TrainFlags& flags, const Session& session) {
   TrainOptions& train = flags.train;
   resolve_batch_size(flags);
   if (train.data.empty() && train.train_dir.empty()) {
@@ -132,8 +142,14 @@ TrainResult run_train(TrainFlags& flags, const Session& session) {
   refuse_fatal(lint_options(train, 0));
   failing_with(exit_bad_input, [&] { resolve_image_size(flags); });
   resolve_weights(flags, session);
+  train = failing_with(exit_usage, [&] { return with_recipe(train); });
   train.threads = compute_threads();
   train.impl = session.globals.impl;
+}
+
+TrainResult run_train(TrainFlags& flags, const Session& session) {
+  TrainOptions& train = flags.train;
+  resolve_train_flags(flags, session);
 
   Globals globals = session.globals;
   globals.threads = train.threads;

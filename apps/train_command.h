@@ -18,6 +18,9 @@ struct TrainFlags {
 
 void add_train_options(Command& command, TrainFlags& flags);
 
+/// Settles what depends on the data, the caches and the recipe: sizes, weights, rates.
+void resolve_train_flags(TrainFlags& flags, const Session& session);
+
 struct TrainResult {
   ExitCode code;
   std::string folder;  // of the run

@@ -14,26 +14,30 @@ struct TrainOptions {
       data;  // DIR/{class}/* or DIR/{train,val,test}/{class}/*, or an idx folder
   std::string train_dir, test_dir;  // class folders in other places
   double val_frac = 0.2;
-  double subset = 1.0;            // share of the training set used
-  std::string aug = "flip,crop";  // or "none"
+  double subset = 1.0;       // share of the training set used
+  std::string aug = "auto";  // comma list of flip, crop, square, jitter; none; auto: the recipe's
   int img_size = 224;
   int workers = 0;  // decode threads; 0: min(cores, 8)
   // model
   std::string model = "resnet18";
   std::string weights;  // file, "imagenet", "none"; empty: imagenet if cached
-  std::string head = "linear";
-  std::string recipe = "scratch";  // or "last-layer"
+  std::string head =
+      "auto";  // linear, fastai, a list such as 256,relu,drop0.3; auto: the weights', else linear
+  std::string recipe = "auto";  // scratch, fine-tune, last-layer; auto: fine-tune with weights
   // optimisation
   int epochs = 3;
   int batch_size = 32;
-  bool batch_auto = false;   // halve on out-of-memory
-  std::string opt = "adam";  // adam, adamw, sgd
-  double lr = 1e-3;
-  double wd = 0;
+  bool batch_auto = false;         // halve on out-of-memory
+  std::string opt = "adam";        // adam, adamw, sgd
+  double lr = 0;                   // 0: the recipe's
+  double wd = -1;                  // below 0: the recipe's
   std::string sched = "onecycle";  // onecycle, cosine, step, const
   double warmup_epochs = 0;
   double label_smoothing = 0;
   bool class_weights = false;
+  double mixup = 0;      // alpha of its Beta distribution; 0: off
+  double cutmix = 0;     // likewise
+  int accumulate = 1;    // batches whose gradients make one step
   double clip_grad = 0;  // largest global norm; 0: off
   double ema = 0;        // decay; 0: off
   int patience = 0;      // epochs without a better validation loss; 0: off

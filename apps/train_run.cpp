@@ -34,18 +34,18 @@ std::string joined(const std::vector<std::string>& words, size_t at_most) {
 constexpr const char* heading =
     "epoch  train_loss  val_loss  accuracy  precision  recall      f1       lr    img/s   time";
 
-std::string row_of(const EpochResult& e, int64_t epochs) {
+std::string row_of(const EpochResult& e) {
   char text[160];
   std::snprintf(text, sizeof(text),
                 "%5s  %10.4f  %8.4f  %8.4f  %9.4f  %6.4f  %6.4f  %7.1e  %7.1f  %5s%s",
-                str(e.epoch, '/', epochs).c_str(), e.train_loss, e.val_loss, e.accuracy,
+                str(e.epoch, '/', e.epochs).c_str(), e.train_loss, e.val_loss, e.accuracy,
                 e.precision, e.recall, e.f1, e.learning_rate, e.images_per_second,
                 clock_text(e.seconds).c_str(), e.best ? "  best" : "");
   return text;
 }
 
-std::string line_of(const EpochResult& e, int64_t epochs) {
-  return str("epoch ", e.epoch, '/', epochs, " train_loss=", fixed(e.train_loss, 4),
+std::string line_of(const EpochResult& e) {
+  return str("epoch ", e.epoch, '/', e.epochs, " train_loss=", fixed(e.train_loss, 4),
              " val_loss=", fixed(e.val_loss, 4), " accuracy=", fixed(e.accuracy, 4),
              " precision=", fixed(e.precision, 4), " recall=", fixed(e.recall, 4),
              " f1=", fixed(e.f1, 4), " lr=", e.learning_rate,
@@ -125,7 +125,7 @@ void TrainRun::show_step(const StepProgress& step) {
 void TrainRun::show_epoch(const EpochResult& epoch) {
   epochs_.push_back(epoch);
   folder_.write_results(epochs_);
-  progress_.say(row_of(epoch, options_.epochs), line_of(epoch, options_.epochs));
+  progress_.say(row_of(epoch), line_of(epoch));
 }
 
 TrainOutcome TrainRun::train() {
@@ -155,6 +155,10 @@ ExitCode TrainRun::run() {
     try {
       outcome_ = train();
       break;
+    } catch (const Interrupted&) {
+      progress_.clear();
+      std::cout << "stopped before the first step: there is nothing to go on with\n";
+      return exit_interrupted;
     } catch (const OutOfMemory& error) {
       if (!options_.batch_auto || options_.batch_size == 1) throw;
       options_.batch_size /= 2;
@@ -194,7 +198,7 @@ void TrainRun::write_results(Trainer& trainer) {
                                           .on_progress = [&](int64_t done) {
                                             state.done = state.items = done;
                                             progress_.update(state);
-                                            return true;
+                                            return true;  // moments, and the run is over
                                           }});
   progress_.clear();
   const data::Dataset& val = *trainer.data().val;

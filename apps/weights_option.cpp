@@ -1,6 +1,7 @@
 #include "burin/apps/weights_option.h"
 
 #include "burin/apps/exit.h"
+#include "burin/apps/run_folder.h"
 #include "burin/models/pretrained.h"
 
 namespace burin::apps {
@@ -17,7 +18,8 @@ std::string download(const models::PretrainedWeights& weights, Progress& progres
 std::string resolve_weights(const std::string& given, const std::string& model,
                             Progress& progress) {
   const bool asked = given == "imagenet";
-  if (!asked && !given.empty()) return given;
+  if (given == "none") return given;
+  if (!asked && !given.empty()) return model_path(given);
   const models::PretrainedWeights* const published = models::find_pretrained(model);
   if (published == nullptr) {
     if (asked) {

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "burin/apps/exit.h"
 #include "burin/data/split.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/concat.h"
@@ -14,18 +15,31 @@ ImageSource::ImageSource(std::shared_ptr<const data::Dataset> dataset, data::Tra
     : loader_(std::move(dataset), std::move(transform), options), input_(std::move(input)) {}
 
 std::optional<TrainBatch> ImageSource::next() {
-  const std::optional<data::Batch> batch = loader_.next();
+  const std::optional<data::Batch> batch = next_batch();
   if (!batch) return std::nullopt;
   return TrainBatch{input_.images(*batch), input_.labels(*batch)};
 }
 
+/// An image that can't be read is the data's fault, whenever it is met.
+std::optional<data::Batch> ImageSource::next_batch() {
+  try {
+    return loader_.next();
+  } catch (const OutOfMemory&) {
+    throw;
+  } catch (const Error& error) {
+    throw Failure(exit_bad_input, error.what(),
+                  "burin scan DIR lists all such files; --move-to FOLDER takes them out");
+  }
+}
+
 FeatureSource::FeatureSource(models::Model& trunk, BatchSource& images,
-                             const data::LoaderOptions& options)
+                             const data::LoaderOptions& options, const std::atomic<bool>* stop)
     : options_(options) {
   const NoGradGuard no_grad;
   std::vector<Tensor> parts;
   images.start(0, 0);
   while (const auto batch = images.next()) {
+    if (stop != nullptr && stop->load()) throw Interrupted("interrupted");
     parts.push_back(trunk.features(batch->x));
     const std::vector<int64_t> labels = batch->labels.to_vector<int64_t>();
     labels_.insert(labels_.end(), labels.begin(), labels.end());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -14,6 +15,12 @@ struct TrainBatch {
   Tensor labels;  // [N] i64
 
   int64_t size() const { return labels.dim(0); }
+};
+
+/// Thrown by long work that was told to stop.
+class Interrupted : public Error {
+ public:
+  using Error::Error;
 };
 
 /// Epochs of batches. What a batch holds depends on the epoch and its number alone.
@@ -36,6 +43,8 @@ class ImageSource final : public BatchSource {
   std::optional<TrainBatch> next() override;
 
  private:
+  std::optional<data::Batch> next_batch();
+
   data::Loader loader_;
   InputMaker input_;
 };
@@ -44,8 +53,10 @@ class ImageSource final : public BatchSource {
 /// milliseconds.
 class FeatureSource final : public BatchSource {
  public:
-  /// Runs `trunk` over one epoch of `images`, which must not be shuffled.
-  FeatureSource(models::Model& trunk, BatchSource& images, const data::LoaderOptions& options);
+  /// Runs `trunk` over one epoch of `images`, which must not be shuffled. Throws Interrupted when
+  /// `stop`, where there is one, becomes true.
+  FeatureSource(models::Model& trunk, BatchSource& images, const data::LoaderOptions& options,
+                const std::atomic<bool>* stop);
 
   int64_t batches_per_epoch() const override;
   void start(int64_t epoch, int64_t first_batch) override;

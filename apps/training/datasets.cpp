@@ -31,7 +31,23 @@ void check_trainable(const Dataset& train) {
   }
 }
 
-/// train and val from one folder of any kind, not yet subset.
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+/// One data set, or several as one. A validation set must know no other classes than `classes`.
+DatasetPointer joined(const std::vector<DatasetPointer>& parts,
+                      const std::vector<std::string>* classes) {
+  DatasetPointer whole =
+      parts.size() == 1 ? parts.front() : std::make_shared<data::JoinedDataset>(parts);
+  check(classes == nullptr || whole->classes() == *classes,
+        "the validation parts do not have all the classes that are trained");
+  return whole;
+}
+
+/// train and val from folders of any kind, not yet subset.
 TrainingData open_parts(const TrainOptions& options) {
   TrainingData result;
   if (!options.train_dir.empty()) {
@@ -45,14 +61,23 @@ TrainingData open_parts(const TrainOptions& options) {
   }
   check(!options.data.empty(),
         "no data folder was given\n  hint: burin train DIR, with DIR/<class>/*.jpg");
-  check(options.data.size() == 1, "one data folder is trained on at a time, ", options.data.size(),
-        " were given");
-  const data::DatasetParts parts = data::open_dataset(options.data.front());
-  check(parts.train != nullptr, options.data.front(), ": has no training part");
-  result.train = parts.train;
-  result.val = parts.val;
-  result.small_and_equal = parts.kind != "image folder";
+  std::vector<DatasetPointer> train, val;
+  result.small_and_equal = true;
+  for (const std::string& folder : options.data) {
+    const data::DatasetParts parts = data::open_dataset(folder);
+    check(parts.train != nullptr, folder, ": has no training part");
+    train.push_back(parts.train);
+    if (parts.val) val.push_back(parts.val);
+    result.small_and_equal = result.small_and_equal && parts.kind != "image folder";
+    if (parts.train->classes() != train.front()->classes()) {
+      result.notes.push_back(str(folder, ": its classes are ", listed(parts.train->classes()),
+                                 ", those of ", options.data.front(), " are ",
+                                 listed(train.front()->classes()), ": all of them are trained"));
+    }
+  }
+  result.train = joined(train, nullptr);
   result.classes = result.train->classes();
+  if (!val.empty()) result.val = joined(val, &result.classes);
   return result;
 }
 

@@ -7,6 +7,8 @@
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/cross_entropy.h"
+#include "burin/tensor/ops/elementwise.h"
+#include "burin/tensor/ops/shape.h"
 #include "burin/tensor/ops/softmax.h"
 
 namespace burin::apps {
@@ -49,6 +51,13 @@ Evaluation evaluate(const std::function<Tensor(const Tensor&)>& forward, BatchSo
   return result;
 }
 
+Tensor forward_with_mirror(models::Model& model, const Tensor& x) {
+  const NoGradGuard no_grad;
+  const Tensor plain = softmax(cast(model.forward(x), DType::f32));
+  const Tensor mirrored = softmax(cast(model.forward(flip(x, 3)), DType::f32));
+  return log(affine(plain + mirrored, 0.5, 0));
+}
+
 Evaluation evaluate(models::Model& model, std::shared_ptr<const data::Dataset> dataset,
                     const EvaluationSettings& settings) {
   check(static_cast<int64_t>(dataset->classes().size()) == model.classes,
@@ -58,8 +67,11 @@ Evaluation evaluate(models::Model& model, std::shared_ptr<const data::Dataset> d
   ImageSource source(std::move(dataset), evaluation_transform(model.preprocess),
                      {.batch_size = settings.batch_size, .workers = settings.workers},
                      InputMaker(model.preprocess, settings.dtype, settings.device, Layout::nhwc));
-  return evaluate([&](const Tensor& x) { return model.forward(x); }, source, model.classes,
-                  settings.on_progress);
+  return evaluate(
+      [&](const Tensor& x) {
+        return settings.tta ? forward_with_mirror(model, x) : model.forward(x);
+      },
+      source, model.classes, settings.on_progress);
 }
 
 }  // namespace burin::apps

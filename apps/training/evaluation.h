@@ -17,6 +17,7 @@ struct EvaluationSettings {
   int64_t batch_size = 32;
   int workers = 2;
   DType dtype = DType::f32;  // of the activations
+  bool tta = false;          // test-time augmentation: forward_with_mirror
   Device device = Device::cpu();
   EvaluationProgress on_progress = {};
 };
@@ -36,15 +37,12 @@ struct Evaluation {
   }
 };
 
-/// Thrown by long work that was told to stop.
-class Interrupted : public Error {
- public:
-  using Error::Error;
-};
-
 /// Collects what `forward` makes of one epoch of `source`; nothing is recorded.
 Evaluation evaluate(const std::function<Tensor(const Tensor&)>& forward, BatchSource& source,
                     int64_t classes, const EvaluationProgress& on_progress = {});
+
+/// Log-probabilities of images [N, 3, H, W], averaged over each image and its mirror image.
+Tensor forward_with_mirror(models::Model& model, const Tensor& x);
 
 /// Runs the model over the data set in evaluation mode, without recording. The model's training
 /// flag is as before afterwards.

@@ -26,9 +26,9 @@ Tensor InputMaker::labels(const data::Batch& batch) const {
 }
 
 data::Transform evaluation_transform(const models::Preprocess& preprocess) {
-  return data::evaluation_transform(
-      {preprocess.resize, preprocess.crop,
-       preprocess.bicubic ? data::Filter::bicubic : data::Filter::bilinear});
+  const auto filter = preprocess.bicubic ? data::Filter::bicubic : data::Filter::bilinear;
+  if (preprocess.square) return data::fastai_transform(preprocess.crop, filter);
+  return data::evaluation_transform({preprocess.resize, preprocess.crop, filter});
 }
 
 }  // namespace burin::apps

@@ -45,10 +45,18 @@ void read_into(const WeightFile& file, const char* key, T& value) {
   check(!in.fail(), file.path(), ": the metadata's ", key, " is '", *text, "'");
 }
 
+}  // namespace
+
+std::vector<std::string> classes_of(const WeightFile& file) {
+  const std::string* const classes = file.metadata("burin.classes");
+  return classes == nullptr ? std::vector<std::string>() : split(*classes);
+}
+
 models::Preprocess read_preprocess(const WeightFile& file, models::Preprocess preprocess) {
   read_into(file, "burin.resize", preprocess.resize);
   read_into(file, "burin.crop", preprocess.crop);
   read_into(file, "burin.bicubic", preprocess.bicubic);
+  read_into(file, "burin.square", preprocess.square);
   read_into(file, "burin.mean", preprocess.mean);
   read_into(file, "burin.std", preprocess.std);
   constexpr int64_t largest_side = 16'384;
@@ -61,8 +69,6 @@ models::Preprocess read_preprocess(const WeightFile& file, models::Preprocess pr
   return preprocess;
 }
 
-}  // namespace
-
 void save_model(const std::string& path, models::Model& model,
                 const std::vector<std::string>& classes,
                 const std::vector<std::pair<std::string, std::string>>& further) {
@@ -73,6 +79,8 @@ void save_model(const std::string& path, models::Model& model,
                        {"burin.resize", str(model.preprocess.resize)},
                        {"burin.crop", str(model.preprocess.crop)},
                        {"burin.bicubic", str(model.preprocess.bicubic)},
+                       {"burin.square", str(model.preprocess.square)},
+                       {"burin.head", model.head_spec()},
                        {"burin.mean", three(model.preprocess.mean)},
                        {"burin.std", three(model.preprocess.std)}};
   metadata.insert(metadata.end(), further.begin(), further.end());
@@ -85,11 +93,10 @@ void save_model(const std::string& path, models::Model& model,
 ModelCard load_model(const std::string& path, const ModelOverrides& overrides) {
   const WeightFile file(path);
   const std::string* const architecture = file.metadata("burin.architecture");
-  const std::string* const classes = file.metadata("burin.classes");
 
   ModelCard card;
   card.classes = overrides.classes;
-  if (card.classes.empty() && classes != nullptr) card.classes = split(*classes);
+  if (card.classes.empty()) card.classes = classes_of(file);
   std::string name = overrides.architecture;
   if (name.empty() && architecture != nullptr) name = *architecture;
   check(!name.empty(), path,
@@ -98,8 +105,10 @@ ModelCard load_model(const std::string& path, const ModelOverrides& overrides) {
   check(!card.classes.empty(), path, ": the file does not say what its classes are\n  hint: add ",
         "--classes with their names in the order of the labels, such as --classes ai,real");
 
-  Generator generator(0);
-  card.model = models::make_model(name, static_cast<int64_t>(card.classes.size()), generator);
+  card.generator = std::make_unique<Generator>(0);
+  card.model = models::make_model(name, static_cast<int64_t>(card.classes.size()), *card.generator);
+  const std::string* const head = file.metadata("burin.head");
+  if (head != nullptr) card.model->set_head(*head, *card.generator, *card.generator);
   card.model->preprocess = read_preprocess(file, card.model->preprocess);
   const models::WeightsReport report = models::load_weights(*card.model, file);
   check(report.entries.complete() && !report.head_replaced, path, ": does not fit a ", name,

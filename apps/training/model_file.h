@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "burin/models/model.h"
+#include "burin/tensor/files/weight_file.h"
 
 namespace burin::apps {
 
 /// A model with everything that is needed to use it.
 struct ModelCard {
+  std::unique_ptr<Generator> generator;  // drew the model's weights; its dropout holds on to it
   std::unique_ptr<models::Model> model;
   std::vector<std::string> classes;
   std::vector<std::string> notes;  // what the file had that was unusual, in words
@@ -21,6 +23,13 @@ struct ModelCard {
 void save_model(const std::string& path, models::Model& model,
                 const std::vector<std::string>& classes,
                 const std::vector<std::pair<std::string, std::string>>& further = {});
+
+/// The classes that a file names, empty where it names none.
+std::vector<std::string> classes_of(const WeightFile& file);
+
+/// What a file that save_model wrote says of its images' preprocessing; `preprocess` where it says
+/// nothing. Throws Error for what makes no sense.
+models::Preprocess read_preprocess(const WeightFile& file, models::Preprocess preprocess);
 
 /// What a bare file of weights does not say of itself.
 struct ModelOverrides {

@@ -12,6 +12,9 @@
 #include "burin/apps/training/checkpoint.h"
 #include "burin/apps/training/datasets.h"
 #include "burin/apps/training/evaluation.h"
+#include "burin/apps/training/lr_finder.h"
+#include "burin/apps/training/mixing.h"
+#include "burin/apps/training/recipe.h"
 #include "burin/nn/ema.h"
 #include "burin/nn/optimizer.h"
 
@@ -19,7 +22,8 @@ namespace burin::apps {
 
 /// One line of the table a run prints, and of results.csv.
 struct EpochResult {
-  int64_t epoch = 0;  // counted from 1
+  int64_t epoch = 0;   // counted from 1
+  int64_t epochs = 0;  // of the run
   double seconds = 0;
   double train_loss = 0;  // mean over the epoch's samples
   double val_loss = 0;
@@ -66,6 +70,7 @@ class Trainer {
   Trainer(const TrainOptions& options, TrainCallbacks callbacks);
 
   const TrainOptions& options() const { return options_; }
+  int64_t epochs() const { return total_epochs(phases_); }
   const TrainingData& data() const { return data_; }
   models::Model& model() { return *model_; }
   Device device() const { return device_; }
@@ -81,17 +86,24 @@ class Trainer {
   /// The first batch of the first epoch, as the network gets it. Not while run() runs.
   std::optional<TrainBatch> first_batch();
 
+  /// Tries ever higher rates, a step each, in the first phase of the recipe. The model is spoilt
+  /// afterwards.
+  LearningRateCurve find_learning_rate(const LearningRateSearch& search);
+
   /// Trains to the end; writes best.safetensors and last.ckpt into `weights_folder`.
   TrainOutcome run(const std::string& weights_folder);
 
  private:
   void make_model();
+  void set_input_size();
   void make_sources();
-  void make_optimizer();
+  void enter_phase();
   void train_epoch(const std::string& weights_folder);
   void train_step(const TrainBatch& batch, int64_t number);
-  void set_schedule(int64_t batch);
+  Tensor loss_of(const TrainBatch& batch, int64_t number);
+  void finish_epoch(EpochResult result, const std::string& weights_folder);
   EpochResult validate();
+  Evaluation evaluate_now();
   bool is_better(const EpochResult& result) const;
   void save_checkpoint(const std::string& weights_folder);
   bool stop_requested() const { return callbacks_.stop != nullptr && callbacks_.stop->load(); }
@@ -105,6 +117,9 @@ class Trainer {
   std::vector<std::string> notes_;
   Generator init_generator_;
   std::unique_ptr<models::Model> model_;
+  std::vector<Phase> phases_;
+  const Phase* phase_ = nullptr;  // the one that optimizer_ was made for
+  std::unique_ptr<Mixer> mixer_;
   bool features_only_ = false;  // the sources give features, the head alone is trained
   std::unique_ptr<BatchSource> train_source_, val_source_;
   std::unique_ptr<nn::Optimizer> optimizer_;

@@ -52,6 +52,7 @@ void Trainer::save_checkpoint(const std::string& weights_folder) {
   checkpoint.tensors.push_back({"run/loss_sum", loss_sum_});
 
   checkpoint.set("epoch", epoch_);
+  checkpoint.set("batch_size", static_cast<int64_t>(options_.batch_size));
   checkpoint.set("next_batch", next_batch_);
   checkpoint.set("images", images_);
   checkpoint.set("epoch_seconds", epoch_seconds_);
@@ -78,7 +79,12 @@ void Trainer::resume(const std::string& checkpoint_path) {
   check(checkpoint.string("data") == data, checkpoint_path, ": was written for other images",
         "\n  hint: resume with the data the run began with, or start a new run from its "
         "best.safetensors");
+  const int64_t batch_size = checkpoint.integer("batch_size");
+  check(batch_size == options_.batch_size, checkpoint_path, ": the run's batches had ", batch_size,
+        " images, not ", options_.batch_size, "\n  hint: add --batch-size ", batch_size);
   checkpoint.restore("model/", nn::state(*model_));
+  epoch_ = checkpoint.integer("epoch");
+  enter_phase();
   checkpoint.restore("optimizer/", optimizer_->state());
   if (ema_) {
     checkpoint.restore("ema/", ema_->averages());
@@ -86,7 +92,6 @@ void Trainer::resume(const std::string& checkpoint_path) {
   }
   checkpoint.restore("run/", {{"loss_sum", loss_sum_}});
 
-  epoch_ = checkpoint.integer("epoch");
   next_batch_ = checkpoint.integer("next_batch");
   images_ = checkpoint.integer("images");
   epoch_seconds_ = checkpoint.number("epoch_seconds");

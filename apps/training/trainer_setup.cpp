@@ -4,11 +4,10 @@
 #include <thread>
 
 #include "burin/apps/device.h"
+#include "burin/apps/training/model_file.h"
 #include "burin/apps/training/trainer.h"
 #include "burin/models/catalog.h"
 #include "burin/models/load_weights.h"
-#include "burin/nn/adam.h"
-#include "burin/nn/sgd.h"
 
 namespace burin::apps {
 namespace {
@@ -17,6 +16,7 @@ namespace {
 struct Augmentation {
   bool flip = false;
   bool crop = false;
+  bool square = false;
   bool jitter = false;
 
   explicit Augmentation(const std::string& list) {
@@ -26,45 +26,35 @@ struct Augmentation {
         flip = true;
       } else if (name == "crop") {
         crop = true;
+      } else if (name == "square") {
+        square = true;
       } else if (name == "jitter") {
         jitter = true;
       } else {
-        check(name == "none", "--aug: '", name, "' is none of flip, crop, jitter, none");
+        check(name == "none", "--aug: '", name, "' is none of flip, crop, square, jitter, none");
       }
     }
+    check(!crop || !square, "--aug: crop and square exclude each other");
   }
-  bool any() const { return flip || crop || jitter; }
+  bool any() const { return flip || crop || square || jitter; }
 };
 
 data::Transform training_transform(const Augmentation& aug, const models::Preprocess& preprocess,
                                    bool small_and_equal) {
   data::TrainingOptions options;
   options.size = preprocess.crop;
-  options.crop = !aug.crop         ? data::TrainingOptions::Crop::none
-                 : small_and_equal ? data::TrainingOptions::Crop::padded
-                                   : data::TrainingOptions::Crop::resized;
+  using Crop = data::TrainingOptions::Crop;
+  if (aug.crop) {
+    options.crop = small_and_equal ? Crop::padded : Crop::resized;
+  } else {
+    options.crop = aug.square && !small_and_equal ? Crop::square : Crop::none;
+  }
   options.flip_probability = aug.flip ? 0.5 : 0;
   if (aug.jitter) options.jitter = {.brightness = 0.2, .contrast = 0.2, .saturation = 0.2};
   options.filter = preprocess.bicubic ? data::Filter::bicubic : data::Filter::bilinear;
   options.otherwise = {preprocess.resize, preprocess.crop, options.filter};
   return data::training_transform(options);
 }
-
-/// Everything but the head stays as it is: no gradients, and norms keep their running statistics.
-class FreezeTrunk final : public nn::Visitor {
- public:
-  explicit FreezeTrunk(std::string head_prefix) : head_prefix_(std::move(head_prefix)) {}
-
- private:
-  bool of_head(const std::string& path) const { return (path + '.').starts_with(head_prefix_); }
-  void on_module(const std::string& path, nn::Module& module) override {
-    module.training = of_head(path);
-  }
-  void on_parameter(const std::string& path, Tensor& tensor) override {
-    tensor.set_requires_grad(of_head(path));
-  }
-  std::string head_prefix_;
-};
 
 /// torch's and sklearn's "balanced": samples / (classes · samples of the class).
 Tensor balanced_class_weights(const data::Dataset& dataset, Device device) {
@@ -81,7 +71,7 @@ Tensor balanced_class_weights(const data::Dataset& dataset, Device device) {
 }  // namespace
 
 Trainer::Trainer(const TrainOptions& options, TrainCallbacks callbacks)
-    : options_(options),
+    : options_(with_recipe(options)),
       callbacks_(std::move(callbacks)),
       device_(choose_device(options.device)),
       data_(open_training_data(options)),
@@ -89,14 +79,20 @@ Trainer::Trainer(const TrainOptions& options, TrainCallbacks callbacks)
   check(options.epochs > 0 && options.batch_size > 0, "--epochs and --batch-size must be positive");
   check(options.amp == "off" || options.amp == "bf16", "--amp: '", options.amp,
         "' is none of off, bf16");
-  check(options.recipe == "scratch" || options.recipe == "last-layer", "--recipe: '",
-        options.recipe, "' is none of scratch, last-layer");
-  check(options.head == "linear", "--head: '", options.head, "': only a linear head is available");
+  check(options.accumulate > 0, "--accumulate must be positive");
   dtype_ = options.amp == "bf16" ? DType::bf16 : DType::f32;
   notes_ = data_.notes;
   make_model();
   make_sources();
-  make_optimizer();
+  phases_ = phases_of(options_, parameter_groups(*model_, options_).size());
+  enter_phase();
+  if (options_.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options_.ema, true);
+  if (options_.mixup > 0 || options_.cutmix > 0) {
+    check(!features_only_, "--mixup and --cutmix mix images; with --recipe last-layer and no ",
+          "augmentation there are only features\n  hint: add --aug flip, or leave them out");
+    check(!options_.class_weights, "--mixup and --cutmix do not go with --class-weights");
+    mixer_ = std::make_unique<Mixer>(options_, model_->classes);
+  }
   if (options.class_weights) class_weight_ = balanced_class_weights(*data_.train, device_);
   loss_sum_ = zeros({}, {.device = device_});
 }
@@ -105,25 +101,46 @@ void Trainer::make_model() {
   // Parameters are always drawn on the CPU, so that every device starts alike.
   model_ = models::make_model(options_.model, static_cast<int64_t>(data_.classes.size()),
                               init_generator_);
-  model_->preprocess.crop = options_.img_size;
-  // torchvision's ratio of 256 : 224; small images of one size are taken as they are.
-  model_->preprocess.resize =
-      data_.small_and_equal ? 0 : static_cast<int64_t>(options_.img_size) * 256 / 224;
+  model_->set_head(options_.head, init_generator_, init_generator_);
   if (!options_.weights.empty() && options_.weights != "none") {
-    const models::WeightsReport report = models::load_weights(*model_, options_.weights);
+    const WeightFile file(options_.weights);
+    const std::string* const architecture = file.metadata("burin.architecture");
+    check(architecture == nullptr || *architecture == options_.model, options_.weights, ": is a ",
+          architecture == nullptr ? "" : *architecture, ", not a ", options_.model,
+          "\n  hint: add --model ", architecture == nullptr ? "" : *architecture);
+    const models::WeightsReport report = models::load_weights(*model_, file);
+    model_->preprocess = read_preprocess(file, model_->preprocess);
     notes_.push_back(str("weights: ", report.entries.loaded, " tensors from ", options_.weights));
     notes_.insert(notes_.end(), report.notes.begin(), report.notes.end());
+    const std::vector<std::string> classes = classes_of(file);
+    if (!classes.empty() && classes != data_.classes && !report.head_replaced) {
+      model_->replace_head(model_->classes, init_generator_);
+      model_->set_head(options_.head, init_generator_, init_generator_);
+      notes_.emplace_back("the classifier is new: the file's is for other classes");
+    }
     if (const std::string rest = report.entries.to_string(); !rest.empty()) notes_.push_back(rest);
   } else {
     check(options_.recipe != "last-layer",
           "--recipe last-layer trains a new head on a trained trunk: ",
           "it needs weights\n  hint: add --weights FILE, or --weights imagenet");
   }
+  set_input_size();
   nn::to(*model_, device_, Layout::nhwc);
-  if (options_.recipe == "last-layer") {
-    FreezeTrunk freeze(model_->head_prefix());
-    nn::walk(*model_, freeze);
-  }
+  // Before anything is computed from it: a frozen trunk's norms use their running statistics.
+  prepare_model(*model_, options_, {});
+}
+
+/// The model's preprocessing for --img-size, in the proportion of resize to crop that it has; small
+/// images of one size are taken as they are.
+void Trainer::set_input_size() {
+  models::Preprocess& preprocess = model_->preprocess;
+  const int64_t size = options_.img_size;
+  preprocess.square = Augmentation(options_.aug).square;
+  preprocess.resize = data_.small_and_equal   ? 0
+                      : preprocess.square     ? size
+                      : preprocess.resize > 0 ? size * preprocess.resize / preprocess.crop
+                                              : size * 256 / 224;
+  preprocess.crop = size;
 }
 
 void Trainer::make_sources() {
@@ -145,10 +162,10 @@ void Trainer::make_sources() {
 
   if (options_.recipe == "last-layer" && !aug.any()) {
     features_only_ = true;
-    train_source_ =
-        std::make_unique<FeatureSource>(*model_, *images(data_.train, plain, in_order), train);
-    val_source_ =
-        std::make_unique<FeatureSource>(*model_, *images(data_.val, plain, in_order), in_order);
+    train_source_ = std::make_unique<FeatureSource>(*model_, *images(data_.train, plain, in_order),
+                                                    train, callbacks_.stop);
+    val_source_ = std::make_unique<FeatureSource>(*model_, *images(data_.val, plain, in_order),
+                                                  in_order, callbacks_.stop);
     notes_.push_back(
         "the trunk is frozen and nothing is augmented: its features were computed once");
   } else {
@@ -159,22 +176,15 @@ void Trainer::make_sources() {
   check(train_source_->batches_per_epoch() > 0, "there is no training batch");
 }
 
-void Trainer::make_optimizer() {
-  nn::ParameterGroup group;
-  for (const nn::NamedTensor& p : nn::parameters(*model_)) {
-    if (p.tensor.requires_grad()) group.parameters.push_back(p);
+void Trainer::enter_phase() {
+  const Phase* entered = &phases_.front();
+  for (const Phase& phase : phases_) {
+    if (epoch_ >= phase.first_epoch) entered = &phase;
   }
-  group.learning_rate = options_.lr;
-  group.weight_decay = options_.wd;
-  if (options_.opt == "sgd") {
-    optimizer_ = std::make_unique<nn::Sgd>(std::vector{group});
-  } else {
-    check(options_.opt == "adam" || options_.opt == "adamw", "--opt: '", options_.opt,
-          "' is none of adam, adamw, sgd");
-    optimizer_ = std::make_unique<nn::Adam>(
-        std::vector{group}, nn::AdamOptions{.decoupled_weight_decay = options_.opt == "adamw"});
-  }
-  if (options_.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options_.ema, true);
+  if (entered == phase_) return;
+  phase_ = entered;
+  prepare_model(*model_, options_, *phase_);
+  optimizer_ = make_optimizer(*model_, options_);
 }
 
 }  // namespace burin::apps

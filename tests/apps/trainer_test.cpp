@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 
+#include "burin/apps/exit.h"
 #include "burin/apps/training/model_file.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
@@ -36,6 +39,7 @@ void write_images(const std::filesystem::path& folder, int per_class, int size) 
 
 TrainOptions small_run(const std::filesystem::path& images) {
   TrainOptions options;
+  options.weights = "none";
   options.data = {images.string()};
   options.model = "resnet20";
   options.img_size = 32;
@@ -124,6 +128,193 @@ TEST(Trainer, SaysWhenTheLossIsNotANumber) {
   options.lr = 1e30;
   Trainer trainer(options, {});
   expect_error([&] { trainer.run(folder.path().string()); }, "hint: lower --lr");
+}
+
+/// Weights to start from: one epoch from scratch.
+std::string trained_weights(const TemporaryFolder& folder) {
+  TrainOptions options = small_run(folder.path() / "images");
+  options.epochs = 1;
+  std::filesystem::create_directories(folder.path() / "first");
+  Trainer(options, {}).run(folder.file("first"));
+  return folder.file("first/best.safetensors");
+}
+
+// One epoch with a frozen trunk, then two of everything; stopped in either phase, and while
+// validating, and gone on with: the same losses, bit for bit.
+TEST(Trainer, ResumesAFineTuningBitForBit) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.weights = trained_weights(folder);
+  options.epochs = 2;
+  options.head = "16,relu,drop0.3";
+  std::filesystem::create_directories(folder.path() / "whole");
+  std::filesystem::create_directories(folder.path() / "parts");
+  const TrainOutcome whole = Trainer(options, {}).run(folder.file("whole"));
+  ASSERT_EQ(whole.epochs.size(), 3u);
+
+  std::atomic<bool> stop{false};
+  int64_t stop_epoch = 1;
+  bool while_validating = false;
+  TrainCallbacks callbacks;
+  callbacks.stop = &stop;
+  callbacks.on_step = [&](const StepProgress& p) {
+    stop = stop || (p.epoch == stop_epoch && p.step >= 2 && p.validating == while_validating);
+  };
+  EXPECT_TRUE(Trainer(options, callbacks).run(folder.file("parts")).interrupted);
+  for (const auto& [epoch, validating] : {std::pair{1, true}, {2, false}, {3, true}}) {
+    stop = false;
+    stop_epoch = epoch;
+    while_validating = validating;
+    Trainer next(options, callbacks);
+    next.resume(folder.file("parts/last.ckpt"));
+    EXPECT_TRUE(next.run(folder.file("parts")).interrupted) << epoch;
+  }
+  stop_epoch = 0;
+  stop = false;
+  Trainer last(options, callbacks);
+  last.resume(folder.file("parts/last.ckpt"));
+  const TrainOutcome resumed = last.run(folder.file("parts"));
+  EXPECT_EQ(losses(resumed), losses(whole));
+  EXPECT_EQ(testing_support::read_whole(folder.file("parts/best.safetensors")),
+            testing_support::read_whole(folder.file("whole/best.safetensors")));
+  EXPECT_EQ(load_model(folder.file("whole/best.safetensors")).model->head_spec(),
+            "16,relu,drop0.3");
+}
+
+TEST(Trainer, TrainsTheLastLayerOnFeaturesThatAreComputedOnce) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.weights = trained_weights(folder);
+  options.recipe = "last-layer";
+  options.head = "16,relu";
+  options.epochs = 20;
+  Trainer trainer(options, {});
+  const std::vector<std::string>& notes = trainer.notes();
+  EXPECT_TRUE(std::any_of(notes.begin(), notes.end(), [](const std::string& note) {
+    return note.find("features were computed once") != std::string::npos;
+  }));
+  const TrainOutcome outcome = trainer.run(folder.path().string());
+  EXPECT_EQ(outcome.best_accuracy, 1.0);
+  EXPECT_LT(outcome.epochs.back().seconds, 1.0);
+}
+
+// Two batches that make one step are one batch of twice the size: without batch norm in training,
+// which looks at each batch by itself, exactly so.
+TEST(Trainer, AccumulatesGradients) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.weights = trained_weights(folder);
+  options.recipe = "last-layer";
+  options.epochs = 2;
+  options.batch_size = 16;
+  const TrainOutcome whole = Trainer(options, {}).run(folder.path().string());
+  options.batch_size = 8;
+  options.accumulate = 2;
+  const TrainOutcome halves = Trainer(options, {}).run(folder.path().string());
+  for (size_t e = 0; e < 2; ++e) {
+    EXPECT_NEAR(halves.epochs[e].val_loss, whole.epochs[e].val_loss, 1e-5);
+  }
+}
+
+TEST(Trainer, MixesImages) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.mixup = 0.4;
+  options.cutmix = 1;
+  options.epochs = 4;
+  const TrainOutcome outcome = Trainer(options, {}).run(folder.path().string());
+  EXPECT_EQ(outcome.best_accuracy, 1.0);
+  options.class_weights = true;
+  expect_error([&] { Trainer(options, {}); }, "do not go with --class-weights");
+}
+
+TEST(Trainer, JoinsSeveralFolders) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "old", 6, 32);
+  write_images(folder.path() / "new", 4, 32);
+  TrainOptions options = small_run(folder.path() / "old");
+  options.data.push_back(folder.file("new"));
+  const Trainer trainer(options, {});
+  EXPECT_EQ(trainer.data().classes, (std::vector<std::string>{"dark", "light"}));
+  EXPECT_EQ(trainer.data().train->size() + trainer.data().val->size(), 20);
+}
+
+// Trained further on new images: architecture, head and, for the same classes, the classifier are
+// the run's.
+TEST(Trainer, GoesOnFromARunWithNewImages) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.head = "16,relu";
+  Trainer(options, {}).run(folder.path().string());
+  options.weights = folder.file("best.safetensors");
+  options.head = "auto";
+  options.recipe = "last-layer";
+  options.epochs = 1;
+  options.lr = 1e-6;
+  Trainer next(options, {});
+  EXPECT_EQ(next.model().head_spec(), "16,relu");
+  std::filesystem::create_directories(folder.path() / "next");
+  EXPECT_EQ(next.run(folder.file("next")).best_accuracy, 1.0);
+
+  std::filesystem::rename(folder.path() / "images/light", folder.path() / "images/bright");
+  Trainer renamed(options, {});
+  EXPECT_EQ(renamed.notes().at(1), "the classifier is new: the file's is for other classes");
+  options.model = "resnet56";
+  expect_error([&] { Trainer(options, {}); }, "hint: add --model resnet20");
+}
+
+TEST(Trainer, SaysThatAFewImagesAreTooFew) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 2, 32);
+  expect_error([&] { Trainer(small_run(folder.path() / "images"), {}); },
+               "4 images are too few to set --val-frac 0.2 of them aside");
+}
+
+// A broken image is met when its batch is: the data's fault then too.
+TEST(Trainer, NamesABrokenImageMetInTraining) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  std::ofstream(folder.path() / "images/dark/3.ppm") << "P6 broken";
+  Trainer trainer(small_run(folder.path() / "images"), {});
+  try {
+    trainer.run(folder.path().string());
+    FAIL() << "the broken image went unnoticed";
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code, exit_bad_input);
+    EXPECT_NE(std::string(failure.what()).find("dark/3.ppm"), std::string::npos);
+  }
+}
+
+// Expected values: fastai's valley, slide, minimum and steep in numpy on the same curve.
+TEST(LearningRateFinder, SuggestsAsFastai) {
+  LearningRateCurve curve;
+  for (int i = 0; i < 90; ++i) {
+    const double late = i < 75 ? 0 : 0.02 * (i - 75) * (i - 75);
+    curve.rates.push_back(1e-7 * std::pow(1e8, i / 100.0));
+    curve.losses.push_back(0.7 + 0.02 * std::sin(1.7 * i) - 0.45 / (1 + std::exp(-(i - 45) / 6.0)) +
+                           late);
+  }
+  const LearningRateSuggestions suggestions = suggest_learning_rates(curve, 100);
+  EXPECT_NEAR(suggestions.valley, 0.00363078054770101, 1e-6 * 0.00363078054770101);
+  EXPECT_NEAR(suggestions.slide, 0.004365158322401656, 1e-6 * 0.004365158322401656);
+  EXPECT_NEAR(suggestions.minimum, 0.006918309709189363, 1e-6 * 0.006918309709189363);
+  EXPECT_NEAR(suggestions.steep, 0.00022908676527677726, 1e-6 * 0.00022908676527677726);
+}
+
+TEST(LearningRateFinder, WalksUpTheRates) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  Trainer trainer(small_run(folder.path() / "images"), {});
+  const LearningRateCurve curve = trainer.find_learning_rate({.steps = 30});
+  ASSERT_GE(curve.rates.size(), 10u);
+  EXPECT_EQ(curve.rates.front(), 1e-7);
+  EXPECT_NEAR(curve.rates[1] / curve.rates[0], std::pow(1e8, 1.0 / 30), 1e-9);
+  EXPECT_TRUE(std::isfinite(curve.losses.front()));
 }
 
 }  // namespace
