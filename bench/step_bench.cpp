@@ -1,9 +1,8 @@
-// ResNet-18 at 224×224, step by step, on command: the burin side of scripts/bench_cpu.sh.
+// Networks at 224×224, step by step, on command: the burin side of scripts/bench_cpu.sh.
 //
-//   step_bench WEIGHTS.pth        writes its weights there first, for the other side to load
-//   stdin:   train|infer f32|bf16 BATCH STEPS
-//   stdout:  seconds per step, peak resident MiB, and a check value: the loss before the first
-//   timed step, or the
+//   step_bench FOLDER        writes a model's weights there at first use, for the other side to
+//   load stdin:   MODEL train|infer f32|bf16 BATCH STEPS stdout:  seconds per step, peak resident
+//   MiB, and a check value: the loss before the first timed step, or the
 //            sum of |logits|
 #include <sys/resource.h>
 
@@ -14,8 +13,8 @@
 #include <map>
 #include <string>
 
+#include "burin/models/catalog.h"
 #include "burin/models/fold.h"
-#include "burin/models/resnet.h"
 #include "burin/nn/adam.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/context.h"
@@ -53,29 +52,34 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+std::unique_ptr<models::Model> copy_of(models::Model& from, Generator& generator) {
+  auto made = models::make_model(from.architecture, classes, generator);
+  nn::copy_state(*made, from);
+  return made;
+}
+
 /// A network and its optimiser, kept between commands so that each begins warm.
 struct Trainer {
-  explicit Trainer(models::ResNet& from) : net({}, generator) {
-    nn::copy_state(net, from);
+  explicit Trainer(models::Model& from) : net(copy_of(from, generator)) {
     nn::ParameterGroup group;
-    group.parameters = nn::parameters(net);
+    group.parameters = nn::parameters(*net);
     adam = std::make_unique<nn::Adam>(std::vector{group});
   }
   double step(const Tensor& x, const Tensor& y) {
     adam->zero_grad();
-    const Tensor loss = cross_entropy(cast(net.forward(x), DType::f32), y);
+    const Tensor loss = cross_entropy(cast(net->forward(x), DType::f32), y);
     backward(loss);
     adam->step();
     return loss.item();
   }
   Generator generator{0};
-  models::ResNet net;
+  std::unique_ptr<models::Model> net;
   std::unique_ptr<nn::Adam> adam;
 };
 
-Result train(models::ResNet& from, DType dtype, int64_t batch, int steps) {
-  static std::map<std::pair<DType, int64_t>, std::unique_ptr<Trainer>> trainers;
-  std::unique_ptr<Trainer>& trainer = trainers[{dtype, batch}];
+Result train(models::Model& from, DType dtype, int64_t batch, int steps) {
+  static std::map<std::string, std::unique_ptr<Trainer>> trainers;
+  std::unique_ptr<Trainer>& trainer = trainers[str(from.architecture, ' ', dtype, ' ', batch)];
   if (!trainer) trainer = std::make_unique<Trainer>(from);
   const Tensor x = input(batch, dtype);
   const Tensor y = labels(batch);
@@ -85,14 +89,14 @@ Result train(models::ResNet& from, DType dtype, int64_t batch, int steps) {
   return {seconds_since(start) / steps, first};
 }
 
-Result infer(models::ResNet& from, DType dtype, int64_t batch, int steps) {
+Result infer(models::Model& from, DType dtype, int64_t batch, int steps) {
   static Generator generator(0);
-  static const std::unique_ptr<models::ResNet> net = [&] {
-    auto made = std::make_unique<models::ResNet>(models::ResNetOptions{}, generator);
-    nn::copy_state(*made, from);
-    models::fold_batch_norm(*made);
-    return made;
-  }();
+  static std::map<std::string, std::unique_ptr<models::Model>> nets;
+  std::unique_ptr<models::Model>& net = nets[from.architecture];
+  if (!net) {
+    net = copy_of(from, generator);
+    models::fold_batch_norm(*net);
+  }
   const NoGradGuard no_grad;
   const Tensor x = input(batch, dtype);
   Tensor logits;
@@ -110,22 +114,30 @@ double peak_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-int run(const std::string& weights_path) {
+/// The weights that both sides begin with.
+std::unique_ptr<models::Model> make_and_write(const std::string& name, const std::string& folder) {
   Generator generator(1);
-  models::ResNet net({}, generator);
+  auto net = models::make_model(name, classes, generator);
   std::vector<NamedView> views;
-  const std::vector<nn::NamedTensor> state = nn::state(net);
+  const std::vector<nn::NamedTensor> state = nn::state(*net);
   for (const nn::NamedTensor& entry : state) views.push_back({entry.name, entry.tensor.view()});
-  write_torch_file(weights_path, views);
+  write_torch_file(folder + "/" + name + ".pth", views);
+  return net;
+}
+
+int run(const std::string& folder) {
+  std::map<std::string, std::unique_ptr<models::Model>> nets;
   std::cout << "ready" << std::endl;
 
-  std::string what, dtype_name;
+  std::string name, what, dtype_name;
   int64_t batch = 0;
   int steps = 0;
-  while (std::cin >> what >> dtype_name >> batch >> steps) {
+  while (std::cin >> name >> what >> dtype_name >> batch >> steps) {
+    std::unique_ptr<models::Model>& net = nets[name];
+    if (!net) net = make_and_write(name, folder);
     const DType dtype = dtype_name == "bf16" ? DType::bf16 : DType::f32;
     const Result result =
-        what == "train" ? train(net, dtype, batch, steps) : infer(net, dtype, batch, steps);
+        what == "train" ? train(*net, dtype, batch, steps) : infer(*net, dtype, batch, steps);
     std::cout << std::setprecision(9) << result.seconds_per_step << ' ' << peak_mib() << ' '
               << result.check_value << std::endl;
   }
@@ -137,7 +149,7 @@ int run(const std::string& weights_path) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::cerr << "usage: step_bench WEIGHTS.pth\n";
+    std::cerr << "usage: step_bench FOLDER\n";
     return 2;
   }
   try {

@@ -1,6 +1,6 @@
 """Runs both sides in one go, interleaved A B A B, and prints medians, spread and ratios.
 
-    compare.py STEP_BENCH STEP_PY [--rounds N] [--threads 2,1] [--cases train:f32:16,…] [--json FILE]
+    compare.py STEP_BENCH STEP_PY [--rounds N] [--threads 2,1] [--cases resnet18:train:f32:16,…] [--json FILE]
 
 A case counts only if both sides agree on its check value. Started by scripts/bench_cpu.sh, which sets LibTorch's
 environment; this file needs nothing but the standard library.
@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 
-CASES = "train:f32:16,infer:f32:1,infer:f32:16,train:bf16:16,infer:bf16:16"
+CASES = ("resnet18:train:f32:16,resnet18:infer:f32:1,resnet18:infer:f32:16,resnet18:train:bf16:16,resnet18:infer:bf16:16,"
+         "vit_base_patch16_224:train:f32:8,vit_base_patch16_224:infer:f32:1,vit_base_patch16_224:infer:f32:8,"
+         "convnextv2_tiny:train:f32:8,convnextv2_tiny:infer:f32:1,convnextv2_tiny:infer:f32:8")
 
 
 class Side:
@@ -41,9 +43,9 @@ def steps_for(seconds):
     return max(2, min(50, int(0.5 / max(seconds, 1e-4))))
 
 
-def measure(case, threads, options, weights):
-    sides = [Side([options.step_bench, weights], threads, {}),
-             Side([options.python, options.step_py, weights], threads, {"LD_PRELOAD": options.preload})]
+def measure(case, threads, options, folder):
+    sides = [Side([options.step_bench, folder], threads, {}),
+             Side([options.python, options.step_py, folder], threads, {"LD_PRELOAD": options.preload})]
     # The first run of either side is warm-up, and its check values must agree: equal weights, equal input.
     first = [side.run(case, 2) for side in sides]
     if None in first:
@@ -59,7 +61,7 @@ def measure(case, threads, options, weights):
     peaks = [side.run(case, 2)[1] for side in sides]
     for side in sides:
         side.close()
-    batch = int(case.split(":")[2])
+    batch = int(case.split(":")[-1])
     ratios = [b / a for a, b in zip(*times)]
     return {"case": case, "threads": threads, "agree": agree, "check_values": [ours, theirs],
             "burin_images_per_s": batch / statistics.median(times[0]),
@@ -80,16 +82,16 @@ def main():
     parser.add_argument("--json")
     options = parser.parse_args()
     rows = []
-    print(f"{'case':16} thr  burin img/s  LibTorch img/s  ratio (min-max)      peak MiB burin / LibTorch")
+    print(f"{'case':36} thr  burin img/s  LibTorch img/s  ratio (min-max)      peak MiB burin / LibTorch")
     with tempfile.TemporaryDirectory() as folder:
         for threads in map(int, options.threads.split(",")):
             for case in options.cases.split(","):
-                row = measure(case, threads, options, os.path.join(folder, "weights.pth"))
+                row = measure(case, threads, options, folder)
                 rows.append(row)
                 if "error" in row or not row["agree"]:
-                    print(f"{case:16} {threads:3}  NOT COUNTED: {row.get('error', row.get('check_values'))}", flush=True)
+                    print(f"{case:36} {threads:3}  NOT COUNTED: {row.get('error', row.get('check_values'))}", flush=True)
                     continue
-                print(f"{case:16} {threads:3}  {row['burin_images_per_s']:11.1f}  {row['libtorch_images_per_s']:14.1f}  "
+                print(f"{case:36} {threads:3}  {row['burin_images_per_s']:11.1f}  {row['libtorch_images_per_s']:14.1f}  "
                       f"{row['ratio']:.2f} ({row['ratio_min']:.2f}-{row['ratio_max']:.2f})   "
                       f"{row['burin_peak_mib']:.0f} / {row['libtorch_peak_mib']:.0f}", flush=True)
     if options.json:

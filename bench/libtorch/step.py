@@ -1,7 +1,7 @@
-"""ResNet-18 at 224x224, step by step, on command: the LibTorch side of scripts/bench_cpu.sh.
+"""Networks at 224x224, step by step, on command: the LibTorch side of scripts/bench_cpu.sh.
 
-    step.py WEIGHTS.pth
-    stdin:   train|infer f32|bf16 BATCH STEPS
+    step.py FOLDER          where the other side has written MODEL.pth
+    stdin:   MODEL train|infer f32|bf16 BATCH STEPS
     stdout:  seconds per step, peak resident MiB, and a check value: the loss before the first timed step, or the sum
              of |logits|
 
@@ -15,7 +15,8 @@ import time
 
 import numpy
 import torch
-import torchvision
+
+from networks import make
 
 CLASSES, SIZE = 1000, 224
 
@@ -32,7 +33,7 @@ def labels(batch):
 
 
 def network(path, channels_last):
-    net = torchvision.models.resnet18()
+    net = make(os.path.splitext(os.path.basename(path))[0])
     net.load_state_dict(torch.load(path))
     return net.to(memory_format=torch.channels_last) if channels_last else net
 
@@ -88,12 +89,13 @@ def faster_layout(kind, path, dtype, batch):
 
 def main():
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    path = sys.argv[1]
+    folder = sys.argv[1]
     print("ready", flush=True)
     made = {}
     for line in sys.stdin:
-        what, dtype, batch, steps = line.split()
-        key = (what, dtype, batch)
+        model, what, dtype, batch, steps = line.split()
+        path = os.path.join(folder, model + ".pth")
+        key = (model, what, dtype, batch)
         if key not in made:
             made[key] = faster_layout(Training if what == "train" else Inference, path, dtype, int(batch))
         start = time.perf_counter()
