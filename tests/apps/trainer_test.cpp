@@ -8,7 +8,9 @@
 #include <fstream>
 
 #include "burin/apps/exit.h"
+#include "burin/apps/train_run.h"
 #include "burin/apps/training/model_file.h"
+#include "burin/tensor/allocator.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
@@ -288,6 +290,29 @@ TEST(Trainer, NamesABrokenImageMetInTraining) {
     EXPECT_EQ(failure.code, exit_bad_input);
     EXPECT_NE(std::string(failure.what()).find("dark/3.ppm"), std::string::npos);
   }
+}
+
+// --batch-size auto, with so little memory that eight times the batch has no room.
+TEST(TrainRun, HalvesTheBatchWhenMemoryRunsOut) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 50, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.epochs = 1;
+  options.project = folder.file("runs");
+  const std::shared_ptr<CachingAllocator> allocator = allocator_of(Device::cpu());
+  allocator->release_cached();
+  allocator->reset_peak();
+  Trainer(options, {}).run(folder.path().string());
+  allocator->release_cached();
+  allocator->set_cap(allocator->stats().peak_held_bytes * 3 / 2);
+  options.batch_size = 64;
+  options.batch_auto = true;
+  TrainRun run(options, {.lines = false}, 10, "");
+  const ExitCode code = run.run();
+  allocator->set_cap(0);
+  EXPECT_EQ(code, exit_ok);
+  const std::string log = testing_support::read_whole((run.folder().path() / "train.log").string());
+  EXPECT_NE(log.find("out of memory: starting again with batches of 32"), std::string::npos) << log;
 }
 
 // Expected values: fastai's valley, slide, minimum and steep in numpy on the same curve.
