@@ -2,10 +2,13 @@
 #include <iostream>
 #include <memory>
 
-#include "burin/apps/command_line.h"
+#include "burin/apps/charts/charts.h"
+#include "burin/apps/charts/raster.h"
+#include "burin/apps/charts/svg.h"
 #include "burin/apps/commands.h"
 #include "burin/apps/device.h"
 #include "burin/apps/exit.h"
+#include "burin/apps/image_file.h"
 #include "burin/apps/json.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/stop.h"
@@ -47,6 +50,46 @@ std::string json_of(const LearningRateCurve& curve, const LearningRateSuggestion
   return all.text(2) + "\n";
 }
 
+charts::Drawing picture_of(const LearningRateCurve& curve,
+                           const LearningRateSuggestions& suggestions) {
+  charts::LineChart chart;
+  chart.title = "learning-rate range test";
+  chart.x_name = "learning rate";
+  chart.y_name = "loss, smoothed";
+  chart.logarithmic_x = true;
+  charts::Series series{"loss", {}};
+  for (size_t i = 0; i < curve.rates.size(); ++i) {
+    series.points.push_back({curve.rates[i], curve.losses[i]});
+  }
+  const auto mark = [&](double rate, const char* name) {
+    for (size_t i = 0; i < curve.rates.size(); ++i) {
+      if (curve.rates[i] == rate) chart.marks.push_back({{rate, curve.losses[i]}, name});
+    }
+  };
+  mark(suggestions.valley, "valley");
+  mark(suggestions.slide, "slide");
+  mark(suggestions.steep, "steep");
+  chart.series.push_back(std::move(series));
+  return charts::draw(chart);
+}
+
+/// Numbers or a picture, as the extension says.
+void write_curve(const std::string& path, const LearningRateCurve& curve,
+                 const LearningRateSuggestions& suggestions) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  if (extension == ".csv") {
+    write_file(path, csv_of(curve));
+  } else if (extension == ".json") {
+    write_file(path, json_of(curve, suggestions));
+  } else if (extension == ".svg") {
+    write_file(path, charts::svg_file(picture_of(curve, suggestions)));
+  } else if (extension == ".png") {
+    write_image(path, charts::rasterised(picture_of(curve, suggestions)));
+  } else {
+    throw Failure(exit_usage, str("--out ", path, ": is none of .csv, .json, .svg, .png"));
+  }
+}
+
 int run_lr_find(LrFindOptions& options, const Session& session) {
   options.search.steps = options.steps;
   resolve_train_flags(options.flags, session);
@@ -68,10 +111,7 @@ int run_lr_find(LrFindOptions& options, const Session& session) {
   if (stop_requested()) return exit_interrupted;
 
   const LearningRateSuggestions suggestions = suggest_learning_rates(curve, options.search.steps);
-  if (!options.out.empty()) {
-    const bool json = std::filesystem::path(options.out).extension() == ".json";
-    write_file(options.out, json ? json_of(curve, suggestions) : csv_of(curve));
-  }
+  if (!options.out.empty()) write_curve(options.out, curve, suggestions);
   if (suggestions.valley == 0) {
     throw Failure(exit_failed,
                   str("the loss rose after ", curve.rates.size(),
@@ -90,7 +130,7 @@ Command lr_find_command() {
   const auto options = std::make_shared<LrFindOptions>();
   Command command("lr-find", "Training", "find the learning rate to train with");
   command.details =
-      "burin lr-find photos --weights imagenet --out curve.csv\n"
+      "burin lr-find photos --weights imagenet --out curve.png\n"
       "Tries ever higher rates, a step each, until the loss explodes. Nothing is trained: the\n"
       "model is thrown away.";
   add_train_options(command, options->flags);
@@ -98,7 +138,7 @@ Command lr_find_command() {
   command.add("--steps", &options->steps, "rates to try", at_least(20));
   command.add("--first", &options->search.first, "lowest rate", above(0));
   command.add("--last", &options->search.last, "highest rate", above(0));
-  command.add("--out", &options->out, "write the curve to a .csv or .json file");
+  command.add("--out", &options->out, "write the curve to a .csv, .json, .svg or .png file");
   command.run = [options](const Session& session) { return run_lr_find(*options, session); };
   return command;
 }

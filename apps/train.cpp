@@ -139,10 +139,10 @@ void resolve_train_flags(TrainFlags& flags, const Session& session) {
   if (train.data.empty() && train.train_dir.empty()) {
     throw Failure(exit_usage, "no data folder given", "burin train DIR, with DIR/<class>/*.jpg");
   }
-  refuse_fatal(lint_options(train, 0));
   failing_with(exit_bad_input, [&] { resolve_image_size(flags); });
   resolve_weights(flags, session);
   train = failing_with(exit_usage, [&] { return with_recipe(train); });
+  refuse_fatal(lint_options(train, 0));
   train.threads = compute_threads();
   train.impl = session.globals.impl;
 }
