@@ -21,7 +21,7 @@ constexpr int widest = 11;  // columns of a filter
 /// The strip a thread owns: channels c .. c + Packet<T>::size, outputs q0 .. q0 + strip of row p of
 /// image n.
 template <class T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 2)
     conv2d_depthwise(Conv2dGeometry g, const T* x, const T* w, bool turned, Output<T> out) {
   constexpr int size = Packet<T>::size, packets = block_channels / size;
   float* const filter = dynamic_shared<float>();  // [R · S][block_channels]
