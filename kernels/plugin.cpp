@@ -23,9 +23,11 @@ struct Loaded {
 
   Loaded();
   void load_cpu();
+  void load_linked_in();
   void load_families();
   void load_user_plugins();
   bool load(const fs::path& path, FamilyStatus& status);
+  bool load_from(void* library, FamilyStatus& status);
 };
 
 /// The folder that holds this library: the families lie beside it.
@@ -35,6 +37,12 @@ fs::path library_folder() {
   std::error_code ignored;
   const fs::path real = fs::canonical(info.dli_fname, ignored);
   return (real.empty() ? fs::path(info.dli_fname) : real).parent_path();
+}
+
+/// "libburin_family_onednn.so" → "onednn"; another file's stem as it is.
+std::string family_of_file(const fs::path& path) {
+  const std::string stem = path.stem().string(), prefix = "libburin_family_";
+  return stem.starts_with(prefix) ? stem.substr(prefix.size()) : stem;
 }
 
 std::string environment(const char* name) {
@@ -62,6 +70,7 @@ int wanted_cpu_level() {
 Loaded::Loaded() {
   registry.add_device(DeviceKind::cpu, make_cpu_runtime());
   load_cpu();
+  load_linked_in();
   load_families();
   load_user_plugins();
 }
@@ -83,6 +92,16 @@ void Loaded::load_cpu() {
   families.push_back({"cpu", "", true, str("x86-64-v", cpu_level)});
 }
 
+/// A program may hold one family itself: it exports burin_plugin() like a plug-in. Test programs
+/// do, whose kernels are compiled for a sanitizer.
+void Loaded::load_linked_in() {
+  void* const program = dlopen(nullptr, RTLD_NOW | RTLD_LOCAL);
+  if (program == nullptr || dlsym(program, "burin_plugin") == nullptr) return;
+  FamilyStatus status{"", "the program", false, ""};
+  load_from(program, status);
+  families.push_back(status);
+}
+
 void Loaded::load_families() {
   std::vector<fs::path> paths;
   std::error_code ignored;
@@ -92,6 +111,9 @@ void Loaded::load_families() {
   }
   std::sort(paths.begin(), paths.end());
   for (const fs::path& path : paths) {
+    const std::string family = family_of_file(path);
+    const auto there = [&](const FamilyStatus& other) { return other.family == family; };
+    if (std::any_of(families.begin(), families.end(), there)) continue;  // linked in
     FamilyStatus status;
     load(path, status);
     families.push_back(status);
@@ -117,10 +139,7 @@ void Loaded::load_user_plugins() {
 
 /// Opens a plug-in and lets it register. Never closes it: its code may be on any stack.
 bool Loaded::load(const fs::path& path, FamilyStatus& status) {
-  std::string family = path.stem().string();
-  const std::string prefix = "libburin_family_";
-  if (family.starts_with(prefix)) family = family.substr(prefix.size());
-  status = {family, path.string(), false, ""};
+  status = {family_of_file(path), path.string(), false, ""};
 
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
@@ -128,6 +147,11 @@ bool Loaded::load(const fs::path& path, FamilyStatus& status) {
     status.reason = reason == nullptr ? "dlopen failed" : reason;
     return false;
   }
+  return load_from(library, status);
+}
+
+/// Lets what exports burin_plugin() register, if it fits.
+bool Loaded::load_from(void* library, FamilyStatus& status) {
   const auto entry = reinterpret_cast<PluginInfo (*)()>(dlsym(library, "burin_plugin"));
   if (entry == nullptr) {
     status.reason = "it exports no burin_plugin(): not a burin plug-in";
