@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstring>
-#include <string_view>
 #include <utility>
 
 #include "burin/kernels/emulator/queue.h"
@@ -22,11 +21,6 @@ struct OwnedQueue {
   ~OwnedQueue() { machine().remove(&queue); }
   OwnedQueue(const OwnedQueue&) = delete;
   OwnedQueue& operator=(const OwnedQueue&) = delete;
-};
-
-struct QueueHolder {
-  static constexpr std::string_view name = "emulator/queue";
-  std::unique_ptr<OwnedQueue> held;
 };
 
 cudaStream_t queue_of(Stream& stream) {
@@ -51,10 +45,8 @@ class EmulatorRuntime final : public DeviceRuntime {
   }
 
   std::unique_ptr<Stream> make_stream(int /*index*/) override {
-    auto owned = std::make_unique<OwnedQueue>();
-    auto stream = std::make_unique<Stream>(Device::emulator(), &owned->queue);
-    stream->state<QueueHolder>().held = std::move(owned);
-    return stream;
+    const auto owner = std::make_shared<OwnedQueue>();
+    return std::make_unique<Stream>(Device::emulator(), &owner->queue, owner);
   }
   void copy(Stream& stream, void* to, Device /*to_device*/, const void* from,
             Device /*from_device*/, size_t bytes) override {

@@ -12,7 +12,7 @@ T atomic_update(T* address, const F& f) {
   T old;
   __atomic_load(address, &old, __ATOMIC_RELAXED);
   for (T next = f(old);
-       !__atomic_compare_exchange(address, &old, &next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+       !__atomic_compare_exchange(address, &old, &next, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
        next = f(old)) {
   }
   return old;

@@ -1,0 +1,152 @@
+// What the emulator shows that a CPU device would hide: wrong barriers and masks, dependence on the
+// order of threads, streams that run late, memory the host can't touch.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "emulator/support.h"
+
+namespace burin {
+namespace {
+
+void expect_complaint(const std::string& bug, const std::vector<std::string>& parts) {
+  Board board;
+  const std::string complaint = board.complaint(bug);
+  for (const std::string& part : parts) {
+    EXPECT_NE(complaint.find(part), std::string::npos) << "no '" << part << "' in\n" << complaint;
+  }
+  board.run("add one");  // the device goes on
+}
+
+TEST(Emulator, NamesTheThreadsOfADivergentBarrier) {
+  expect_complaint("divergent barrier",
+                   {"block (0,0,0) can't go on",
+                    "32 threads wait at __syncthreads() " + place_of("divergent barrier") +
+                        ": (0,0,0) .. (31,0,0)",
+                    "32 threads have returned: (32,0,0) .. (63,0,0)"});
+}
+
+TEST(Emulator, NamesTwoBarriersThatAreNotOne) {
+  expect_complaint("two barriers", {"threads of one block wait at different barriers",
+                                    place_of("two barriers"), "block (0,0,0) thread (32,0,0)"});
+}
+
+TEST(Emulator, NamesAShuffleThatSomeLanesLeaveOut) {
+  expect_complaint("divergent shuffle",
+                   {"20 threads wait at __shfl_down_sync() " + place_of("divergent shuffle") +
+                        " mask 0xffffffff: (0,0,0) .. (19,0,0)",
+                    "12 threads have returned: (20,0,0) .. (31,0,0)"});
+}
+
+TEST(Emulator, NamesAMaskWithoutTheCaller) {
+  expect_complaint("bad mask", {"the mask leaves out the lane that calls: __shfl_sync() at " +
+                                place_of("bad mask") + " in block (0,0,0) thread (3,0,0)"});
+}
+
+TEST(Emulator, NamesLanesInDifferentFunctions) {
+  expect_complaint("different functions",
+                   {"lanes of one warp wait at different warp functions",
+                    place_of("different functions"), "block (0,0,0) thread (31,0,0)"});
+}
+
+TEST(Emulator, RefusesWhatAGpuRefuses) {
+  expect_complaint("too many threads", {"a block has 1 to 1024 threads, not 2048"});
+  expect_complaint("too much shared memory", {"a block has at most 232448 bytes of shared memory"});
+}
+
+TEST(Emulator, RunsThreadsInTheOrderAskedFor) {
+  const auto order = [](const char* name) {
+    const Environment environment("BURIN_EMULATOR_ORDER", name);
+    Board board;
+    board.values[0] = 0;
+    board.upload();
+    board.run("record order");
+    board.download();
+    return std::vector<float>(board.values.begin() + 1, board.values.begin() + 129);
+  };
+  std::vector<float> turns(128);
+  for (size_t i = 0; i < turns.size(); ++i) turns[i] = static_cast<float>(i);
+  EXPECT_EQ(order("forward"), turns);
+  std::vector<float> shuffled = order("shuffled");
+  EXPECT_NE(shuffled, turns);
+  std::reverse(turns.begin(), turns.end());
+  EXPECT_EQ(order("reverse"), turns);
+  std::sort(shuffled.begin(), shuffled.end());
+  std::reverse(turns.begin(), turns.end());
+  EXPECT_EQ(shuffled, turns);
+}
+
+TEST(Emulator, LateStreamsShowAStagingBufferThatIsReusedTooSoon) {
+  const Environment environment("BURIN_EMULATOR_STREAMS", "late");
+  Board board;
+  std::vector<float> staging(32, 5.0f);
+  board.runtime.copy(*board.stream, board.x, Device::emulator(), staging.data(), Device::cpu(),
+                     128);
+  std::fill(staging.begin(), staging.end(), 7.0f);  // before the copy has been waited for
+  board.download();
+  EXPECT_EQ(board.values[0], 7.0f);
+}
+
+TEST(Emulator, LateStreamsShowAMissingOrderBetweenStreams) {
+  const Environment environment("BURIN_EMULATOR_STREAMS", "late");
+  for (const bool ordered : {false, true}) {
+    Board board;
+    const auto other = board.runtime.make_stream(0);
+    run_planted("add one", board.x, *other);
+    if (ordered) board.runtime.order(*board.stream, *other);
+    board.download();
+    EXPECT_EQ(board.values[1], ordered ? 2.0f : 1.0f);
+    board.runtime.synchronize(*other);
+  }
+}
+
+TEST(Emulator, RecordedWorkRunsWhenReplayed) {
+  for (const char* const mode : {"immediate", "late"}) {
+    const Environment environment("BURIN_EMULATOR_STREAMS", mode);
+    Board board;
+    board.runtime.begin_recording(*board.stream);
+    run_planted("add one", board.x, *board.stream);
+    run_planted("add one", board.x, *board.stream);
+    EXPECT_THROW(board.runtime.synchronize(*board.stream), Error);
+    const auto recording = board.runtime.end_recording(*board.stream);
+    board.download();
+    EXPECT_EQ(board.values[1], 1.0f);
+    for (int i = 0; i < 3; ++i) board.runtime.replay(*recording, *board.stream);
+    board.download();
+    EXPECT_EQ(board.values[1], 7.0f);
+  }
+}
+
+TEST(Emulator, CountsTheHostsWaits) {
+  Board board;
+  const int64_t before = board.runtime.host_waits();
+  run_planted("add one", board.x, *board.stream);
+  EXPECT_EQ(board.runtime.host_waits(), before);
+  board.runtime.synchronize(*board.stream);
+  EXPECT_EQ(board.runtime.host_waits(), before + 1);
+}
+
+TEST(Emulator, OutOfMemoryIsAnExceptionAndWorkGoesOn) {
+  const Environment environment("BURIN_EMULATOR_MEMORY_MB", "64");
+  Board board;
+  EXPECT_THROW(board.runtime.allocate(0, size_t{65} << 20), OutOfMemory);
+  void* const data = board.runtime.allocate(0, size_t{32} << 20);
+  EXPECT_THROW(board.runtime.allocate(0, size_t{33} << 20), OutOfMemory);
+  board.runtime.free(0, data);
+  board.runtime.free(0, board.runtime.allocate(0, size_t{60} << 20));
+}
+
+TEST(EmulatorDeathTest, TheHostCantReadDeviceMemory) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  Board board;
+  EXPECT_EXIT(
+      {
+        const volatile float* const x = board.x;
+        const float value = *x;
+        static_cast<void>(value);
+      },
+      testing::KilledBySignal(SIGSEGV), "");
+}
+
+}  // namespace
+}  // namespace burin

@@ -1,0 +1,128 @@
+// Kernels with one planted bug each; the emulator must name the place. `// bug: …` marks the line.
+#include "emulator/planted.h"
+
+#include "burin/kernels/cuda/support/launch.h"
+
+namespace burin {
+namespace {
+
+__global__ void missing_barrier(float* x, bool mended) {
+  __shared__ float tile[256];
+  tile[threadIdx.x] = x[threadIdx.x];
+  if (mended) __syncthreads();
+  x[threadIdx.x] = tile[255 - threadIdx.x];  // bug: missing barrier
+}
+
+__global__ void divergent_barrier(float* x) {
+  __shared__ float tile[64];
+  tile[threadIdx.x] = 0;
+  if (threadIdx.x < 32) {
+    tile[threadIdx.x] = x[threadIdx.x];
+    __syncthreads();  // bug: divergent barrier
+  }
+  x[threadIdx.x] = tile[threadIdx.x % 32];
+}
+
+__global__ void two_barriers(float* x) {
+  if (threadIdx.x < 32) {
+    x[threadIdx.x] = 1;
+    __syncthreads();
+  } else {
+    x[threadIdx.x] = 2;
+    __syncthreads();  // bug: two barriers
+  }
+}
+
+__global__ void divergent_shuffle(float* x) {
+  if (threadIdx.x >= 20) return;
+  x[threadIdx.x] = __shfl_down_sync(0xffffffffu, x[threadIdx.x], 1);  // bug: divergent shuffle
+}
+
+__global__ void bad_mask(float* x) {
+  if (threadIdx.x != 3) return;
+  x[0] = __shfl_sync(0xfffffff0u, x[threadIdx.x], 5);  // bug: bad mask
+}
+
+__global__ void different_functions(float* x) {
+  if (threadIdx.x < 16) {
+    x[threadIdx.x] = __shfl_sync(0xffffffffu, x[threadIdx.x], 0);
+  } else {
+    x[threadIdx.x] = static_cast<float>(
+        __any_sync(0xffffffffu, x[threadIdx.x] > 0));  // bug: different functions
+  }
+}
+
+__global__ void global_past_end(float* x) {
+  x[blockIdx.x * blockDim.x + threadIdx.x] = 1;  // bug: global past end
+}
+
+__global__ void shared_past_end(float* x) {
+  __shared__ float tile[64];
+  float* const p = tile;
+  p[threadIdx.x + 1] = x[threadIdx.x];  // bug: shared past end
+  __syncthreads();
+  x[threadIdx.x] = p[threadIdx.x];
+}
+
+__global__ void dynamic_past_end(float* x) {
+  float* const tile = cuda::dynamic_shared<float>();
+  tile[threadIdx.x + 1] = x[threadIdx.x];  // bug: dynamic past end
+  __syncthreads();
+  x[threadIdx.x] = tile[threadIdx.x];
+}
+
+__global__ void unwritten_shared(float* x) {
+  __shared__ float tile[64];
+  if (threadIdx.x < 63) tile[threadIdx.x] = x[threadIdx.x];
+  __syncthreads();
+  x[threadIdx.x] = tile[threadIdx.x];  // bug: unwritten shared
+}
+
+/// Blocks add to one word without an atomic.
+__global__ void plain_add(float* x) {
+  if (threadIdx.x == 0) x[1023] += x[blockIdx.x];  // bug: plain add
+}
+
+/// Relies on lanes running in lockstep, as they did before Volta.
+__global__ void missing_syncwarp(float* x, bool mended) {
+  __shared__ float tile[32];
+  tile[threadIdx.x] = x[threadIdx.x];
+  if (mended) __syncwarp();
+  x[threadIdx.x] = tile[31 - threadIdx.x];  // bug: missing syncwarp
+}
+
+/// Writes the order in which threads and blocks ran.
+__global__ void record_order(float* x) {
+  const float turn = atomicAdd(x, 1.0f);
+  x[1 + blockIdx.x * blockDim.x + threadIdx.x] = turn;
+}
+
+__global__ void add_one(float* x) {
+  x[threadIdx.x] += 1;
+}
+
+}  // namespace
+
+void run_planted(std::string_view name, float* x, Stream& stream) {
+  using cuda::launch;
+  if (name == "missing barrier") launch(missing_barrier, {1, 256, 0, stream}, x, false);
+  if (name == "missing barrier, mended") launch(missing_barrier, {1, 256, 0, stream}, x, true);
+  if (name == "divergent barrier") launch(divergent_barrier, {1, 64, 0, stream}, x);
+  if (name == "two barriers") launch(two_barriers, {1, 64, 0, stream}, x);
+  if (name == "divergent shuffle") launch(divergent_shuffle, {1, 32, 0, stream}, x);
+  if (name == "bad mask") launch(bad_mask, {1, 32, 0, stream}, x);
+  if (name == "different functions") launch(different_functions, {1, 32, 0, stream}, x);
+  if (name == "global past end") launch(global_past_end, {5, 256, 0, stream}, x);
+  if (name == "shared past end") launch(shared_past_end, {1, 64, 0, stream}, x);
+  if (name == "dynamic past end") launch(dynamic_past_end, {1, 64, 64 * sizeof(float), stream}, x);
+  if (name == "unwritten shared") launch(unwritten_shared, {1, 64, 0, stream}, x);
+  if (name == "plain add") launch(plain_add, {4, 32, 0, stream}, x);
+  if (name == "missing syncwarp") launch(missing_syncwarp, {1, 32, 0, stream}, x, false);
+  if (name == "missing syncwarp, mended") launch(missing_syncwarp, {1, 32, 0, stream}, x, true);
+  if (name == "too many threads") launch(add_one, {1, 2048, 0, stream}, x);
+  if (name == "too much shared memory") launch(add_one, {1, 32, 1 << 20, stream}, x);
+  if (name == "record order") launch(record_order, {2, 64, 0, stream}, x);
+  if (name == "add one") launch(add_one, {1, 32, 0, stream}, x);
+}
+
+}  // namespace burin
