@@ -51,6 +51,13 @@ for name in kernels tensor data; do
 done
 unset BURIN_ALLOCATOR
 
+say "the CUDA kernels on the emulator: bounds and races"
+build release burin_every_case_asan burin_every_case_race
+for check in asan race; do
+  run_tests "emulator_cases_$check" "build/release/bin/burin_every_case_$check" \
+    --gtest_filter='*SlowEmulatedCase*'
+done
+
 # One compute thread: libgomp is not instrumented, its barriers would look like races.
 say "races: dispatch and the loader"
 build tsan burin_kernels_tests burin_data_tests

@@ -67,6 +67,7 @@ struct GoldenCase {
   std::unique_ptr<Model> (*make)(Generator& generator);
   Layout layout;
   const char* implementation;  // rules, as for --impl
+  Device device = Device::cpu();
 };
 
 class NetworkGolden : public testing::TestWithParam<GoldenCase> {
@@ -75,12 +76,16 @@ class NetworkGolden : public testing::TestWithParam<GoldenCase> {
       : golden(GetParam().file),
         rules(GetParam().implementation),
         model(GetParam().make(generator)),
-        net(*model) {
-    nn::to(net, Device::cpu(), GetParam().layout);
+        net(*model) {}
+
+  void SetUp() override {
+    const Device device = GetParam().device;
+    if (registry().device(device.kind) == nullptr) GTEST_SKIP() << "no " << device << " was built";
+    nn::to(net, device, GetParam().layout);
     const nn::LoadReport report = nn::load_state(net, golden.group("weights/"));
     EXPECT_EQ(report.to_string(), "");
-    input = to_layout(golden.tensor("input"), GetParam().layout);
-    target = golden.tensor("target");
+    input = to_layout(to_device(golden.tensor("input"), device), GetParam().layout);
+    target = to_device(golden.tensor("target"), device);
   }
 
   Golden golden;
@@ -155,6 +160,12 @@ std::unique_ptr<Model> convnext(Generator& generator) {
       ConvNextOptions{.widths = {8, 16, 24, 32}, .depths = {1, 1, 2, 1}, .classes = 5}, generator);
 }
 
+std::string name_of_test(const testing::TestParamInfo<GoldenCase>& test) {
+  std::string name = str(test.param.file, '_', test.param.layout, '_', test.param.implementation);
+  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  return name + std::to_string(test.index);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Networks, NetworkGolden,
     testing::Values(GoldenCase{"resnet_basic_small", basic, Layout::nhwc, ""},
@@ -169,12 +180,15 @@ INSTANTIATE_TEST_SUITE_P(
                     GoldenCase{"convnext_v2_small", convnext, Layout::nhwc, ""},
                     GoldenCase{"convnext_v2_small", convnext, Layout::nchw, ""},
                     GoldenCase{"convnext_v2_small", convnext, Layout::nhwc, "cpu"}),
-    [](const auto& test) {
-      std::string name =
-          str(test.param.file, '_', test.param.layout, '_', test.param.implementation);
-      for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-      return name + std::to_string(test.index);
-    });
+    name_of_test);
+
+// The handwritten CUDA kernels, whole networks of them.
+INSTANTIATE_TEST_SUITE_P(SlowOnEmulator, NetworkGolden,
+                         testing::Values(GoldenCase{"resnet_basic_small", basic, Layout::nhwc, "",
+                                                    Device::emulator()},
+                                         GoldenCase{"resnet_bottleneck_small", bottleneck,
+                                                    Layout::nchw, "", Device::emulator()}),
+                         name_of_test);
 
 }  // namespace
 }  // namespace burin::models
