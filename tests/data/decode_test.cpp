@@ -45,8 +45,8 @@ TEST(Decode, ReadsEveryFormatByItsContent) {
   }
 }
 
-// On black a pixel is a·x, on white a·x + (1 − a)·255: their difference is the same in all channels,
-// and nothing where there is no alpha.
+// On black a pixel is a·x, on white a·x + (1 − a)·255: their difference is the same in all
+// channels, and nothing where there is no alpha.
 TEST(Decode, ComposesTransparentPixelsOnABackground) {
   int transparent = 0;
   for (const auto& path : samples()) {
