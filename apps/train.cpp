@@ -142,7 +142,7 @@ void resolve_train_flags(TrainFlags& flags, const Session& session) {
   failing_with(exit_bad_input, [&] { resolve_image_size(flags); });
   resolve_weights(flags, session);
   train = failing_with(exit_usage, [&] { return with_recipe(train); });
-  refuse_fatal(lint_options(train, 0));
+  refuse_fatal(lint_options(train, 0), exit_usage);
   train.threads = compute_threads();
   train.impl = session.globals.impl;
 }

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "burin/apps/device.h"
+#include "burin/apps/lint/finding.h"
 #include "burin/apps/metrics_report.h"
 #include "burin/apps/report/report.h"
 #include "burin/apps/report/tensorboard.h"
@@ -111,6 +112,14 @@ void TrainRun::introduce(Trainer& trainer) {
   folder_.write("env.json", environment.text(2) + "\n");
 }
 
+void TrainRun::look_for_leaks(const TrainingData& data) {
+  const Findings findings = lint_leaks(*data.train, *data.val);
+  refuse_fatal(findings, exit_bad_input);
+  for (const Finding& finding : findings) {
+    progress_.say("warning: " + finding.title + ": " + finding.explanation);
+  }
+}
+
 void TrainRun::show_step(const StepProgress& step) {
   ProgressState state{.title = step.validating ? "val" : "train",
                       .epoch = step.epoch,
@@ -142,6 +151,7 @@ TrainOutcome TrainRun::train() {
     epochs_ = trainer->outcome().epochs;
   }
   introduce(*trainer);
+  look_for_leaks(trainer->data());
   const TrainOutcome outcome = trainer->run(folder_.weights());
   progress_.clear();
   if (!outcome.interrupted) write_results(*trainer);

@@ -24,6 +24,7 @@ class TrainRun {
  private:
   TrainOutcome train();
   void introduce(Trainer& trainer);
+  void look_for_leaks(const TrainingData& data);
   void show_step(const StepProgress& step);
   void show_epoch(const EpochResult& epoch);
   ExitCode conclude() const;

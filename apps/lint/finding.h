@@ -3,8 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "burin/apps/exit.h"
 #include "burin/apps/train_options.h"
 #include "burin/apps/training/trainer.h"
+#include "burin/data/dataset.h"
 #include "burin/models/model.h"
 
 namespace burin::apps {
@@ -32,11 +34,16 @@ Findings lint_model(models::Model& model, const std::vector<std::string>& classe
 /// away by the files' size and format. Decodes every image.
 Findings lint_data(const std::string& directory);
 
+/// Files of `val` whose bytes are also in `train`, told by size before any is read: cheap enough
+/// for the beginning of every run. Fatal where they are at least a twentieth of `val`. Samples that
+/// are no files of their own are passed over.
+Findings lint_leaks(const data::Dataset& train, const data::Dataset& val);
+
 /// The smallest mean cross-entropy that a softmax over `outputs` leaves when another softmax stands
 /// before it: ln(e + outputs − 1) − 1.
 double lowest_loss_after_softmax(int64_t outputs);
 
-/// Throws Failure with the explanations of all that is fatal.
-void refuse_fatal(const Findings& findings);
+/// Throws Failure with `code` and the explanations of all that is fatal.
+void refuse_fatal(const Findings& findings, ExitCode code);
 
 }  // namespace burin::apps

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <sstream>
 
-#include "burin/apps/exit.h"
 #include "burin/apps/lint/finding.h"
 #include "burin/apps/table.h"
 
@@ -103,13 +102,13 @@ Findings lint_options(const TrainOptions& options, int64_t classes) {
   return findings;
 }
 
-void refuse_fatal(const Findings& findings) {
+void refuse_fatal(const Findings& findings, ExitCode code) {
   std::string text;
   for (const Finding& finding : findings) {
     if (finding.level == Level::fatal)
       text += (text.empty() ? "" : "\n") + finding.title + ": " + finding.explanation;
   }
-  if (!text.empty()) throw Failure(exit_usage, text, "burin lint explains all it finds");
+  if (!text.empty()) throw Failure(code, text, "burin lint explains all it finds");
 }
 
 }  // namespace burin::apps

@@ -39,7 +39,7 @@ TEST(LintOptions, RefusesASoftmaxBeforeTheLoss) {
   ASSERT_NE(finding, nullptr);
   EXPECT_EQ(finding->level, Level::fatal);
   EXPECT_NE(finding->explanation.find("cannot fall below 4.552"), std::string::npos);
-  EXPECT_THROW(refuse_fatal(findings), Failure);
+  EXPECT_THROW(refuse_fatal(findings, exit_usage), Failure);
 }
 
 // The floor is what it says: probabilities of a perfect model, through another softmax.
@@ -173,6 +173,28 @@ TEST(TrainRefuses, WhatIsFatal) {
   const Ran ran = run_burin("train photos --model resnet18 --batch-size 1");
   EXPECT_EQ(ran.code, exit_usage);
   EXPECT_NE(ran.err.find("batches of one with batch norm"), std::string::npos) << ran.err;
+}
+
+TEST(TrainRefuses, ToValidateOnWhatItTrainsOn) {
+  const TemporaryFolder folder;
+  write_set(folder);
+  const std::string train = "train " + folder.path().string() +
+                            " --model resnet20 --weights none --img-size 16 --batch-size 8 "
+                            "--epochs 1 --no-plots --project " +
+                            folder.file("runs");
+  std::filesystem::copy_file(folder.file("train/ai/0.png"), folder.file("val/ai/leak.png"));
+  const Ran warned = run_burin(train + " --recipe scratch");
+  EXPECT_EQ(warned.code, exit_ok) << warned.err;
+  EXPECT_NE(warned.err.find("warning: the same picture in two parts: 1 of 25"), std::string::npos)
+      << warned.err;
+  for (int i = 1; i < 12; ++i) {
+    std::filesystem::copy_file(folder.file(str("train/ai/", i, ".png")),
+                               folder.file(str("val/ai/leak", i, ".png")));
+  }
+  const Ran refused = run_burin(train + " --recipe scratch");
+  EXPECT_EQ(refused.code, exit_bad_input);
+  EXPECT_NE(refused.err.find("12 of 36 validation images (33.3 %)"), std::string::npos)
+      << refused.err;
 }
 
 TEST(Menu, AsksShowsTheCommandAndGoesOn) {
