@@ -126,7 +126,9 @@ std::vector<std::vector<std::string>> table_of(const std::vector<Row>& rows) {
   if (!each) add_scores("macro", "/macro");
   if (two) columns.emplace_back("AUC", "/classes/" + classes[0] + "/auc");
   columns.emplace_back("ECE", "/calibration_error");
-  columns.emplace_back("images/s", "/images_per_second");
+  if (rows.front().metrics.number("/images_per_second")) {
+    columns.emplace_back("images/s", "/images_per_second");
+  }
 
   std::vector<std::vector<std::string>> table(1);
   table[0] = {"model", "M params"};

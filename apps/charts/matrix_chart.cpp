@@ -28,7 +28,7 @@ std::string cell_text(double count, double row_sum, bool normalised) {
 }
 
 double cell_size(size_t classes) {
-  return std::clamp(560.0 / static_cast<double>(classes), 4.0, 130.0);
+  return std::min(560.0 / static_cast<double>(classes), 130.0);
 }
 
 /// The names beside the rows and below the columns; of very many classes only some.
@@ -59,7 +59,10 @@ void add_cells(Drawing& drawing, const MatrixChart& chart, Point corner, double 
   for (const std::vector<double>& row : chart.counts) {
     for (const double count : row) most = std::max(most, count);
   }
-  const double gap = K > most_numbers ? 0 : 2;
+  const bool crowded = K > most_numbers;
+  const double gap = crowded ? 0 : 2;
+  const double side = cell * static_cast<double>(K);
+  if (crowded) drawing.add(Rectangle{corner.x, corner.y, side, side, {Ink::grid}});
   const double text_size = std::clamp(cell / 4.2, 8.0, 19.0);
   for (size_t r = 0; r < K; ++r) {
     const double row_sum = sum_of(chart.counts[r]);
@@ -68,11 +71,12 @@ void add_cells(Drawing& drawing, const MatrixChart& chart, Point corner, double 
       const double share = chart.normalised ? (row_sum > 0 ? count / row_sum : 0) : count / most;
       const double x = corner.x + static_cast<double>(c) * cell;
       const double y = corner.y + static_cast<double>(r) * cell;
-      drawing.add(Rectangle{x, y, cell - gap, cell - gap, {Ink::grid}});
+      if (crowded && count == 0) continue;  // of a thousand classes nearly all cells are empty
+      if (!crowded) drawing.add(Rectangle{x, y, cell - gap, cell - gap, {Ink::grid}});
       // Right on the diagonal, wrong beside it.
       drawing.add(Rectangle{
           x, y, cell - gap, cell - gap, {r == c ? Ink::blue : Ink::orange, std::sqrt(share)}});
-      if (K > most_numbers || (count == 0 && K > 6)) continue;
+      if (crowded || (count == 0 && K > 6)) continue;
       drawing.add(Label{{x + (cell - gap) / 2, y + (cell - gap) / 2 + text_size * 0.36},
                         cell_text(count, row_sum, chart.normalised),
                         text_size,

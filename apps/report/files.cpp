@@ -39,8 +39,10 @@ std::string matrix_csv(const ReportData& data) {
 
 std::string samples_csv(const ReportData& data, const std::vector<int64_t>& samples) {
   const std::vector<std::string>& classes = data.dataset->classes();
+  constexpr size_t most_columns = 100;  // of more classes only the answer's probability is told
+  const size_t columns = classes.size() <= most_columns ? classes.size() : 0;
   std::string text = "file,actual,predicted,probability,loss";
-  for (const std::string& name : classes) text += ',' + csv_field("p(" + name + ")");
+  for (size_t c = 0; c < columns; ++c) text += ',' + csv_field("p(" + classes[c] + ")");
   text += '\n';
   for (const int64_t i : samples) {
     const auto predicted =
@@ -49,7 +51,7 @@ std::string samples_csv(const ReportData& data, const std::vector<int64_t>& samp
             csv_field(classes[static_cast<size_t>(data.dataset->label(i))]) + ',' +
             csv_field(classes[predicted]) + ',' + fixed(confidence(*data.evaluation, i), 6) + ',' +
             fixed(data.evaluation->sample_loss[static_cast<size_t>(i)], 6);
-    for (size_t c = 0; c < classes.size(); ++c) {
+    for (size_t c = 0; c < columns; ++c) {
       text += ',' + fixed(data.evaluation->probability(i, static_cast<int64_t>(c)), 6);
     }
     text += '\n';

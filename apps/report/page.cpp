@@ -232,7 +232,7 @@ void Page::gallery(const std::string& title, const std::string& explanation,
                 fixed(confidence(*data_.evaluation, i), 3), "</b>",
                 predicted == actual ? "" : " is " + escaped(class_name(actual)),
                 "<br><span class=\"muted\">loss ",
-                fixed(data_.evaluation->sample_loss[static_cast<size_t>(i)], 3), " · ", name,
+                fixed(data_.evaluation->sample_loss[static_cast<size_t>(i)], 3), "<br>", name,
                 "</span></figcaption></figure>\n");
   }
   out_ += "</div>\n";

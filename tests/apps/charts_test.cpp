@@ -10,6 +10,7 @@
 #include "burin/apps/charts/raster.h"
 #include "burin/apps/charts/svg.h"
 #include "burin/apps/image_file.h"
+#include "burin/kernels/base/error.h"
 #include "burin/tensor/files/atomic_file.h"
 
 namespace burin::apps::charts {
@@ -152,6 +153,19 @@ TEST(Charts, TextStaysInsideAndApart) {
       boxes.push_back(box);
     }
   }
+}
+
+// A thousand classes fit the same square; what is empty costs nothing.
+TEST(Charts, DrawAThousandClasses) {
+  MatrixChart chart{.title = "Confusion matrix", .labels = {}, .counts = {}};
+  for (size_t i = 0; i < 1000; ++i) {
+    chart.labels.push_back(str("class ", i));
+    chart.counts.emplace_back(1000, 0.0);
+    chart.counts.back()[i] = 5;
+  }
+  const Drawing drawing = draw(chart);
+  EXPECT_LT(drawing.width, 800);
+  EXPECT_LT(drawing.elements.size(), 1200u);
 }
 
 TEST(Charts, SvgIsOneElementThatNeedsNothingElse) {
