@@ -21,6 +21,7 @@ esac
 
 need "${build_packages[@]}" "${test_packages[@]}" "${data_packages[@]}"
 
+[ "$mode" = --quick ] || want "${browser_packages[@]}"
 [ "$mode" != --all ] || want "${all_packages[@]}"
 
 say "building"
@@ -39,6 +40,7 @@ done
 for rule in tests/house/*_test.sh; do
   run_check "house_$(basename "$rule" _test.sh)" "$rule" build/release
 done
+[ "$mode" = --quick ] || run_check page tests/web/run.sh build/release
 [ "$mode" = --all ] || { finish; exit; }
 
 run_check package tests/package/run.sh build/release

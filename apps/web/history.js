@@ -16,6 +16,7 @@ class History {
   /** Adds an entry that is not answered yet; `open` is called when it is chosen. */
   add(entry, open) {
     const image = Object.assign(document.createElement('img'), { src: entry.url, alt: '' });
+    image.addEventListener('error', () => image.classList.add('broken'));
     const title = document.createElement('b');
     const small = Object.assign(document.createElement('small'), { textContent: entry.name });
     const words = document.createElement('span');

@@ -24,7 +24,10 @@ function show(entry) {
   find('preview').hidden = false;
   find('clear').hidden = false;
   find('heat').hidden = true;
-  if (find('photo').src !== entry.url) find('photo').src = entry.url;
+  if (find('photo').src !== entry.url) {
+    find('preview').classList.remove('broken');
+    find('photo').src = entry.url;
+  }
   find('photo').alt = text('photo_alt', { name: entry.name });
   find('caption').hidden = false;
   find('caption').textContent = entry.name;
@@ -163,7 +166,7 @@ async function showHeat(entry) {
   }
   const [left, top, width, height] = result.gradcam_box;
   heat.src = result.gradcam;
-  heat.alt = text('heat_alt');
+  heat.alt = text('heat_alt', { label: chosen });
   heat.style.left = `${(100 * left) / result.width}%`;
   heat.style.top = `${(100 * top) / result.height}%`;
   heat.style.width = `${(100 * width) / result.width}%`;
@@ -285,6 +288,7 @@ function wire() {
     if (camera.open) camera.stop();
     else if (page.current) clear();
   });
+  find('photo').addEventListener('error', () => find('preview').classList.add('broken'));
   find('clear').addEventListener('click', clear);
   find('retry').addEventListener('click', () => (page.current ? ask(page.current) : location.reload()));
   find('model').addEventListener('change', (event) => choose(page.models.find((model) => model.name === event.target.value)));

@@ -21,7 +21,7 @@ const en = {
   examples: 'Or try one of these',
   example: 'Example {number}',
   photo_alt: 'The picture that was given: {name}',
-  heat_alt: 'Where the model looked, as colours over the picture',
+  heat_alt: 'Where the model looked for {label}, as colours over the picture',
   rotated: 'This file carries a rotation mark. It is shown as the model sees it, without.',
   cropped: 'The model sees the middle square of the picture.',
 

@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+"""The page of `burin serve` in a real browser: browser_test.py BURIN FOLDER
+
+Trains a small model on drawn pictures, serves it, and does with the page what people do: choose, drop, Grad-CAM,
+keyboard alone, mistakes, the camera, a server that goes away. Screenshots are left in FOLDER. Exit status 77 is a
+skip, its last line the reason.
+"""
+import base64
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import pictures
+from webdriver import Browser, NoBrowser
+
+BURIN, SHOTS = (os.path.abspath(argument) for argument in sys.argv[1:3])
+
+
+def serve(work, *options):
+    """A server process and its address."""
+    log = open(os.path.join(work, "serve.log"), "w+")
+    process = subprocess.Popen([BURIN, "serve", "--port", "0", *options], stdout=log, stderr=subprocess.STDOUT,
+                               stdin=subprocess.DEVNULL)
+    for _ in range(600):
+        log.seek(0)
+        text = log.read()
+        found = re.search(r"http://127\.0\.0\.1:\d+", text)
+        if found:
+            return process, found.group()
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    print(text)
+    if "built without a web server" in text:
+        print("burin was built without libmicrohttpd")
+        sys.exit(77)
+    raise RuntimeError("burin serve did not start")
+
+
+def train(work):
+    """A run on small portraits."""
+    for name, grain in (("ai", 0), ("real", 30)):
+        os.makedirs(os.path.join(work, "portraits", name))
+        for i in range(24):
+            pictures.write_portrait(os.path.join(work, "portraits", name, f"{i}.png"), i, grain, 36)
+    trained = subprocess.run(
+        [BURIN, "train", "portraits", "--model", "resnet20", "--weights", "none", "--recipe", "scratch", "--img-size", "32",
+         "--aug", "none", "--batch-size", "8", "--epochs", "14", "--workers", "1", "--project", "runs", "--name", "portraits"],
+        cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert trained.returncode == 0, trained.stdout
+    os.makedirs(os.path.join(work, "examples"))
+    for i in range(4):
+        pictures.write_portrait(os.path.join(work, "examples", f"{i}.png"), 20 + i, 30 * (i % 2), 150)
+    return os.path.join(work, "runs", "portraits")
+
+
+class Page(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="burin-page-")
+        work = cls.folder.name
+        run = train(work)
+        cls.image = os.path.join(work, "examples", "0.png")
+        cls.server, cls.address = serve(work, "-m", run, os.path.join(run, "weights", "best.safetensors"), "--examples",
+                                        os.path.join(work, "examples"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.terminate()
+        cls.server.wait()
+        cls.folder.cleanup()
+
+    def setUp(self):
+        self.size(1280, 900)
+        self.open()
+
+    def open(self):
+        browser.open(self.address)
+        browser.wait("document.querySelector('#example-list li') !== null", "the examples")
+
+    def size(self, width, height, theme="light"):
+        browser.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        browser.devtools("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}])
+
+    def wait_for(self, state):
+        browser.wait(f"document.body.dataset.state === '{state}'", f"the state {state}")
+
+    def shoot(self, name):
+        browser.wait("[...document.images].every((image) => image.complete)", "the pictures")
+        browser.screenshot(os.path.join(SHOTS, f"{name}.png"))
+
+    def predict(self):
+        browser.type("#file", self.image)
+        self.wait_for("done")
+
+    def expect_verdict(self):
+        self.assertRegex(browser.text("#verdict-text"), r"(Looks|Not sure).*\s\d+\.\d\s%")
+
+    def test_upload_by_click(self):
+        self.shoot("idle")
+        self.predict()
+        self.expect_verdict()
+        self.assertEqual(browser.run("return document.querySelectorAll('#bars .meter').length"), 2)
+        self.assertIn("model", browser.text("#times"))
+        self.assertIn("0.png", browser.text("#history-list"))
+        self.shoot("result")
+
+    def test_upload_by_drop(self):
+        with open(self.image, "rb") as file:
+            content = base64.b64encode(file.read()).decode()
+        browser.run("""
+            const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            for (const name of ['one.png', 'two.png', 'three.png']) dataTransfer.items.add(new File([bytes], name, { type: 'image/png' }));
+            for (const kind of ['dragenter', 'dragover', 'drop'])
+              document.getElementById('drop').dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+            """, content)
+        self.wait_for("done")
+        self.expect_verdict()
+        browser.wait("[...document.querySelectorAll('#history-list b')].filter((b) => b.textContent.includes('%')).length === 3", "all three")
+        self.shoot("batch")
+
+    def test_pasting(self):
+        with open(self.image, "rb") as file:
+            content = base64.b64encode(file.read()).decode()
+        browser.run("""
+            const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0));
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([bytes], 'pasted.png', { type: 'image/png' }));
+            dispatchEvent(new ClipboardEvent('paste', { clipboardData }));
+            """, content)
+        self.wait_for("done")
+        self.assertIn("pasted.png", browser.text("#caption"))
+
+    def test_gradcam(self):
+        self.predict()
+        browser.click(".switch")
+        browser.wait("!document.getElementById('heat').hidden && document.getElementById('heat').naturalWidth > 0", "the heat map")
+        box = "const b = document.getElementById(arguments[0]).getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2, b.width]"
+        heat, photo = browser.run(box, "heat"), browser.run(box, "photo")
+        for got, wanted in zip(heat, (photo[0], photo[1], photo[2] * 32 / 36)):
+            self.assertAlmostEqual(got, wanted, delta=1, msg="it covers the middle, as the model sees it")
+        self.shoot("gradcam")
+        browser.run("const t = document.getElementById('target'); t.selectedIndex = 1 - t.selectedIndex; t.dispatchEvent(new Event('change'))")
+        other = browser.run("return document.getElementById('target').value")
+        browser.wait(f"document.getElementById('heat').alt.includes('for {other},')", "the other class")
+        browser.run("const o = document.getElementById('opacity'); o.value = 20; o.dispatchEvent(new Event('input'))")
+        self.assertEqual(browser.run("return document.getElementById('heat').style.opacity"), "0.2")
+        browser.click(".switch")
+        browser.wait("document.getElementById('heat').hidden", "it to go again")
+
+    def test_mistakes(self):
+        wrong = os.path.join(self.folder.name, "notes.txt")
+        with open(wrong, "w", encoding="utf-8") as file:
+            file.write("not an image")
+        browser.type("#file", wrong)
+        self.wait_for("error")
+        self.assertIn("not an image that can be read", browser.text("#failure"))
+        self.shoot("error")
+        large = os.path.join(self.folder.name, "large.jpg")
+        with open(large, "wb") as file:
+            file.truncate(11 << 20)
+        browser.type("#file", large)
+        browser.wait("document.getElementById('failure-text').innerText.includes('too large')", "the size to be refused")
+        self.predict()
+        self.assertTrue(browser.run("return document.getElementById('failure').hidden"), "a good one clears it")
+
+    def test_server_gone(self):
+        with tempfile.TemporaryDirectory() as work:
+            server, address = serve(work, "-m", os.path.join(self.folder.name, "runs", "portraits"))
+            browser.open(address)
+            browser.wait("document.querySelector('#facts div') !== null", "the page")
+            server.terminate()
+            server.wait()
+            browser.type("#file", self.image)
+            self.wait_for("error")
+            self.assertIn("cannot be reached", browser.text("#failure"))
+
+    def test_keyboard_alone(self):
+        focus = "const e = document.activeElement; return e.id || e.parentElement?.parentElement?.id"
+
+        def tab_to(wanted):
+            for _ in range(40):
+                if browser.run(focus) == wanted:
+                    return
+                browser.press("tab")
+            self.fail(f"Tab never came to {wanted}")
+
+        tab_to("file")
+        tab_to("example-list")
+        outline = browser.run("return getComputedStyle(document.activeElement).outlineStyle")
+        self.assertEqual(outline, "solid", "the focus can be seen")
+        browser.press("enter")
+        self.wait_for("done")
+        self.expect_verdict()
+        tab_to("gradcam-on")
+        browser.press("space")
+        browser.wait("!document.getElementById('heat').hidden", "the heat map")
+        tab_to("opacity")
+        browser.press("home")
+        self.assertEqual(browser.run("return document.getElementById('heat').style.opacity"), "0")
+        browser.press("escape")
+        self.wait_for("idle")
+        self.assertEqual(browser.run(focus), "file")
+
+    def test_screen_reader(self):
+        self.predict()
+        self.assertEqual(browser.run("return document.querySelectorAll('h1').length"), 1)
+        self.assertEqual(browser.run("return document.getElementById('verdict').getAttribute('aria-live')"), "polite")
+        tree = browser.devtools("Accessibility.getFullAXTree")["nodes"]
+        interactive = ("button", "link", "checkbox", "switch", "slider", "combobox", "textbox")
+        for node in tree:
+            if node.get("ignored") or node["role"]["value"] not in interactive:
+                continue
+            self.assertTrue(node.get("name", {}).get("value"), f"a {node['role']['value']} has no name: {node}")
+
+    def test_copying(self):
+        self.predict()
+        browser.devtools("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+        browser.click("#copy-curl")
+        browser.wait("document.getElementById('copied').textContent !== ''", "an answer")
+        self.assertEqual(browser.text("#copied"), "Copied")
+
+    def test_camera_photo_and_live(self):
+        browser.click("#webcam")
+        browser.wait("document.getElementById('video').videoWidth > 0 && !document.getElementById('shoot').hidden", "the camera")
+        browser.click("#live")
+        browser.wait("document.getElementById('verdict-text').textContent.includes('%')", "a verdict on a frame")
+        self.assertEqual(browser.run("return document.getElementById('live').getAttribute('aria-pressed')"), "true")
+        browser.click("#live")
+        browser.click("#shoot")
+        self.wait_for("done")
+        self.assertIn("webcam.jpg", browser.text("#caption"))
+
+    def test_choosing_a_model_and_history(self):
+        self.predict()
+        browser.run("const m = document.getElementById('model'); m.selectedIndex = 1; m.dispatchEvent(new Event('change'))")
+        browser.wait("document.getElementById('history-list').innerText.includes('portraits-2')", "the second model")
+        browser.click("#example-list button")
+        browser.wait("document.querySelectorAll('#history-list li').length === 2", "a second entry")
+        browser.click("#history-list li:last-child button")
+        self.assertIn("0.png", browser.text("#caption"))
+        browser.click("#forget")
+        self.wait_for("idle")
+        self.assertTrue(browser.run("return document.getElementById('history').hidden"))
+
+    def test_narrow_and_dark(self):
+        self.size(390, 844, "dark")
+        self.predict()
+        self.assertLessEqual(browser.run("return document.documentElement.scrollWidth"), 390, "nothing sticks out")
+        self.shoot("phone-dark")
+        self.size(1280, 900, "dark")
+        self.shoot("result-dark")
+        browser.click("#theme")
+        self.assertEqual(browser.run("return document.documentElement.dataset.theme"), "light")
+        self.size(640, 450)  # what 200 % zoom leaves of 1280 x 900
+        self.assertLessEqual(browser.run("return document.documentElement.scrollWidth"), 640)
+
+    def tearDown(self):
+        said = [entry["message"] for entry in browser._call("POST", "/se/log", {"type": "browser"}) if entry["level"] == "SEVERE"]
+        expected = ("415", "413", "ERR_CONNECTION_REFUSED", "422")
+        self.assertEqual([line for line in said if not any(word in line for word in expected)], [], "the browser's console")
+
+
+if __name__ == "__main__":
+    os.makedirs(SHOTS, exist_ok=True)
+    try:
+        browser = Browser()
+    except NoBrowser as reason:
+        print(reason)
+        sys.exit(77)
+    try:
+        result = unittest.main(argv=sys.argv[:1], exit=False, verbosity=2).result
+    finally:
+        browser.close()
+    sys.exit(0 if result.wasSuccessful() else 1)
