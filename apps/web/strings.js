@@ -30,7 +30,7 @@ const en = {
   uploading: 'Uploading… {percent}\u00a0%',
   working: 'The model is looking…',
   waiting: 'Many are asking at the moment. Trying again…',
-  verdict_ai: 'Looks AI-generated',
+  verdict_ai: 'Looks AI\u2011generated',
   verdict_real: 'Looks like a real photograph',
   verdict_any: 'Looks like: {label}',
   verdict_unsure: 'Not sure',
