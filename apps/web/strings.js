@@ -34,7 +34,7 @@ const en = {
   verdict_real: 'Looks like a real photograph',
   verdict_any: 'Looks like: {label}',
   verdict_unsure: 'Not sure',
-  verdict_line: '{verdict} ·\u00a0{percent}\u00a0%',
+  verdict_line: '{verdict}\u00a0· {percent}\u00a0%',
   unsure_line: 'Not sure · {label}\u00a0{percent}\u00a0%',
   advice_unsure: 'The two most probable answers lie close together. Take this as no answer.',
   advice_ai: 'A classifier errs: smooth skin, filters and strong compression make real photographs look generated.',
