@@ -50,6 +50,17 @@ class TrainedRun : public testing::Test {
   }
   static std::string file(const std::string& name) { return folder_->file(name); }
   static std::string run() { return file("runs/exp"); }
+  /// A run's results.csv without times: of "1,0.52,0.6931,…" all but the second column and the
+  /// last.
+  static std::string losses(const std::string& name) {
+    std::istringstream in(read_whole(file("runs/" + name + "/results.csv")));
+    std::string kept;
+    for (std::string line; std::getline(in, line);) {
+      const size_t begin = line.find(',', line.find(',') + 1);
+      kept += line.substr(begin, line.rfind(',') - begin) + "\n";
+    }
+    return kept;
+  }
 
   static testing_support::TemporaryFolder* folder_;
   static Ran* trained_;
@@ -87,16 +98,6 @@ TEST_F(TrainedRun, GoesOnTheSameFromItsArgumentsOrWithOtherFlags) {
   const Ran same = run_burin(again);
   ASSERT_EQ(same.code, apps::exit_ok) << same.err;
   ASSERT_TRUE(std::filesystem::exists(file("runs/exp2"))) << "the next free number";
-  const auto losses = [&](const std::string& name) {
-    // Of "1,0.52,0.6931,…" all but the second column, which is a time, and the last.
-    std::istringstream in(read_whole(file("runs/" + name + "/results.csv")));
-    std::string kept;
-    for (std::string line; std::getline(in, line);) {
-      const size_t begin = line.find(',', line.find(',') + 1);
-      kept += line.substr(begin, line.rfind(',') - begin) + "\n";
-    }
-    return kept;
-  };
   EXPECT_EQ(losses("exp"), losses("exp2"));
 
   const Ran shorter = run_burin(again + " --epochs 1 --name short");
@@ -242,6 +243,29 @@ TEST_F(TrainedRun, CtrlCLeavesACheckpointToGoOnFrom) {
   const std::string after = read_whole(file("runs/stopped/results.csv"));
   EXPECT_EQ(after.substr(0, before.size()), before) << "the epochs before are kept";
   EXPECT_GT(after.size(), before.size());
+}
+
+TEST_F(TrainedRun, KilledAtAnyMomentItGoesOnTheSame) {
+  const std::string start =
+      "train " + file("photos") + quick +
+      " --epochs 10 --save-minutes 0.001 --name killed --exist-ok --project " + file("runs");
+  const std::string resume = "train --resume " + file("runs/killed");
+  const auto next = [&] {
+    return std::filesystem::exists(file("runs/killed/weights/last.ckpt")) ? resume : start;
+  };
+  int killed = 0;
+  for (const char* const seconds : {"0.15", "0.4", "0.6", "0.5", "0.7", "0.45"}) {
+    const std::string command = "'" BURIN_COMMAND "' " + next() + " >" + file("out") + " 2>" +
+                                file("err") + " & pid=$!; sleep " + seconds +
+                                "; kill -9 $pid; wait $pid; exit $?";
+    killed += WEXITSTATUS(std::system(command.c_str())) == 128 + SIGKILL ? 1 : 0;
+  }
+  EXPECT_GT(killed, 0) << "it was always done before";
+  const Ran last = run_burin(next());
+  EXPECT_EQ(last.code, apps::exit_ok) << last.err;
+  EXPECT_EQ(losses("killed"), losses("exp"));
+  EXPECT_EQ(read_whole(file("runs/killed/weights/best.safetensors")),
+            read_whole(file("runs/exp/weights/best.safetensors")));
 }
 
 TEST(TrainErrors, SayWhatToDo) {

@@ -13,41 +13,14 @@
 #include "burin/nn/state_dict.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/context.h"
-#include "burin/tensor/files/weight_file.h"
 #include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/cross_entropy.h"
-#include "support/test_data.h"
+#include "support/golden.h"
 
 namespace burin::models {
 namespace {
 
-/// A golden file: tensors by name.
-class Golden {
- public:
-  explicit Golden(const std::string& name)
-      : file_((testing_support::source_folder() / "tests/golden/pytorch" / (name + ".safetensors"))
-                  .string()) {}
-
-  Tensor tensor(const std::string& name) const {
-    const WeightEntry* const entry = file_.find(name);
-    check(entry != nullptr, "golden: no ", name);
-    Tensor t = empty(entry->shape, {entry->type == ElementType::i64 ? DType::i64 : DType::f32});
-    file_.read(*entry, t.writable());
-    return t;
-  }
-  /// All tensors whose name begins with `prefix`, without it.
-  std::vector<nn::NamedTensor> group(const std::string& prefix) const {
-    std::vector<nn::NamedTensor> found;
-    for (const WeightEntry& entry : file_.entries()) {
-      if (entry.name.starts_with(prefix))
-        found.push_back({entry.name.substr(prefix.size()), tensor(entry.name)});
-    }
-    return found;
-  }
-
- private:
-  WeightFile file_;
-};
+using testing_support::Golden;
 
 /// Largest difference, relative to the largest expected magnitude.
 void expect_near(const Tensor& actual, const Tensor& expected, double tolerance,
