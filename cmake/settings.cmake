@@ -11,6 +11,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 set(BURIN_OPTIMISE "-O2" CACHE STRING "Optimisation of all but kernels and pixels, which have their own")
+set(BURIN_OPTIMISE_KERNELS "-O3" CACHE STRING "Optimisation of the cpu family")
 set(CMAKE_CXX_FLAGS_RELEASE "${BURIN_OPTIMISE} -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 
@@ -37,12 +38,12 @@ function(burin_public_headers target)
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 endfunction()
 
-# burin_precompile(TARGET): with BURIN_PCH, the standard headers are parsed once a target; a first build is then
-# faster. Off by default, so that a missing #include shows.
+# burin_precompile(TARGET [HEADER…]): with BURIN_PCH, the standard headers and the given ones are parsed once a
+# target; a first build is then faster. Off by default, so that a missing #include shows.
 function(burin_precompile target)
   if(BURIN_PCH)
     target_precompile_headers(${target} PRIVATE <algorithm> <array> <functional> <map> <memory> <sstream> <string>
-                              <vector>)
+                              <vector> ${ARGN})
   endif()
 endfunction()
 

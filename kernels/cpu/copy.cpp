@@ -102,14 +102,18 @@ void copy_by_tiles(const LoopNest<2>& nest, int across, const From* x, To* y) {
   });
 }
 
+/// Casts of integers are short and rare, and go by rows however they lie.
+template <class T>
+constexpr bool is_integer = std::is_same_v<T, int64_t> || std::is_same_v<T, int32_t> ||
+                            std::is_same_v<T, uint8_t>;
+
 template <class To, class From>
 void copy_typed(const LoopNest<2>& nest, const From* x, To* y) {
-  const int across = transposed_loop(nest);
-  if (across >= 0) {
-    copy_by_tiles(nest, across, x, y);
-  } else {
-    copy_by_rows(nest, x, y);
+  if constexpr (std::is_same_v<To, From> || (!is_integer<To> && !is_integer<From>)) {
+    const int across = transposed_loop(nest);
+    if (across >= 0) return copy_by_tiles(nest, across, x, y);
   }
+  copy_by_rows(nest, x, y);
 }
 
 /// Without a cast only the size matters.
