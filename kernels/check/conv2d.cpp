@@ -30,6 +30,18 @@ const Conv2dCase small_cases[] = {
     {"1×1 projection", {2, 8, 9, 9}, {16, 8, 1, 1}, stride_pad(2, 0)},
     {"1×1 with a pad", {1, 3, 4, 4}, {5, 3, 1, 1}, stride_pad(1, 1)},
     {"depthwise, ConvNeXt", {1, 12, 14, 14}, {12, 1, 7, 7}, {.pad_h = 3, .pad_w = 3, .groups = 12}},
+    {"depthwise, ConvNeXt, whole vectors of channels, a tail behind seven columns",
+     {2, 32, 9, 17},
+     {32, 1, 7, 7},
+     {.pad_h = 3, .pad_w = 3, .groups = 32}},
+    {"depthwise, ConvNeXt's last stage: every window hangs over an edge",
+     {1, 16, 7, 7},
+     {16, 1, 7, 7},
+     {.pad_h = 3, .pad_w = 3, .groups = 16}},
+    {"depthwise of seven columns on an image of four, one-sided pad",
+     {1, 16, 5, 4},
+     {16, 1, 3, 7},
+     {.pad_h = 0, .pad_w = 4, .groups = 16}},
     {"depthwise with two filters a channel and stride",
      {2, 5, 9, 8},
      {10, 1, 3, 3},
@@ -105,8 +117,9 @@ const Conv2dCase epilogue_cases[] = {
     {"behind depthwise", {2, 6, 7, 7}, {6, 1, 3, 3}, {.pad_h = 1, .pad_w = 1, .groups = 6}},
 };
 
-/// The convolutions of ResNet18 at 224×224, batch 16.
-const Conv2dCase resnet18_cases[] = {
+/// The convolutions of ResNet18 at 224×224, batch 16, and those of ViT-B/16 and ConvNeXt V2 tiny,
+/// batch 8.
+const Conv2dCase network_cases[] = {
     {"ResNet18 stem", {16, 3, 224, 224}, {64, 3, 7, 7}, stride_pad(2, 3), true},
     {"ResNet18 layer1", {16, 64, 56, 56}, {64, 64, 3, 3}, stride_pad(1, 1), true},
     {"ResNet18 layer2.0", {16, 64, 56, 56}, {128, 64, 3, 3}, stride_pad(2, 1), true},
@@ -120,6 +133,19 @@ const Conv2dCase resnet18_cases[] = {
     {"ResNet18 layer4", {16, 512, 7, 7}, {512, 512, 3, 3}, stride_pad(1, 1), true},
     {"ResNet18 on 28×28, layer3", {64, 256, 2, 2}, {256, 256, 3, 3}, stride_pad(1, 1), true},
     {"ResNet18 on 28×28, layer4", {64, 512, 1, 1}, {512, 512, 3, 3}, stride_pad(1, 1), true},
+    {"ViT-B/16's patches", {8, 3, 224, 224}, {768, 3, 16, 16}, stride_pad(16, 0), true},
+    {"ConvNeXt tiny stem", {8, 3, 224, 224}, {96, 3, 4, 4}, stride_pad(4, 0), true},
+    {"ConvNeXt tiny stage 1 depthwise",
+     {8, 96, 56, 56},
+     {96, 1, 7, 7},
+     {.pad_h = 3, .pad_w = 3, .groups = 96},
+     true},
+    {"ConvNeXt tiny downsample", {8, 96, 56, 56}, {192, 96, 2, 2}, stride_pad(2, 0), true},
+    {"ConvNeXt tiny stage 3 depthwise",
+     {8, 384, 14, 14},
+     {384, 1, 7, 7},
+     {.pad_h = 3, .pad_w = 3, .groups = 384},
+     true},
 };
 
 /// Gradients have mean 0: with a mean, a large batch's sum would measure the size of the sum, not
@@ -331,7 +357,7 @@ void add_cases_conv2d(Cases& list) {
     }
   }
   for (const DType dtype : {DType::f32, DType::bf16}) {
-    for (const Conv2dCase& c : resnet18_cases) {
+    for (const Conv2dCase& c : network_cases) {
       add_directions(list, c, {dtype, Layout::nhwc, true});
     }
   }

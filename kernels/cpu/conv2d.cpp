@@ -2,6 +2,8 @@
 // runs one.
 //   direct      six loops, the twin of the definition in kernels/check/conv2d.cpp
 //   depthwise   one filter a channel on nhwc images, channels side by side in vectors
+//   depthwise_seven   the same where the filter is seven wide and channels fill vectors: its weight
+//               gradient stands before the vendor's
 //   im2col      neighbourhoods gathered in tiles, multiplied by GEMM
 //   winograd    F(4×4, 3×3) for 3×3 filters with stride 1 on nhwc images: a quarter of the products
 #include "burin/kernels/conv2d.h"
@@ -212,6 +214,10 @@ void register_cpu_conv2d(Registry& registry) {
   registry.add(cpu::depthwise<Conv2dForward>());
   registry.add(cpu::depthwise<Conv2dBackwardData>());
   registry.add(cpu::depthwise<Conv2dBackwardWeight>());
+  registry.add<Conv2dBackwardWeight>({.name = "cpu/depthwise_seven",
+                                      .place = place::before_vendor,
+                                      .accepts = cpu::depthwise_seven_accepts,
+                                      .run = cpu::depthwise_run});
 
   registry.add<Conv2dForward>({.name = "cpu/direct",
                                .place = place::plain,

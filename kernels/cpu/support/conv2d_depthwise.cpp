@@ -4,6 +4,7 @@
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/conv2d_lattice.h"
+#include "burin/kernels/cpu/support/depthwise_seven.h"
 #include "burin/kernels/cpu/support/epilogue.h"
 #include "burin/kernels/cpu/support/vector.h"
 
@@ -77,6 +78,36 @@ void correlate_row(const Correlation& c, const Lattice& lattice, int64_t n, int6
   }
 }
 
+/// The same where depthwise_seven.h serves: seven columns at a time.
+template <class T>
+void correlate_row_of_seven(const Correlation& c, const Lattice& lattice, int64_t n, int64_t i,
+                            const std::vector<FilterRow>& filter) {
+  const int64_t C = c.destination.dim(1), H = c.source.dim(2), W = c.source.dim(3);
+  const int64_t dw = leftmost(lattice);
+  const Strides& to = c.destination.strides;
+  for (int64_t j = 0; j < lattice.columns; j += seven) {
+    const int64_t columns = std::min<int64_t>(seven, lattice.columns - j);
+    const int64_t pixel = n * to[0] + (lattice.first_h + i * lattice.step_h) * to[2] +
+                          (lattice.first_w + j * lattice.step_w) * to[3];
+    for (int64_t k = 0; k < C; k += lanes) {
+      Vector sums[seven] = {};
+      for (const FilterRow& row : filter) {
+        const int64_t h = i + row.dh;
+        if (h < 0 || h >= H) continue;
+        add_filter_row(sums, c.source.as<T>() + (n * H + h) * W * C + k, j + dw, W, C,
+                       row.first + k, row.step);
+      }
+      for (int64_t q = 0; q < columns; ++q) {
+        float values[lanes];
+        store(values, sums[q]);
+        const int64_t offset = pixel + q * lattice.step_w * to[3] + k;
+        finish_channels(values, EpilogueAt<T>::from(c.epilogue, offset, k),
+                        c.destination.as<T>() + offset, lanes);
+      }
+    }
+  }
+}
+
 void correlate(const Correlation& c, Workspace workspace) {
   const int64_t C = c.destination.dim(1), N = c.destination.dim(0);
   const int64_t row = packed_row(C);
@@ -85,9 +116,16 @@ void correlate(const Correlation& c, Workspace workspace) {
     using T = typename decltype(tag)::type;
     pack_filters<T>(c.w, row, packed);
     for (const Lattice& lattice : c.lattices) {
+      std::vector<FilterRow> filter;
+      if (C % lanes == 0) filter = rows_of_seven(lattice, packed, row, c.w.dim(3));
       parallel_for(N * lattice.rows, 1, [&](int64_t begin, int64_t end) {
         for (int64_t unit = begin; unit < end; ++unit) {
-          correlate_row<T>(c, lattice, unit / lattice.rows, unit % lattice.rows, packed);
+          const int64_t n = unit / lattice.rows, i = unit % lattice.rows;
+          if (filter.empty()) {
+            correlate_row<T>(c, lattice, n, i, packed);
+          } else {
+            correlate_row_of_seven<T>(c, lattice, n, i, filter);
+          }
         }
       });
     }
@@ -114,6 +152,29 @@ void accumulate_image(const Conv2dBackwardWeight& op, int64_t n, int64_t c, int6
   }
 }
 
+/// The same for a full vector of channels where depthwise_seven.h serves.
+template <class T>
+void accumulate_image_of_seven(const Conv2dBackwardWeight& op, int64_t n, int64_t c, Vector* sums) {
+  const Conv2dParams& p = op.params;
+  const int64_t C = op.x.dim(1), H = op.x.dim(2), W = op.x.dim(3);
+  const int64_t P = op.dy.dim(2), Q = op.dy.dim(3);
+  for (int64_t row = 0; row < P; ++row) {
+    const T* const dy = op.dy.as<T>() + (n * P + row) * Q * C + c;
+    for (int64_t r = 0; r < op.dw.dim(2); ++r) {
+      const int64_t h = row - p.pad_h + r;
+      if (h < 0 || h >= H) continue;
+      const T* const x = op.x.as<T>() + (n * H + h) * W * C + c;
+      add_weight_row(sums + r * seven, dy, Q, x, W, C, -p.pad_w);
+    }
+  }
+}
+
+bool of_seven(const Conv2dBackwardWeight& op) {
+  const Conv2dParams& p = op.params;
+  return op.dw.dim(3) == seven && p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 &&
+         p.dilation_w == 1;
+}
+
 template <class T>
 void backward_weight(const Conv2dBackwardWeight& op) {
   const int64_t C = op.x.dim(1), taps = op.dw.dim(2) * op.dw.dim(3), S = op.dw.dim(3);
@@ -124,7 +185,11 @@ void backward_weight(const Conv2dBackwardWeight& op) {
       std::fill(totals.begin(), totals.end(), Vector{});
       for (int64_t n = 0; n < op.x.dim(0); ++n) {
         std::fill(sums.begin(), sums.end(), Vector{});
-        accumulate_image<T>(op, n, c, count, sums.data());
+        if (count == lanes && of_seven(op)) {
+          accumulate_image_of_seven<T>(op, n, c, sums.data());
+        } else {
+          accumulate_image<T>(op, n, c, count, sums.data());
+        }
         for (size_t tap = 0; tap < sums.size(); ++tap) totals[tap] += sums[tap];
       }
       visit_floating(op.dw.dtype, [&](auto tag) {
@@ -189,6 +254,11 @@ Refusal depthwise_accepts(const Conv2dBackwardWeight& op, const Context& /*conte
 }
 size_t depthwise_workspace(const Conv2dBackwardWeight& /*op*/, const Context& /*context*/) {
   return 0;
+}
+Refusal depthwise_seven_accepts(const Conv2dBackwardWeight& op, const Context& context) {
+  if (Refusal refusal = depthwise_accepts(op, context); !refusal.empty()) return refusal;
+  if (!of_seven(op)) return "the filter is not seven wide with steps of one pixel";
+  return op.x.dim(1) % lanes == 0 ? "" : str(op.x.dim(1), " channels do not fill vectors");
 }
 void depthwise_run(const Conv2dBackwardWeight& op, Workspace /*workspace*/, Stream& /*stream*/) {
   visit_floating(op.x.dtype, [&](auto tag) { backward_weight<typename decltype(tag)::type>(op); });
