@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# burin beside LibTorch (Debian's python3-torch) in its strongest setting, one interleaved run, ResNet-18 at 224×224.
-#   scripts/bench_cpu.sh [--rounds N] [--threads 2,1] [--cases train:f32:16,infer:f32:1,…] [--json FILE]
+# burin beside LibTorch (Debian's python3-torch) in its strongest setting, one interleaved run: ResNet-18, ViT-B/16 and
+# ConvNeXt V2 tiny at 224×224.
+#   scripts/bench_cpu.sh [--rounds N] [--threads 2,1] [--cases resnet18:train:f32:16,vit_base_patch16_224:infer:f32:1,…] [--json FILE]
 # Needs python3-torch and python3-torchvision; libopenblas0-openmp and libjemalloc2 make LibTorch faster.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -118,6 +118,11 @@ void Trainer::make_model() {
       model_->set_head(options_.head, init_generator_, init_generator_);
       notes_.emplace_back("the classifier is new: the file's is for other classes");
     }
+    if (options_.recipe == "last-layer" && !report.entries.missing.empty()) {
+      notes_.push_back(str("the frozen trunk lacks ", report.entries.missing.size(),
+                           " tensors that the file does not have: they stay random, and its ",
+                           "features may be worth little"));
+    }
     if (const std::string rest = report.entries.to_string(); !rest.empty()) notes_.push_back(rest);
   } else {
     check(options_.recipe != "last-layer",
