@@ -61,7 +61,7 @@ void lint_learning_rate(const TrainOptions& options, Findings& findings) {
                             "lr-find` draws the "
                             "curve to choose from.")});
   }
-  if (options.lr < low) {
+  if (options.lr > 0 && options.lr < low) {  // 0: the recipe's own, not settled yet
     findings.push_back({Level::warning, "learning rate off scale",
                         str("--lr ", options.lr, " is so small that ", options.opt,
                             " will hardly move the weights in ", options.epochs,
