@@ -1,5 +1,7 @@
 #include "burin/nn/optimizer.h"
 
+#include <algorithm>
+#include <limits>
 #include <unordered_set>
 
 #include "burin/kernels/adam.h"
@@ -8,14 +10,15 @@
 #include "burin/tensor/ops/elementwise.h"
 #include "burin/tensor/ops/reduce.h"
 #include "burin/tensor/ops/shape.h"
+#include "burin/tensor/random.h"
 
 namespace burin::nn {
 
 Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(groups)) {
   std::unordered_set<const void*> seen;
   for (size_t g = 0; g < groups_.size(); ++g) {
-    Batch decayed{g, groups_[g].weight_decay, {}, {}};
-    Batch plain{g, 0, {}, {}};
+    Batch decayed{g, groups_[g].weight_decay, {}, {}, {}};
+    Batch plain{g, 0, {}, {}, {}};
     for (const NamedTensor& p : groups_[g].parameters) {
       check(p.tensor.dtype() == DType::f32, "optimizer: ", p.name, " is ", p.tensor.dtype(),
             ", parameters must be f32");
@@ -27,6 +30,7 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
       if (batch->parameters.empty()) continue;
       batch->scalars =
           zeros({optimizer_scalar_count}, {DType::f32, batch->parameters.front().tensor.device()});
+      batch->written.assign(optimizer_scalar_count, std::numeric_limits<float>::quiet_NaN());
       batches_.push_back(std::move(*batch));
     }
   }
@@ -40,17 +44,28 @@ void Optimizer::set_steps(int64_t steps) {
   steps_ = steps;
 }
 
+/// The value travels as the argument of a kernel: nothing waits, and no host memory is read later.
+void Optimizer::write_scalar(Batch& batch, int which, float value) {
+  float& held = batch.written[static_cast<size_t>(which)];
+  if (held == value) return;
+  check(recorded_writes() == nullptr,
+        "optimizer: a scalar that changes can't be recorded; call before_replay() first");
+  Tensor target = slice(batch.scalars, 0, which, which + 1);
+  fill_(target, static_cast<double>(value));
+  held = value;
+}
+
 void Optimizer::write_scalars(Batch& batch) {
   const ParameterGroup& group = groups_[batch.group];
-  std::vector<float> values(optimizer_scalar_count, 0.0f);
-  values[scalar_learning_rate] = static_cast<float>(group.learning_rate);
-  values[scalar_momentum] = static_cast<float>(group.momentum);
-  values[scalar_step] = static_cast<float>(steps_);
-  values[scalar_gradient_scale] = 1;
-  copy_into(batch.scalars, Tensor::from(values, {optimizer_scalar_count}));
+  write_scalar(batch, scalar_learning_rate, static_cast<float>(group.learning_rate));
+  write_scalar(batch, scalar_momentum, static_cast<float>(group.momentum));
+  write_scalar(batch, scalar_step, static_cast<float>(steps_));
   if (gradient_scale_.defined()) {
     Tensor target = slice(batch.scalars, 0, scalar_gradient_scale, scalar_gradient_scale + 1);
     copy_into(target, gradient_scale_);
+    batch.written[scalar_gradient_scale] = std::numeric_limits<float>::quiet_NaN();
+  } else {
+    write_scalar(batch, scalar_gradient_scale, 1);
   }
 }
 
@@ -60,8 +75,32 @@ void Optimizer::step() {
     write_scalars(batch);
     step_batch(batch);
   }
-  ++steps_;
+  if (recorded_writes() == nullptr) count_step();
   gradient_scale_ = Tensor();
+}
+
+void Optimizer::before_replay() {
+  const NoGradGuard no_grad;
+  for (Batch& batch : batches_) {
+    const ParameterGroup& group = groups_[batch.group];
+    write_scalar(batch, scalar_learning_rate, static_cast<float>(group.learning_rate));
+    write_scalar(batch, scalar_momentum, static_cast<float>(group.momentum));
+    write_scalar(batch, scalar_step, static_cast<float>(steps_));
+  }
+}
+
+void Optimizer::after_replay() {
+  count_step();
+}
+
+void Optimizer::count_step() {
+  ++steps_;
+  for (Batch& batch : batches_) {  // a batch without gradients was not stepped
+    const auto has_gradient = [](const NamedTensor& p) { return p.tensor.grad().defined(); };
+    const bool stepped =
+        std::any_of(batch.parameters.begin(), batch.parameters.end(), has_gradient);
+    if (stepped) batch.written[scalar_step] += 1;
+  }
 }
 
 void Optimizer::zero_grad() {

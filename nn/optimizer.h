@@ -28,6 +28,11 @@ class Optimizer {
 
   /// One step over every group. Queues work and returns; nothing waits.
   void step();
+  /// The host's part of a step, for one that was recorded (tensor/step_graph.h) and is replayed:
+  /// before it, brings learning rates and momenta to the device where they changed; after it,
+  /// counts it.
+  void before_replay();
+  void after_replay();
   void zero_grad();
 
   std::vector<ParameterGroup>& groups() { return groups_; }
@@ -48,13 +53,16 @@ class Optimizer {
     size_t group = 0;
     double weight_decay = 0;
     std::vector<NamedTensor> parameters;
-    Tensor scalars;  // kernels/adam.h, OptimizerScalar
+    Tensor scalars;              // kernels/adam.h, OptimizerScalar
+    std::vector<float> written;  // what they hold; NaN before the first step
   };
   virtual void step_batch(Batch& batch) = 0;
   std::vector<Batch>& batches() { return batches_; }
 
  private:
+  void write_scalar(Batch& batch, int which, float value);
   void write_scalars(Batch& batch);
+  void count_step();
 
   std::vector<ParameterGroup> groups_;
   std::vector<Batch> batches_;
