@@ -100,8 +100,9 @@ CachingAllocator::Block* CachingAllocator::join(Block* front, Block* back) {
 void* CachingAllocator::allocate(size_t bytes, const Stream& stream) {
   const size_t size = caching_ ? rounded(bytes) : std::max<size_t>(bytes, 1);
   const std::lock_guard lock(mutex_);
-  Block* block = caching_ ? find_free(size, stream.native()) : nullptr;
-  if (block == nullptr) block = new_segment(size, stream.native());
+  const void* const owner = owner_on(stream);
+  Block* block = caching_ ? find_free(size, owner) : nullptr;
+  if (block == nullptr) block = new_segment(size, owner);
   block->free = false;
   split(block, size);
   stats_.in_use_bytes += block->bytes;
@@ -132,6 +133,36 @@ void CachingAllocator::free(void* data) noexcept {
   blocks.insert(block);
 }
 
+const void* CachingAllocator::owner_on(const Stream& stream) const {
+  const auto pool = pools_.find(stream.native());
+  return pool == pools_.end() ? stream.native() : pool->second;
+}
+
+void CachingAllocator::begin_pool(const void* pool, const Stream& stream) {
+  check(caching_,
+        "allocator: recorded work needs the caching allocator, and BURIN_ALLOCATOR=plain ",
+        "turns it off");
+  const std::lock_guard lock(mutex_);
+  check(pools_.try_emplace(stream.native(), pool).second,
+        "allocator: a pool is being filled on this stream already");
+  kept_.insert(pool);
+}
+
+void CachingAllocator::end_pool(const Stream& stream) {
+  const std::lock_guard lock(mutex_);
+  pools_.erase(stream.native());
+}
+
+void CachingAllocator::dissolve_pool(const void* pool, const Stream& stream) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [data, block] : blocks_) {
+    if (block->stream == pool) block->stream = stream.native();
+  }
+  free_[stream.native()].merge(free_[pool]);
+  free_.erase(pool);
+  kept_.erase(pool);
+}
+
 void CachingAllocator::set_cap(size_t bytes) {
   const std::lock_guard lock(mutex_);
   cap_ = bytes;
@@ -144,6 +175,7 @@ void CachingAllocator::release_cached() {
 
 void CachingAllocator::release_cached_locked() {
   for (auto& [stream, blocks] : free_) {
+    if (kept_.contains(stream)) continue;
     for (auto at = blocks.begin(); at != blocks.end();) {
       Block* const block = *at;
       const bool whole_segment = block->before == nullptr && block->behind == nullptr;

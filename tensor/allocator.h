@@ -42,6 +42,13 @@ class CachingAllocator {
   void* allocate(size_t bytes, const Stream& stream);
   void free(void* data) noexcept;
 
+  /// From now on what is asked for on `stream` comes from a pool of its own, known by any address:
+  /// a recorded step writes there at each replay, so nobody else may be served from it.
+  void begin_pool(const void* pool, const Stream& stream);
+  void end_pool(const Stream& stream);
+  /// Makes the pool's memory ordinary memory of `stream`, when it is replayed no more.
+  void dissolve_pool(const void* pool, const Stream& stream);
+
   /// Limit for held_bytes; 0 means none.
   void set_cap(size_t bytes);
   /// Gives every segment that is wholly free back to the device.
@@ -58,7 +65,7 @@ class CachingAllocator {
   struct Block {
     std::byte* data;
     size_t bytes;
-    const void* stream;
+    const void* stream;  // whose work may use it, or a pool
     bool free = false;
     Block* before = nullptr;
     Block* behind = nullptr;
@@ -70,6 +77,7 @@ class CachingAllocator {
   };
   using FreeBlocks = std::set<Block*, SmallerFirst>;
 
+  const void* owner_on(const Stream& stream) const;
   Block* find_free(size_t bytes, const void* stream);
   Block* new_segment(size_t bytes, const void* stream);
   void split(Block* block, size_t bytes);
@@ -82,7 +90,9 @@ class CachingAllocator {
   bool caching_;
   size_t cap_ = 0;
   mutable std::mutex mutex_;
-  std::map<const void*, FreeBlocks> free_;                          // by stream
+  std::map<const void*, FreeBlocks> free_;                          // by stream or pool
+  std::map<const void*, const void*> pools_;                        // by stream, while they fill
+  std::set<const void*> kept_;                                      // pools that are still replayed
   std::unordered_map<const void*, std::unique_ptr<Block>> blocks_;  // by address
   AllocatorStats stats_;
 };

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "burin/kernels/base/error.h"
 #include "burin/kernels/device_runtime.h"
 
 namespace burin {
@@ -15,6 +16,7 @@ struct ThreadContext {
   };
   std::map<std::pair<DeviceKind, int>, PerDevice> devices;
   bool grad_enabled = true;
+  RecordedWrites* recorded_writes = nullptr;
 
   Stream*& current(Device device) {
     PerDevice& entry = devices[{device.kind, device.index}];
@@ -44,6 +46,18 @@ StreamGuard::StreamGuard(Stream& stream)
 
 StreamGuard::~StreamGuard() {
   context().current(device_) = previous_;
+}
+
+RecordedWrites* recorded_writes() {
+  return context().recorded_writes;
+}
+
+RecordingGuard::RecordingGuard(RecordedWrites& writes) {
+  check(context().recorded_writes == nullptr, "recording: this thread's work is recorded already");
+  context().recorded_writes = &writes;
+}
+RecordingGuard::~RecordingGuard() {
+  context().recorded_writes = nullptr;
 }
 
 void synchronize(Device device) {

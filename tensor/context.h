@@ -1,8 +1,13 @@
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "burin/kernels/base/stream.h"
 
 namespace burin {
+
+class Storage;
 
 /// What is explicit in kernels and implicit above them; all of it belongs to the calling thread.
 
@@ -20,6 +25,23 @@ class StreamGuard {
  private:
   Stream* previous_;
   Device device_;
+};
+
+/// What is written while a thread's work is being recorded (tensor/step_graph.h): each replay
+/// writes it again. Contents have no names meanwhile: a copy of a weight that was packed before
+/// would be missing from the recording.
+using RecordedWrites = std::vector<std::weak_ptr<Storage>>;
+
+/// Null, unless this thread's work is being recorded.
+RecordedWrites* recorded_writes();
+
+/// The thread's work counts as recorded while it lives. Throws Error if it does already.
+class RecordingGuard {
+ public:
+  explicit RecordingGuard(RecordedWrites& writes);
+  ~RecordingGuard();
+  RecordingGuard(const RecordingGuard&) = delete;
+  RecordingGuard& operator=(const RecordingGuard&) = delete;
 };
 
 /// Waits until the work queued by this thread on `device` has ended.

@@ -71,16 +71,16 @@ bool Tensor::is_dense() const {
 ConstView Tensor::view() const {
   const Impl& self = impl();
   const auto* const begin = static_cast<const std::byte*>(self.storage->data());
+  ContentKey key{self.storage->id(), self.storage->version()};
+  if (recorded_writes() != nullptr) key = {};
   return BasicView<const void*>{begin + self.offset * static_cast<int64_t>(size_of(self.dtype)),
-                                self.dtype,
-                                self.shape,
-                                self.strides,
-                                {self.storage->id(), self.storage->version()}};
+                                self.dtype, self.shape, self.strides, key};
 }
 
 View Tensor::writable() {
   const Impl& self = impl();
   self.storage->bump_version();
+  if (RecordedWrites* const writes = recorded_writes()) writes->push_back(self.storage);
   auto* const begin = static_cast<std::byte*>(self.storage->data());
   return BasicView<void*>{begin + self.offset * static_cast<int64_t>(size_of(self.dtype)),
                           self.dtype,

@@ -1,0 +1,71 @@
+#include "burin/tensor/step_graph.h"
+
+#include <algorithm>
+
+#include "burin/kernels/device_runtime.h"
+#include "burin/tensor/allocator.h"
+#include "burin/tensor/storage.h"
+
+namespace burin {
+namespace {
+
+/// Leaves one handle on each storage that still lives.
+void keep_distinct(RecordedWrites& writes) {
+  const auto address = [](const std::weak_ptr<Storage>& w) { return w.lock().get(); };
+  std::sort(writes.begin(), writes.end(),
+            [&](const auto& a, const auto& b) { return address(a) < address(b); });
+  writes.erase(std::unique(writes.begin(), writes.end(),
+                           [&](const auto& a, const auto& b) { return address(a) == address(b); }),
+               writes.end());
+  std::erase_if(writes, [](const auto& w) { return w.expired(); });
+}
+
+}  // namespace
+
+bool StepGraph::is_possible(Device device) {
+  return runtime_of(device).can_record();
+}
+
+StepGraph::StepGraph(Device device, const std::function<void()>& step)
+    : device_(device), stream_(current_stream(device)), allocator_(allocator_of(device)) {
+  check(is_possible(device), "step_graph: ", device, " can't record work to replay it");
+  allocator_->begin_pool(this, stream_);
+  try {
+    record(step);
+  } catch (...) {
+    allocator_->end_pool(stream_);
+    allocator_->dissolve_pool(this, stream_);
+    throw;
+  }
+  allocator_->end_pool(stream_);
+  keep_distinct(writes_);
+}
+
+StepGraph::~StepGraph() {
+  allocator_->dissolve_pool(this, stream_);
+}
+
+void StepGraph::record(const std::function<void()>& step) {
+  DeviceRuntime& runtime = runtime_of(device_);
+  const RecordingGuard guard(writes_);
+  runtime.begin_recording(stream_);
+  try {
+    step();
+  } catch (...) {
+    try {
+      runtime.end_recording(stream_);  // half a step: nobody shall replay it
+    } catch (const Error&) {           // what the step threw says more
+    }
+    throw;
+  }
+  recording_ = runtime.end_recording(stream_);
+}
+
+void StepGraph::replay() {
+  for (const std::weak_ptr<Storage>& written : writes_) {
+    if (const auto storage = written.lock()) storage->bump_version();
+  }
+  runtime_of(device_).replay(*recording_, stream_);
+}
+
+}  // namespace burin
