@@ -90,6 +90,7 @@ class EmulatorRuntime final : public DeviceRuntime {
 }  // namespace
 
 std::shared_ptr<DeviceRuntime> make_runtime() {
+  machine();  // before any allocator, which gives its memory back when it dies: so it outlives them
   return std::make_shared<EmulatorRuntime>();
 }
 
