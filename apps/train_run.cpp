@@ -149,6 +149,7 @@ TrainOutcome TrainRun::train() {
   if (!options_.resume.empty()) {
     failing_with(exit_bad_input, [&] { trainer->resume(folder_.checkpoint()); });
     epochs_ = trainer->outcome().epochs;
+    folder_.write_results(epochs_);  // a kill may have come between checkpoint and table
   }
   introduce(*trainer);
   look_for_leaks(trainer->data());

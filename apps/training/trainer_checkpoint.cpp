@@ -111,6 +111,12 @@ void Trainer::resume(const std::string& checkpoint_path) {
   if (outcome_.best_epoch > 0) {
     outcome_.best_accuracy = outcome_.epochs[static_cast<size_t>(outcome_.best_epoch - 1)].accuracy;
   }
+  if (next_batch_ > 0) {  // the rate of the step before: the epoch's line states the last one
+    const int64_t step = (next_batch_ - 1) / options_.accumulate * options_.accumulate;
+    const auto batches = static_cast<double>(train_source_->batches_per_epoch());
+    set_schedule(*optimizer_, options_, *phase_,
+                 static_cast<double>(epoch_) + static_cast<double>(step) / batches);
+  }
   if (checkpoint.string("environment") != environment()) {
     notes_.push_back(str("the run began with ", checkpoint.string("environment"),
                          " and goes on with ", environment(),
