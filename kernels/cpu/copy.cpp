@@ -104,8 +104,8 @@ void copy_by_tiles(const LoopNest<2>& nest, int across, const From* x, To* y) {
 
 /// Casts of integers are short and rare, and go by rows however they lie.
 template <class T>
-constexpr bool is_integer = std::is_same_v<T, int64_t> || std::is_same_v<T, int32_t> ||
-                            std::is_same_v<T, uint8_t>;
+constexpr bool is_integer =
+    std::is_same_v<T, int64_t> || std::is_same_v<T, int32_t> || std::is_same_v<T, uint8_t>;
 
 template <class To, class From>
 void copy_typed(const LoopNest<2>& nest, const From* x, To* y) {

@@ -294,7 +294,7 @@ void correlate(const Correlation& c, Workspace workspace, Stream& stream) {
 Refusal winograd_accepts(const Conv2dForward& op, const Context& /*context*/) {
   if (op.w.dtype != op.x.dtype) return str("x is ", op.x.dtype, ", w is ", op.w.dtype);
   if (op.y.dtype != op.x.dtype) return str("x is ", op.x.dtype, ", y is ", op.y.dtype);
-  return winograd_limits(op.x, op.w, op.y, op.params);
+  return winograd_limits_over_channels(op.x, op.w, op.y, op.params);
 }
 bool winograd_prefers(const Conv2dForward& op, const Context& /*context*/) {
   return winograd_pays(op.y, op.y.dtype, 12);
@@ -309,7 +309,7 @@ void winograd_run(const Conv2dForward& op, Workspace workspace, Stream& stream) 
 Refusal winograd_accepts(const Conv2dBackwardData& op, const Context& /*context*/) {
   if (op.w.dtype != op.dy.dtype) return str("dy is ", op.dy.dtype, ", w is ", op.w.dtype);
   if (op.dx.dtype != op.dy.dtype) return str("dy is ", op.dy.dtype, ", dx is ", op.dx.dtype);
-  return winograd_limits(op.dy, op.w, op.dx, op.params);
+  return winograd_limits_over_channels(op.dy, op.w, op.dx, op.params);
 }
 bool winograd_prefers(const Conv2dBackwardData& op, const Context& /*context*/) {
   return winograd_pays(op.dx, op.dx.dtype, 12);

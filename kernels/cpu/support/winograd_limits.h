@@ -18,6 +18,15 @@ inline Refusal winograd_limits(const ConstView& in, const ConstView& w, const Co
   return {};
 }
 
+/// The same for directions that add up over the channels of `in`. Over few of them the transforms
+/// cost more than they save, and their rounding, which drowns in that of a long sum, shows.
+inline Refusal winograd_limits_over_channels(const ConstView& in, const ConstView& w,
+                                             const ConstView& out, const Conv2dParams& p) {
+  constexpr int64_t fewest = 16;
+  if (in.dim(1) < fewest) return str("sums over ", in.dim(1), " channels, fewer than ", fewest);
+  return winograd_limits(in, w, out, p);
+}
+
 /// Whether the saved products pay for the transforms, counted in multiply-adds for each pair of
 /// channels. `filter_cost` is what transforming, writing and reading an element of a transformed
 /// filter costs in multiply-adds: it decides for small images, whose filters are used little.
