@@ -105,11 +105,12 @@ count_log() {
   printf '%6d passed %4d failed %4d skipped' "$ok" "$bad" "$left_out"
 }
 
-# Prints the tests that failed in LOG with what they said.
+# Prints the tests that failed in LOG with what they said: 80 lines at most. (All are read: with head, the writer
+# would die of SIGPIPE, and this script with it.)
 show_failures() {
   awk '/^\[ RUN      \]/ { text = "" }
        { text = text "  | " $0 "\n" }
-       /^\[  FAILED  \] .* ms\)$/ { printf "%s", text; text = "" }' "$1" | head -n 80
+       /^\[  FAILED  \] .* ms\)$/ { printf "%s", text; text = "" }' "$1" | awk 'NR <= 80'
 }
 
 # Prints each reason for skipping in LOG once, with how many tests gave it.
