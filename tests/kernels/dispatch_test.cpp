@@ -100,7 +100,8 @@ TEST(Dispatch, AGuardBeatsTheRulesOfTheProcess) {
 TEST(Dispatch, WhatIsNotThereIsSaidInWords) {
   expect_error([] { const ImplGuard guard("convolution=cpu"); }, "there is no op 'convolution'");
   expect_error([] { const ImplGuard guard("conv2d=cpu/fastest"); },
-               "no implementation 'cpu/fastest' of conv2d; there are: cpu/depthwise, cpu/direct");
+               "no implementation 'cpu/fastest' of conv2d; there are: cpu/depthwise, "
+               "cpu/depthwise_seven, cpu/direct");
   expect_error([] { const ImplGuard guard("gpu"); }, "no implementation 'gpu'; there are: cpu");
 }
 

@@ -23,8 +23,11 @@ inline Refusal winograd_limits(const ConstView& in, const ConstView& w, const Co
 inline Refusal winograd_limits_over_channels(const ConstView& in, const ConstView& w,
                                              const ConstView& out, const Conv2dParams& p) {
   constexpr int64_t fewest = 16;
-  if (in.dim(1) < fewest) return str("sums over ", in.dim(1), " channels, fewer than ", fewest);
-  return winograd_limits(in, w, out, p);
+  Refusal refusal = winograd_limits(in, w, out, p);
+  if (refusal.empty() && in.dim(1) < fewest) {
+    refusal = str("sums over ", in.dim(1), " channels, fewer than ", fewest);
+  }
+  return refusal;
 }
 
 /// Whether the saved products pay for the transforms, counted in multiply-adds for each pair of
