@@ -24,7 +24,7 @@ cpu_level() {
 need "${build_packages[@]}"
 [ -n "$folder" ] || need "${data_packages[@]}"
 
-say "building (about four minutes the first time)"
+say "building (about five minutes the first time)"
 build demo -DBURIN_CPU_LEVEL="$(cpu_level)"
 
 say "training"
