@@ -60,16 +60,30 @@ GuardedWorkspace::GuardedWorkspace(Operands& operands, size_t bytes)
     : view_(operands.output(DType::f32, {static_cast<int64_t>((bytes + 63) / 64 * 16)})),
       bytes_((bytes + 63) / 64 * 64) {}
 
-double median_seconds(const std::function<void()>& run, double seconds) {
+namespace {
+
+double seconds_of(const std::function<void()>& queue, const std::function<void()>& wait,
+                  int calls) {
   using Clock = std::chrono::steady_clock;
-  run();
-  run();
+  const auto start = Clock::now();
+  for (int i = 0; i < calls; ++i) queue();
+  wait();
+  return std::chrono::duration<double>(Clock::now() - start).count() / calls;
+}
+
+}  // namespace
+
+double median_seconds(const std::function<void()>& queue, const std::function<void()>& wait,
+                      double seconds) {
+  constexpr double round = 2e-3;  // a wait costs some 10 µs
+  const double slowest = std::max(seconds_of(queue, wait, 1), 1e-7);
+  const double first = std::max(std::min(slowest, seconds_of(queue, wait, 1)), 1e-7);
+  const int calls = static_cast<int>(std::clamp(round / first, 1.0, 200.0));
   std::vector<double> times;
-  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-  while (times.size() < 3 || Clock::now() < end) {
-    const auto start = Clock::now();
-    run();
-    times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  double spent = 0;
+  while (times.size() < 3 || spent < seconds) {
+    times.push_back(seconds_of(queue, wait, calls));
+    spent += times.back() * calls;
   }
   const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
   std::nth_element(times.begin(), middle, times.end());

@@ -112,9 +112,11 @@ const Implementation<Op>& find_implementation(std::string_view name, DeviceKind 
   fail(Op::name, ": there is no implementation '", name, "' on ", name_of(device));
 }
 
-/// Median time of one call: two calls to warm up, then as many as fit into `seconds`, at least
-/// three.
-double median_seconds(const std::function<void()>& run, double seconds);
+/// Median time of one call of queue(): two calls to warm up, then as many rounds as fit into
+/// `seconds`, at least three. Calls are queued back to back and waited for together, so many a round
+/// that what a launch and the wait cost disappears in the kernels' time.
+double median_seconds(const std::function<void()>& queue, const std::function<void()>& wait,
+                      double seconds);
 
 template <class Op>
 class TypedCase final : public OpCase {
@@ -145,11 +147,9 @@ class TypedCase final : public OpCase {
     const Problem<Op> problem = make_(operands);
     const Context context{operands.stream()};
     const GuardedWorkspace workspace(operands, implementation.workspace_bytes(problem.op, context));
-    const auto run = [&] {
-      implementation.run(problem.op, workspace.get(), operands.stream());
-      runtime_of(device).synchronize(operands.stream());
-    };
-    return {median_seconds(run, seconds), problem.flops, problem.bytes};
+    const auto queue = [&] { implementation.run(problem.op, workspace.get(), operands.stream()); };
+    const auto wait = [&] { runtime_of(device).synchronize(operands.stream()); };
+    return {median_seconds(queue, wait, seconds), problem.flops, problem.bytes};
   }
 
  private:
