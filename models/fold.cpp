@@ -1,6 +1,9 @@
 #include "burin/models/fold.h"
 
 #include "burin/models/conv_norm.h"
+#include "burin/nn/linear.h"
+#include "burin/tensor/context.h"
+#include "burin/tensor/ops/copy.h"
 
 namespace burin::models {
 namespace {
@@ -18,6 +21,16 @@ struct Folder final : nn::Visitor {
   int64_t count = 0;
 };
 
+struct WeightCaster final : nn::Visitor {
+  explicit WeightCaster(DType to) : dtype(to) {}
+  void on_module(const std::string& /*path*/, nn::Module& module) override {
+    if (auto* const conv = dynamic_cast<nn::Conv2d*>(&module)) convert(conv->weight);
+    if (auto* const linear = dynamic_cast<nn::Linear*>(&module)) convert(linear->weight);
+  }
+  void convert(Tensor& weight) const { weight = cast(weight.detach(), dtype); }
+  DType dtype;
+};
+
 }  // namespace
 
 int64_t fold_batch_norm(Model& model) {
@@ -26,6 +39,14 @@ int64_t fold_batch_norm(Model& model) {
   Folder folder;
   nn::walk(model, folder);
   return folder.count;
+}
+
+void store_weights_in(Model& model, DType dtype) {
+  const NoGradGuard no_grad;
+  nn::set_training(model, false);
+  nn::set_requires_grad(model, false);
+  WeightCaster caster(dtype);
+  nn::walk(model, caster);
 }
 
 }  // namespace burin::models

@@ -9,4 +9,9 @@ namespace burin::models {
 /// afterwards.
 int64_t fold_batch_norm(Model& model);
 
+/// Stores the weights of convolutions and linear layers in `dtype`, for inference on activations of
+/// that dtype: no forward pass casts them again, and bf16 halves their memory. The model can't be
+/// trained or saved afterwards.
+void store_weights_in(Model& model, DType dtype);
+
 }  // namespace burin::models
