@@ -17,7 +17,10 @@ BatchNorm::BatchNorm(int64_t channels, Device device) {
 
 Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   if (!training) return batch_norm_inference(x, state, tail, epsilon);
-  add_(num_batches_tracked, full({}, 1, num_batches_tracked.options()));
+  if (!one_.defined() || one_.device() != num_batches_tracked.device()) {
+    one_ = full({}, 1, num_batches_tracked.options());
+  }
+  add_(num_batches_tracked, one_);
   return batch_norm_train(x, state, tail, momentum, epsilon);
 }
 

@@ -20,6 +20,9 @@ struct BatchNorm final : Module {
   float momentum = 0.1f;
   float epsilon = 1e-5f;
   bool folded = false;  // merged into the convolution before it (models/fold.h): skipped
+
+ private:
+  Tensor one_;  // what the count goes up by, made once
 };
 
 }  // namespace burin::nn
