@@ -54,6 +54,8 @@ Refusal accepts_backward(const ActivationBackward& op, const Context& /*context*
   if (Refusal refusal = refuse_view(as_row(op.dy)); !refusal.empty()) return refusal;
   const bool same = same_dense_order(op.dy, op.dx) && same_dense_order(op.dy, op.saved);
   if (!same) return "dy, saved and dx are not dense in one layout";
+  // Its mask drops the gradient where y is NaN, which must pass it on.
+  if (op.activation == Activation::relu) return "activation relu loses NaN";
   return refuse_kind(op.activation);
 }
 

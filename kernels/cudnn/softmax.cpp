@@ -16,6 +16,8 @@ cudnnSoftmaxAlgorithm_t algorithm(bool log) {
 }
 
 Refusal accepts_forward(const SoftmaxForward& op, const Context& /*context*/) {
+  // Seen on an H200: with 1000 classes 1.3 times what rounding to 16 bits explains.
+  if (op.x.dtype != DType::f32) return str("dtype ", op.x.dtype);
   if (Refusal refusal = refuse_view(op.x); !refusal.empty()) return refusal;
   return op.x.is_contiguous() && op.y.is_contiguous() ? "" : "x or y is not contiguous";
 }
