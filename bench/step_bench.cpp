@@ -1,9 +1,14 @@
-// Networks at 224×224, step by step, on command: the burin side of scripts/bench_cpu.sh.
+// Networks at 224×224, step by step, on command: the burin side of scripts/bench_cpu.sh and
+// scripts/gpu_check.sh.
 //
-//   step_bench FOLDER        writes a model's weights there at first use, for the other side to
-//   load stdin:   MODEL train|infer f32|bf16 BATCH STEPS stdout:  seconds per step, peak resident
-//   MiB, and a check value: the loss before the first timed step, or the
-//            sum of |logits|
+//   step_bench FOLDER [DEVICE]   writes a model's weights there at first use, for the other side
+//   stdin:   MODEL train|infer f32|bf16 BATCH STEPS [graph]
+//   stdout:  seconds per step, peak MiB (resident; on another device than the CPU what its
+//            allocator held), and a check value: the loss before the first step ever, or the sum of
+//            |logits|
+//
+// With `graph`, steps are recorded once and replayed (tensor/step_graph.h). On the CPU every step
+// reads its loss back; elsewhere the host waits once, behind the last step.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -11,104 +16,156 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
+#include <optional>
+#include <sstream>
 #include <string>
 
 #include "burin/models/catalog.h"
 #include "burin/models/fold.h"
 #include "burin/nn/adam.h"
+#include "burin/tensor/allocator.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/files/torch_file.h"
 #include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/cross_entropy.h"
+#include "burin/tensor/step_graph.h"
 
 namespace burin {
 namespace {
 
 constexpr int64_t classes = 1000, size = 224;
+constexpr int eager_steps = 3;  // before a recording: plans, moments, buffers
+
+struct Command {
+  std::string model, what;
+  DType dtype;
+  int64_t batch;
+  int steps;
+  bool graph;
+
+  std::string key() const { return str(model, ' ', what, ' ', dtype, ' ', batch, ' ', graph); }
+};
 
 /// The same numbers on both sides: a linear congruential sequence over the logical index.
-Tensor input(int64_t batch, DType dtype) {
-  std::vector<float> values(static_cast<size_t>(batch * 3 * size * size));
+Tensor input(const Command& command, Device device) {
+  const Shape shape = {command.batch, 3, size, size};
+  std::vector<float> values(static_cast<size_t>(numel(shape)));
   for (size_t i = 0; i < values.size(); ++i) {
     const auto word = static_cast<uint32_t>(i) * 1103515245u + 12345u;
     values[i] = static_cast<float>(word >> 8) * 0x1p-23f - 1.0f;
   }
-  return Tensor::from(values, {batch, 3, size, size}, {.dtype = dtype, .layout = Layout::nhwc});
+  const Tensor host =
+      Tensor::from(values, shape, {.dtype = command.dtype, .layout = Layout::nhwc});
+  Tensor x = empty(shape, {command.dtype, device, Layout::nhwc});
+  copy_into(x, host);
+  return x;
 }
 
-Tensor labels(int64_t batch) {
+Tensor labels(int64_t batch, Device device) {
   std::vector<int64_t> values;
   for (int64_t i = 0; i < batch; ++i) values.push_back(i * 37 % classes);
-  return Tensor::from(values, {batch}, {.dtype = DType::i64});
+  return Tensor::from(values, {batch}, {.dtype = DType::i64, .device = device});
 }
 
-struct Result {
-  double seconds_per_step;
-  double check_value;
-};
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::unique_ptr<models::Model> copy_of(models::Model& from, Generator& generator) {
+std::unique_ptr<models::Model> copy_of(models::Model& from, Device device) {
+  Generator generator(0);
   auto made = models::make_model(from.architecture, classes, generator);
   nn::copy_state(*made, from);
+  nn::to(*made, device, Layout::nhwc);
   return made;
 }
 
-/// A network and its optimiser, kept between commands so that each begins warm.
-struct Trainer {
-  explicit Trainer(models::Model& from) : net(copy_of(from, generator)) {
-    nn::ParameterGroup group;
-    group.parameters = nn::parameters(*net);
-    adam = std::make_unique<nn::Adam>(std::vector{group});
-  }
-  double step(const Tensor& x, const Tensor& y) {
-    adam->zero_grad();
-    const Tensor loss = cross_entropy(cast(net->forward(x), DType::f32), y);
-    backward(loss);
-    adam->step();
-    return loss.item();
-  }
-  Generator generator{0};
-  std::unique_ptr<models::Model> net;
-  std::unique_ptr<nn::Adam> adam;
+/// What one command repeats, kept between commands so that each begins warm.
+class Repeated {
+ public:
+  virtual ~Repeated() = default;
+  virtual void step() = 0;
+  virtual double check_value() = 0;
 };
 
-Result train(models::Model& from, DType dtype, int64_t batch, int steps) {
-  static std::map<std::string, std::unique_ptr<Trainer>> trainers;
-  std::unique_ptr<Trainer>& trainer = trainers[str(from.architecture, ' ', dtype, ' ', batch)];
-  if (!trainer) trainer = std::make_unique<Trainer>(from);
-  const Tensor x = input(batch, dtype);
-  const Tensor y = labels(batch);
-  const auto start = std::chrono::steady_clock::now();
-  const double first = trainer->step(x, y);
-  for (int i = 1; i < steps; ++i) trainer->step(x, y);
-  return {seconds_since(start) / steps, first};
-}
-
-Result infer(models::Model& from, DType dtype, int64_t batch, int steps) {
-  static Generator generator(0);
-  static std::map<std::string, std::unique_ptr<models::Model>> nets;
-  std::unique_ptr<models::Model>& net = nets[from.architecture];
-  if (!net) {
-    net = copy_of(from, generator);
-    models::fold_batch_norm(*net);
+class Training final : public Repeated {
+ public:
+  Training(models::Model& from, const Command& command, Device device)
+      : device_(device),
+        net_(copy_of(from, device)),
+        x_(input(command, device)),
+        y_(labels(command.batch, device)) {
+    nn::ParameterGroup group;
+    group.parameters = nn::parameters(*net_);
+    adam_ = std::make_unique<nn::Adam>(std::vector{group});
+    eager();
+    first_loss_ = loss_.item();
+    if (!command.graph) return;
+    for (int i = 1; i < eager_steps; ++i) eager();
+    graph_.emplace(device, [this] { eager(); });
   }
-  const NoGradGuard no_grad;
-  const Tensor x = input(batch, dtype);
-  Tensor logits;
-  const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < steps; ++i) logits = net->forward(x);
-  const double seconds = seconds_since(start) / steps;
-  double sum = 0;
-  for (const float v : logits.to_vector<float>()) sum += std::abs(static_cast<double>(v));
-  return {seconds, sum};
-}
+  void step() override {
+    if (graph_) {
+      adam_->before_replay();
+      graph_->replay();
+      adam_->after_replay();
+    } else {
+      eager();
+      if (device_ == Device::cpu()) loss_.item();
+    }
+  }
+  double check_value() override { return first_loss_; }
 
-double peak_mib() {
+ private:
+  void eager() {
+    adam_->zero_grad();
+    loss_ = cross_entropy(cast(net_->forward(x_), DType::f32), y_);
+    backward(loss_);
+    adam_->step();
+  }
+
+  Device device_;
+  std::unique_ptr<models::Model> net_;
+  std::unique_ptr<nn::Adam> adam_;
+  Tensor x_, y_, loss_;
+  double first_loss_ = 0;
+  std::optional<StepGraph> graph_;
+};
+
+class Inference final : public Repeated {
+ public:
+  Inference(models::Model& from, const Command& command, Device device)
+      : net_(copy_of(from, device)), x_(input(command, device)) {
+    models::fold_batch_norm(*net_);
+    if (command.dtype != DType::f32) models::store_weights_in(*net_, command.dtype);
+    if (!command.graph) return;
+    for (int i = 0; i < eager_steps; ++i) step();
+    graph_.emplace(device, [this] { eager(); });
+  }
+  void step() override {
+    if (graph_) {
+      graph_->replay();
+    } else {
+      eager();
+    }
+  }
+  double check_value() override {
+    double sum = 0;
+    for (const float v : logits_.to_vector<float>()) sum += std::abs(static_cast<double>(v));
+    return sum;
+  }
+
+ private:
+  void eager() {
+    const NoGradGuard no_grad;
+    logits_ = net_->forward(x_);
+  }
+
+  std::unique_ptr<models::Model> net_;
+  Tensor x_, logits_;
+  std::optional<StepGraph> graph_;
+};
+
+double peak_mib(Device device) {
+  if (device != Device::cpu()) {
+    return static_cast<double>(allocator_of(device)->stats().peak_held_bytes) / (1 << 20);
+  }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1024;
@@ -125,35 +182,70 @@ std::unique_ptr<models::Model> make_and_write(const std::string& name, const std
   return net;
 }
 
-int run(const std::string& folder) {
-  std::map<std::string, std::unique_ptr<models::Model>> nets;
-  std::cout << "ready" << std::endl;
+std::optional<Command> read_command() {
+  std::string line, dtype, graph;
+  if (!std::getline(std::cin, line)) return std::nullopt;
+  Command command{};
+  std::istringstream words(line);
+  words >> command.model >> command.what >> dtype >> command.batch >> command.steps;
+  check(!words.fail(), "expected MODEL train|infer f32|bf16 BATCH STEPS [graph], got '", line, "'");
+  words >> graph;
+  command.graph = graph == "graph";
+  command.dtype = dtype == "bf16" ? DType::bf16 : DType::f32;
+  return command;
+}
 
-  std::string name, what, dtype_name;
-  int64_t batch = 0;
-  int steps = 0;
-  while (std::cin >> name >> what >> dtype_name >> batch >> steps) {
-    std::unique_ptr<models::Model>& net = nets[name];
-    if (!net) net = make_and_write(name, folder);
-    const DType dtype = dtype_name == "bf16" ? DType::bf16 : DType::f32;
-    const Result result =
-        what == "train" ? train(*net, dtype, batch, steps) : infer(*net, dtype, batch, steps);
-    std::cout << std::setprecision(9) << result.seconds_per_step << ' ' << peak_mib() << ' '
-              << result.check_value << std::endl;
+class Bench {
+ public:
+  Bench(std::string folder, Device device) : folder_(std::move(folder)), device_(device) {}
+
+  void run(const Command& command) {
+    Repeated& repeated = repeated_for(command);
+    synchronize(device_);
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < command.steps; ++i) repeated.step();
+    synchronize(device_);
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    std::cout << std::setprecision(9) << passed.count() / command.steps << ' ' << peak_mib(device_)
+              << ' ' << repeated.check_value() << std::endl;
   }
-  return 0;
+
+ private:
+  Repeated& repeated_for(const Command& command) {
+    std::unique_ptr<Repeated>& held = repeated_[command.key()];
+    if (held) return *held;
+    std::unique_ptr<models::Model>& net = nets_[command.model];
+    if (!net) net = make_and_write(command.model, folder_);
+    if (command.what == "train") {
+      held = std::make_unique<Training>(*net, command, device_);
+    } else {
+      held = std::make_unique<Inference>(*net, command, device_);
+    }
+    return *held;
+  }
+
+  std::string folder_;
+  Device device_;
+  std::map<std::string, std::unique_ptr<models::Model>> nets_;
+  std::map<std::string, std::unique_ptr<Repeated>> repeated_;
+};
+
+void run(const std::string& folder, Device device) {
+  Bench bench(folder, device);
+  std::cout << "ready" << std::endl;
+  while (const std::optional<Command> command = read_command()) bench.run(*command);
 }
 
 }  // namespace
 }  // namespace burin
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::cerr << "usage: step_bench FOLDER\n";
+  if (argc != 2 && argc != 3) {
+    std::cerr << "usage: step_bench FOLDER [DEVICE]\n";
     return 2;
   }
   try {
-    return burin::run(argv[1]);
+    burin::run(argv[1], argc == 3 ? burin::Device::parse(argv[2]) : burin::Device::cpu());
   } catch (const std::exception& error) {
     std::cerr << "step_bench: error: " << error.what() << '\n';
     return 1;

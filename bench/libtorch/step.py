@@ -107,4 +107,5 @@ def main():
         print(f"{seconds:.9g} {peak:.9g} {first:.9g}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
