@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that only a GPU can tell, in at most 10 minutes: every kernel against its definition, there and on the
-# emulator, compute-sanitizer, every kernel timed, a short training. Prints a table, writes JSON.
+# emulator, compute-sanitizer, every kernel of a training step timed, whole steps beside PyTorch (where python3 has it),
+# a short training. Prints a table and the timings, writes JSON.
 #   scripts/gpu_check.sh [--device cuda|emulator] [--json FILE]
 # With --device emulator it goes through the same motions where there is no GPU. Takes build/cuda as scripts/gpu_bundle.sh
 # packed it, or builds it.
@@ -17,41 +18,64 @@ while [ $# -gt 0 ]; do
     *) die "usage: scripts/gpu_check.sh [--device cuda|emulator] [--json FILE]" ;;
   esac
 done
-budget=600  # seconds in all
+budget=590  # seconds in all
 bin=build/cuda/bin
 logs=build/gpu_check
-export LD_LIBRARY_PATH=$PWD/build/cuda/lib:${LD_LIBRARY_PATH:-}
-export PATH=$PATH:/usr/local/cuda/bin
+
+# Where cuDNN and cuBLASLt may be: the toolkit's folder, or what PyTorch brought.
+vendor_libraries() {
+  local root
+  for root in /usr/local/cuda "$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))' 2>/dev/null)"; do
+    [ ! -d "$root" ] || find "$root/" \( -name 'libcudnn.so.9' -o -name 'libcublasLt.so.1[0-9]' \) -printf '%h:' 2>/dev/null
+  done
+}
+LD_LIBRARY_PATH=$PWD/build/cuda/lib:$(vendor_libraries)${LD_LIBRARY_PATH:-}
+export LD_LIBRARY_PATH PATH=$PATH:/usr/local/cuda/bin BURIN_AUTOTUNE=1
 
 gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1 || true)
 if [ "$device" = cuda ] && [ -z "$gpu" ]; then
   echo "no GPU here: nvidia-smi finds none"
   exit 77
 fi
-[ -x $bin/burin ] || build cuda
+[ -x $bin/burin ] || build cuda -DBURIN_BENCH=ON
+rm -rf $logs
 mkdir -p $logs
+export bin logs device
 
-rows=()
-# check NAME SECONDS COMMAND…: one row of the table; its output goes to a log. Exit status 77 is a skip.
-check() {
-  local name=$1 most=$2 status=0 started=$SECONDS left=$((budget - SECONDS)) result
+# begin NAME SECONDS COMMAND…: runs beside others; what it prints goes to a log, its status and time to NAME.end.
+begin() {
+  local name=$1 most=$2
   shift 2
-  if [ "$left" -lt 10 ]; then
-    result="skipped: the $budget s are over"
-  else
+  (
+    status=0 started=$SECONDS left=$((budget - SECONDS))
     timeout $((left < most ? left : most)) bash -c '"$@"' _ "$@" >"$logs/$name.log" 2>&1 </dev/null || status=$?
-    case $status in
-      0) result=ok ;;
-      77) result="skipped: $(tail -n 1 "$logs/$name.log")" ;;
-      124) result="out of time" ;;
-      *) result="FAILED ($status)" ;;
-    esac
-  fi
-  rows+=("$name|$result|$((SECONDS - started))|$(tail -n 1 "$logs/$name.log" 2>/dev/null | tr -d '"\\|')")
-  printf '%-24s %5d s  %s\n' "$name" $((SECONDS - started)) "$result"
+    echo "$status $((SECONDS - started))" >"$logs/$name.end"
+  ) &
 }
 
-# sanitized TOOL OP: the op's cases under a tool of compute-sanitizer. No caching, so that bounds are true.
+# row NAME: one row of the table. Exit status 77 is a skip, its last line says why.
+rows=()
+row() {
+  local status seconds result
+  read -r status seconds <"$logs/$1.end"
+  case $status in
+    0) result=ok ;;
+    77) result="skipped: $(tail -n 1 "$logs/$1.log")" ;;
+    124) result="out of time" ;;
+    *) result="FAILED ($status)" ;;
+  esac
+  rows+=("$1|$result|$seconds|$(tail -n 1 "$logs/$1.log" 2>/dev/null | tr -d '"\\|')")
+  printf '%-36s %5d s  %s\n' "$1" "$seconds" "$result"
+}
+
+# alone NAME SECONDS COMMAND…: the same with nothing beside it, for what is timed.
+alone() {
+  begin "$@"
+  wait
+  row "$1"
+}
+
+# sanitized TOOL OP: the op's handwritten kernels under a tool of compute-sanitizer. No caching: bounds are true then.
 sanitized() {
   command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not installed"; return 77; }
   BURIN_ALLOCATOR=plain compute-sanitizer --tool "$1" --error-exitcode 1 \
@@ -60,35 +84,54 @@ sanitized() {
 
 train() {
   [ -d data/fashion-mnist ] || { echo "no data/fashion-mnist in this tree"; return 77; }
-  rm -rf $logs/run
-  $bin/burin train data/fashion-mnist --device "$device" --epochs 1 --model resnet18 --weights none \
-    --project $logs --name run --exist-ok --no-plots
+  $bin/burin train data/fashion-mnist --device "$device" --epochs 1 --batch-size 128 --amp bf16 --model resnet18 \
+    --weights none --project $logs --name run --exist-ok --no-plots
 }
 
-export -f sanitized train  # timeout starts a shell of its own
-export bin logs device
+beside_pytorch() {
+  python3 -c 'import torch, torchvision; assert torch.cuda.is_available()' 2>/dev/null ||
+    { echo "python3 has no PyTorch with CUDA and torchvision"; return 77; }
+  python3 bench/libtorch/compare_gpu.py $bin/step_bench "$@"
+}
+export -f sanitized train beside_pytorch  # timeout starts a shell of its own
 
+ops=$($bin/burin kernels | awk 'NR > 1 && /^[a-z]/ { print $1 }')
+sanitized_ops='batch_norm_train batch_norm_backward reduce softmax matmul max_pool2d_backward adam_step'
+checked_on="$device emulator"
 # On the emulator a few ops stand for all: what is tried then is this script.
-ops=('')
-[ "$device" != emulator ] || ops=(activation softmax)
+[ "$device" != emulator ] || { ops='activation_forward softmax_forward'; checked_on=emulator; }
 
-check families 60 $bin/burin kernels activation --why
-for op in "${ops[@]}"; do
-  check "kernels_${op:-all}" 240 $bin/burin kernels check ${op:+"$op"} --device "$device"
-  check "emulator_${op:-all}" 240 $bin/burin kernels check ${op:+"$op"} --device emulator
+echo "== $gpu, $(nproc) cores: every kernel against its definition"
+alone families 60 $bin/burin kernels activation --why --device "$device"
+names=()
+checks_of() { begin "$1" "$2" "${@:3}"; names+=("$1"); }
+[ "$device" != cuda ] || checks_of pytorch_compiles 200 beside_pytorch --warm
+for where in $checked_on; do
+  for op in $ops; do checks_of "${where}_$op" 240 $bin/burin kernels check "$op" --device "$where"; done
 done
 if [ "$device" = cuda ]; then
-  for op in softmax batch_norm reduce; do
-    check "memcheck_$op" 60 sanitized memcheck $op
-    check "racecheck_$op" 60 sanitized racecheck $op
+  checks_of step_graph 60 $bin/burin_tensor_tests --gtest_filter='*cuda*'
+  for op in $sanitized_ops; do
+    checks_of "memcheck_$op" 150 sanitized memcheck "$op"
+    checks_of "racecheck_$op" 150 sanitized racecheck "$op"
   done
-  check kernels_bench 120 $bin/burin kernels bench --device cuda --seconds 0.05
 fi
-check train 120 train
+wait
+for name in "${names[@]}"; do row "$name"; done
 
+if [ "$device" = cuda ]; then
+  echo "== timings, one after the other"
+  alone kernels_bench 60 bash -c '$bin/burin_device_bench >$logs/kernels.jsonl'
+  alone steps_bench 150 beside_pytorch --json $logs/steps.json
+  cat $logs/steps_bench.log
+fi
+alone train 90 train
+
+# A folder's worth of results as one JSON object.
 {
-  printf '{"device": "%s", "gpu": "%s", "revision": "%s", "checks": [' "$device" "$gpu" \
-    "$(git describe --always --dirty 2>/dev/null || echo bundle)"
+  printf '{"device": "%s", "gpu": "%s", "revision": "%s", "date": "%s",\n"nvcc": "%s", "pytorch": "%s",\n"checks": [' \
+    "$device" "$gpu" "$(git describe --always --dirty 2>/dev/null || echo bundle)" "$(date -u +%F)" \
+    "$(nvcc --version 2>/dev/null | tail -n 1)" "$(python3 -c 'import torch; print(torch.__version__)' 2>/dev/null || true)"
   separator=''
   for row in "${rows[@]}"; do
     IFS='|' read -r name result seconds last <<<"$row"
@@ -96,7 +139,11 @@ check train 120 train
       "$separator" "$name" "$result" "$seconds" "$last"
     separator=,
   done
-  printf '\n]}\n'
+  printf '\n],\n"kernels": [\n'
+  [ ! -s $logs/kernels.jsonl ] || sed '$!s/$/,/' $logs/kernels.jsonl
+  printf '],\n"steps": '
+  if [ -s $logs/steps.json ]; then cat $logs/steps.json; else printf '{}'; fi
+  printf '\n}\n'
 } >"$json"
 echo "written: $json; logs in $logs"
 ! printf '%s\n' "${rows[@]}" | grep -qE '\|(FAILED|out of time)'
