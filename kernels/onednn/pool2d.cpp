@@ -133,11 +133,21 @@ Refusal refuse_average(const Average& a) {
   return count > most ? str("oneDNN sums the ", count, " values of a window in one float") : "";
 }
 
+/// Backward in nhwc adds the windows up in the dtype of dx: each addition rounds to 16 bits.
+Refusal refuse_sums(const Average& a, DType dtype) {
+  const bool overlap = a.strides[0] < a.kernel[0] || a.strides[1] < a.kernel[1];
+  return overlap && dtype != DType::f32 ? str("oneDNN adds overlapping windows in ", dtype) : "";
+}
+
 template <class Op>
 Refusal accepts(const Op& op, const Context& context) {
   const auto ask = [&](const ConstView& input, const ConstView& output) {
     Refusal refusal = refuse_images(input, output);
-    if (refusal.empty()) refusal = refuse_average(average_of(op, input, output));
+    const Average a = average_of(op, input, output);
+    if (refusal.empty()) refusal = refuse_average(a);
+    if constexpr (requires { op.dx; }) {
+      if (refusal.empty()) refusal = refuse_sums(a, input.dtype);
+    }
     return refusal.empty() ? plan_of(op, context.stream).refusal : refusal;
   };
   if constexpr (requires { op.x; }) {
