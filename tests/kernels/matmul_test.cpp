@@ -37,6 +37,27 @@ TEST(Matmul, KeptWeightsFollowTheirVersion) {
   }
 }
 
+// A linear layer as wide as it is deep meets its weight as wᵀ in forward and as w in backward.
+TEST(Matmul, KeptWeightsAreToldFromTheirTranspose) {
+  for (const auto& entry : registry().entries(Matmul::name, DeviceKind::cpu)) {
+    Operands operands(Device::cpu());
+    const View a = operands.input(DType::f32, {51, 48});
+    View b = operands.input(DType::f32, {48, 48}, {1, 48}, checks::normal_values());
+    const View y = operands.output(DType::f32, {51, 48});
+    const ImplGuard guard("matmul=" + entry.name);
+    for (int use = 0; use < 4; ++use) {
+      std::swap(b.strides[0], b.strides[1]);
+      b.key = {7, 1};
+      run(Matmul{a, b, y, {}}, operands.stream());
+      const auto kept = operands.read(y);
+      b.key = {};
+      run(Matmul{a, b, y, {}}, operands.stream());
+      const auto fresh = operands.read(y);
+      for (size_t i = 0; i < kept.size(); ++i) EXPECT_NEAR(kept[i], fresh[i], 1e-4) << entry.name;
+    }
+  }
+}
+
 TEST(Matmul, RefusesOtherDtypes) {
   Operands operands(Device::cpu());
   const View a = operands.input(DType::i32, {2, 3}), b = operands.input(DType::i32, {3, 2});

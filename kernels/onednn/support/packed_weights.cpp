@@ -14,14 +14,15 @@ void reorder(const Handle& handle, dnnl::memory from, dnnl::memory to) {
 dnnl::memory PackedWeights::get(const Handle& handle, const ConstView& view,
                                 const dnnl::memory::desc& from, const dnnl::memory::desc& to) {
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return entry.storage == view.key.storage && entry.data == view.data &&
+    return entry.storage == view.key.storage && entry.data == view.data && entry.from == from &&
            entry.packed.get_desc() == to;
   });
   if (found != entries_.end()) {
     entries_.splice(entries_.begin(), entries_, found);
   } else {
     if (entries_.size() >= most) entries_.pop_back();
-    entries_.push_front({view.key.storage, view.data, ~view.key.version, {to, handle.engine}});
+    entries_.push_front(
+        {view.key.storage, view.data, from, ~view.key.version, {to, handle.engine}});
   }
   Entry& entry = entries_.front();
   if (entry.version != view.key.version) {

@@ -19,7 +19,8 @@ class PackedWeights {
  private:
   struct Entry {
     uint64_t storage;
-    const void* data;  // parameters may share a storage
+    const void* data;         // parameters may share a storage
+    dnnl::memory::desc from;  // a square matrix and its transpose differ in nothing else
     uint64_t version;
     dnnl::memory packed;
   };
