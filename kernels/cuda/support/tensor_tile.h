@@ -5,15 +5,21 @@
 namespace burin::cuda {
 
 // Tiles of operands in shared memory, for tensor cores. A tile has `rows` rows along M or N and 64
-// elements along k. Copies and reads move chunks of eight elements (16 bytes). So that the eight
-// lanes that read a matrix meet different banks, the chunks of a line are permuted by the line's
-// number.
+// elements along k. Copies and reads move chunks of eight elements (16 bytes), eight to a line. So
+// that the eight lanes that read a matrix meet different banks, the chunks of a line are permuted
+// by the line's number. These are the layouts that wgmma reads as K-major and MN-major "128-byte
+// swizzle", where a tile begins at a multiple of 1024 bytes.
 
 inline constexpr int tile_depth = 64;
 inline constexpr int tile_threads = 256;
+inline constexpr int panel_rows = 64;
+inline constexpr int panel = panel_rows * tile_depth;  // elements of 64 rows
 
 /// A tile whose lines run along k: line = row, 8 chunks.
 struct AlongK {
+  static constexpr bool along_rows = false;
+  static constexpr int bytes_to_next_16 = 32;  // steps along k
+
   template <int rows>
   __device__ static int at(int row, int k_chunk) {
     return row * tile_depth + (k_chunk ^ (row & 7)) * 8;
@@ -31,11 +37,15 @@ struct AlongK {
   }
 };
 
-/// A tile whose lines run along the rows: line = k, rows / 8 chunks.
+/// A tile whose lines run along the rows: panels of 64 rows one behind the other, in each a line of
+/// 8 chunks for each k.
 struct AlongRows {
+  static constexpr bool along_rows = true;
+  static constexpr int bytes_to_next_16 = 2 * 16 * panel_rows;  // steps along k
+
   template <int rows>
   __device__ static int at(int k, int row_chunk) {
-    return k * rows + ((row_chunk & ~7) | ((row_chunk ^ k) & 7)) * 8;
+    return row_chunk / 8 * panel + k * panel_rows + ((row_chunk ^ k) & 7) * 8;
   }
   template <int rows, class T>
   __device__ static void load_left(uint32_t (&to)[4], const T* tile, int row, int k, int lane) {
