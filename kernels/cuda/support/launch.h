@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "burin/kernels/base/error.h"
 #include "burin/kernels/base/stream.h"
 #include "burin/kernels/cuda/support/dialect.h"
 

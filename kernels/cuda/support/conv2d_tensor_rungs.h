@@ -1,0 +1,292 @@
+#pragma once
+
+#include "burin/kernels/cuda/support/conv2d.h"
+#include "burin/kernels/cuda/support/conv2d_tensor_products.h"
+#include "burin/kernels/cuda/support/matmul.h"
+
+namespace burin::cuda {
+
+inline int round_up_8(int64_t value) {
+  return static_cast<int>((value + 7) / 8 * 8);
+}
+
+/// Of a view with its channels padded.
+inline size_t padded_elements(const Shape& shape) {
+  return static_cast<size_t>(shape[0] * shape[2] * shape[3] * round_up_8(shape[1]));
+}
+
+inline bool is_pointwise(const Conv2dGeometry& g) {
+  return g.R == 1 && g.S == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 &&
+         g.pad_w == 0 && g.groups == 1;
+}
+
+/// [N, C, H, W] in nhwc as the matrix [N·H·W, C].
+template <class V>
+V as_matrix(const V& view) {
+  V matrix = view;
+  matrix.shape = {view.dim(0) * view.dim(2) * view.dim(3), view.dim(1)};
+  matrix.strides = {view.dim(1), 1};
+  return matrix;
+}
+
+inline Matmul forward_as_matmul(const Conv2dForward& op) {
+  ConstView w = op.w;
+  w.shape = {op.w.dim(1), op.w.dim(0)};
+  w.strides = {1, op.w.dim(1)};
+  Epilogue epilogue = op.epilogue;
+  if (epilogue.residual) epilogue.residual = as_matrix(epilogue.residual);
+  return {as_matrix(op.x), w, as_matrix(op.y), epilogue};
+}
+inline Matmul backward_data_as_matmul(const Conv2dBackwardData& op) {
+  ConstView w = op.w;
+  w.shape = {op.w.dim(0), op.w.dim(1)};
+  w.strides = {op.w.dim(1), 1};
+  return {as_matrix(op.dy), w, as_matrix(op.dx), {}};
+}
+
+/// The directions and forms of a convolution on tensor cores, over the instructions that multiply.
+/// Instructions says which:
+///   Refusal refuses(context)                          empty where the GPU has them
+///   void launch(product, M, N, count, stream)         as launch_tensor_cores
+///   void multiply(const Matmul&, Stream&)             for 1×1
+///   const char *name, *stem_name, *matmul_name        of the implementations
+template <class Instructions>
+struct Conv2dRungs {
+  static void add_all(Registry& registry);
+
+ private:
+  template <class T>
+  static void run_forward(const Conv2dForward& op, const T* x, const T* w, int channels,
+                          Stream& stream) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    const int taps = g.R * g.S * channels;
+    const Neighbourhoods<T> left{x,
+                                 g.H,
+                                 g.W,
+                                 channels,
+                                 g.P,
+                                 g.Q,
+                                 static_cast<int>(g.pixels()),
+                                 g.S,
+                                 {g.stride_h, -g.pad_h, g.dilation_h},
+                                 {g.stride_w, -g.pad_w, g.dilation_w}};
+    const ForwardProduct<T> product{left,
+                                    {w, taps, g.K},
+                                    Output<T>::of(op.y, op.epilogue, g.K % 8 == 0),
+                                    static_cast<int>(g.pixels()),
+                                    g.K,
+                                    taps};
+    Instructions::launch(product, product.M, g.K, 1, stream);
+  }
+
+  template <class T>
+  static void run_backward_data(const Conv2dBackwardData& op, Stream& stream) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    const Neighbourhoods<T> left{op.dy.as<T>(), g.P, g.Q, g.K, 0, 0, 0, 1, {}, {}};
+    const FilterColumns<T> right{op.w.as<T>(), g.K, g.R, g.S, g.C, 0, 1, 0, 1, 1};
+    const BackwardDataProduct<T> product{left, right, Output<T>::of(op.dx, {}, true), g, g.C};
+    const int64_t down = (g.H + g.stride_h - 1) / g.stride_h;
+    const int64_t across = (g.W + g.stride_w - 1) / g.stride_w;
+    Instructions::launch(product, g.N * down * across, g.C, int64_t{g.stride_h} * g.stride_w,
+                         stream);
+  }
+
+  static PixelSplit split_of(const Conv2dGeometry& g, int channels) {
+    const int64_t taps = int64_t{g.R} * g.S * channels;
+    const int64_t columns = taps > 64 ? 128 : 64;
+    return PixelSplit::of(g.pixels(), ((g.K + 127) / 128) * ((taps + columns - 1) / columns));
+  }
+  static size_t parts_elements(const Conv2dGeometry& g, int channels) {
+    return static_cast<size_t>(int64_t{split_of(g, channels).count} * g.K * g.R * g.S * channels);
+  }
+
+  template <class T>
+  static void run_backward_weight(const Conv2dBackwardWeight& op, const T* x, int channels,
+                                  float* parts, Stream& stream) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    const PixelSplit split = split_of(g, channels);
+    const int taps = g.R * g.S * channels;
+    const BackwardWeightProduct<T> product{
+        {op.dy.as<T>(), g.K, g.K}, {x, g, channels}, parts, split, g.K, taps};
+    Instructions::launch(product, g.K, taps, split.count, stream);
+    add_weight_parts(parts, split.count, channels, op, stream);
+  }
+
+  /// Calls f with the 16-bit type of `dtype`.
+  template <class F>
+  static void visit_16(DType dtype, const F& f) {
+    if (dtype == DType::bf16) {
+      f(TypeTag<__nv_bfloat16>{});
+    } else {
+      f(TypeTag<__half>{});
+    }
+  }
+
+  /// What all directions and forms ask for. `image` is the operand that is gathered.
+  static Refusal refuses(const Conv2dGeometry& g, const ConstView& image, const ConstView& other,
+                         const ConstView& filter, const Context& context) {
+    if (Refusal refusal = Instructions::refuses(context); !refusal.empty()) return refusal;
+    if (image.dtype != DType::bf16 && image.dtype != DType::f16) return str("dtype ", image.dtype);
+    if (g.groups != 1) return "more than one group";
+    const bool nhwc = image.is_dense(Layout::nhwc) && other.is_dense(Layout::nhwc) &&
+                      filter.is_dense(Layout::nhwc);
+    if (!nhwc) return "an operand is not dense in nhwc";
+    if (!is_aligned(image) || !is_aligned(other) || !is_aligned(filter)) {
+      return "an operand does not begin at 16 bytes";
+    }
+    return too_large(g);
+  }
+
+  // -- channels in multiples of 8 -----------------------------------------------------------------
+
+  static constexpr const char* odd_channels = "channels are no multiple of 8";
+
+  static Refusal accepts_forward(const Conv2dForward& op, const Context& context) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    if (Refusal refusal = refuses(g, op.x, op.y, op.w, context); !refusal.empty()) return refusal;
+    return g.C % 8 == 0 ? "" : odd_channels;
+  }
+  static Refusal accepts_backward_data(const Conv2dBackwardData& op, const Context& context) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    if (Refusal refusal = refuses(g, op.dy, op.dx, op.w, context); !refusal.empty()) {
+      return refusal;
+    }
+    return g.C % 8 == 0 && g.K % 8 == 0 ? "" : odd_channels;
+  }
+  static Refusal accepts_backward_weight(const Conv2dBackwardWeight& op, const Context& context) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    if (Refusal refusal = refuses(g, op.x, op.dy, op.dw, context); !refusal.empty()) {
+      return refusal;
+    }
+    return g.C % 8 == 0 && g.K % 8 == 0 ? "" : odd_channels;
+  }
+
+  static void forward(const Conv2dForward& op, Workspace /*workspace*/, Stream& stream) {
+    visit_16(op.x.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      run_forward(op, op.x.as<T>(), op.w.as<T>(), static_cast<int>(op.x.dim(1)), stream);
+    });
+  }
+  static void backward_data(const Conv2dBackwardData& op, Workspace /*workspace*/, Stream& stream) {
+    visit_16(op.dy.dtype,
+             [&](auto tag) { run_backward_data<typename decltype(tag)::type>(op, stream); });
+  }
+  static size_t parts_bytes(const Conv2dBackwardWeight& op, const Context& /*context*/) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    return Workspace::room_for<float>(parts_elements(g, g.C));
+  }
+  static void backward_weight(const Conv2dBackwardWeight& op, Workspace workspace, Stream& stream) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    auto* const parts = workspace.take<float>(parts_elements(g, g.C));
+    visit_16(op.x.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      run_backward_weight(op, op.x.as<T>(), g.C, parts, stream);
+    });
+  }
+
+  // -- other channels: padded ---------------------------------------------------------------------
+
+  static Refusal accepts_stem_forward(const Conv2dForward& op, const Context& context) {
+    if (padded_elements(op.x.shape) >= size_t{1} << 31) return too_large_padded;
+    return refuses(Conv2dGeometry::of(op), op.x, op.y, op.w, context);
+  }
+  static size_t stem_forward_bytes(const Conv2dForward& op, const Context& /*context*/) {
+    return Workspace::room_for<uint16_t>(padded_elements(op.x.shape)) +
+           Workspace::room_for<uint16_t>(padded_elements(op.w.shape));
+  }
+  static void stem_forward(const Conv2dForward& op, Workspace workspace, Stream& stream) {
+    visit_16(op.x.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      T* const x = workspace.take<T>(padded_elements(op.x.shape));
+      T* const w = workspace.take<T>(padded_elements(op.w.shape));
+      pad_channels(op.x, x, stream);
+      pad_channels(op.w, w, stream);
+      run_forward<T>(op, x, w, round_up_8(op.x.dim(1)), stream);
+    });
+  }
+
+  static Refusal accepts_stem_backward_weight(const Conv2dBackwardWeight& op,
+                                              const Context& context) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    if (padded_elements(op.x.shape) >= size_t{1} << 31) return too_large_padded;
+    if (Refusal refusal = refuses(g, op.x, op.dy, op.dw, context); !refusal.empty()) {
+      return refusal;
+    }
+    return g.K % 8 == 0 ? "" : "output channels are no multiple of 8";
+  }
+  static size_t stem_backward_weight_bytes(const Conv2dBackwardWeight& op,
+                                           const Context& /*context*/) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    return Workspace::room_for<uint16_t>(padded_elements(op.x.shape)) +
+           Workspace::room_for<float>(parts_elements(g, round_up_8(g.C)));
+  }
+  static void stem_backward_weight(const Conv2dBackwardWeight& op, Workspace workspace,
+                                   Stream& stream) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    visit_16(op.x.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      T* const x = workspace.take<T>(padded_elements(op.x.shape));
+      auto* const parts = workspace.take<float>(parts_elements(g, round_up_8(g.C)));
+      pad_channels(op.x, x, stream);
+      run_backward_weight<T>(op, x, round_up_8(g.C), parts, stream);
+    });
+  }
+
+  static constexpr const char* too_large_padded = "x with padded channels is too large";
+
+  // -- 1×1 as a matrix product --------------------------------------------------------------------
+
+  static Refusal accepts_matmul_forward(const Conv2dForward& op, const Context& context) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    if (!is_pointwise(g)) return not_pointwise;
+    if (Refusal refusal = refuses(g, op.x, op.y, op.w, context); !refusal.empty()) return refusal;
+    return matmul_tensor_cores_refuses(forward_as_matmul(op));
+  }
+  static Refusal accepts_matmul_backward_data(const Conv2dBackwardData& op,
+                                              const Context& context) {
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    if (!is_pointwise(g)) return not_pointwise;
+    if (Refusal refusal = refuses(g, op.dy, op.dx, op.w, context); !refusal.empty()) {
+      return refusal;
+    }
+    return matmul_tensor_cores_refuses(backward_data_as_matmul(op));
+  }
+  static void matmul_forward(const Conv2dForward& op, Workspace /*workspace*/, Stream& stream) {
+    Instructions::multiply(forward_as_matmul(op), stream);
+  }
+  static void matmul_backward_data(const Conv2dBackwardData& op, Workspace /*workspace*/,
+                                   Stream& stream) {
+    Instructions::multiply(backward_data_as_matmul(op), stream);
+  }
+
+  static constexpr const char* not_pointwise = "not 1×1 with stride 1, no pad and one group";
+};
+
+template <class Instructions>
+void Conv2dRungs<Instructions>::add_all(Registry& registry) {
+  add<Conv2dForward>(registry, {.name = Instructions::matmul_name,
+                                .accepts = accepts_matmul_forward,
+                                .run = matmul_forward});
+  add<Conv2dBackwardData>(registry, {.name = Instructions::matmul_name,
+                                     .accepts = accepts_matmul_backward_data,
+                                     .run = matmul_backward_data});
+  add<Conv2dForward>(registry,
+                     {.name = Instructions::name, .accepts = accepts_forward, .run = forward});
+  add<Conv2dBackwardData>(
+      registry,
+      {.name = Instructions::name, .accepts = accepts_backward_data, .run = backward_data});
+  add<Conv2dBackwardWeight>(registry, {.name = Instructions::name,
+                                       .accepts = accepts_backward_weight,
+                                       .workspace_bytes = parts_bytes,
+                                       .run = backward_weight});
+  add<Conv2dForward>(registry, {.name = Instructions::stem_name,
+                                .accepts = accepts_stem_forward,
+                                .workspace_bytes = stem_forward_bytes,
+                                .run = stem_forward});
+  add<Conv2dBackwardWeight>(registry, {.name = Instructions::stem_name,
+                                       .accepts = accepts_stem_backward_weight,
+                                       .workspace_bytes = stem_backward_weight_bytes,
+                                       .run = stem_backward_weight});
+}
+
+}  // namespace burin::cuda
