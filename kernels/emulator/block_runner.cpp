@@ -72,6 +72,8 @@ void BlockRunner::reset_block() {
     thread.waits_at = nullptr;
     thread.copies.clear();
     thread.copies_a_group.clear();
+    thread.open_work.clear();
+    thread.work.clear();
   }
   first_interval_ = ++interval_;
   std::memset(shared_.get(), 0xff, shared_bytes_);  // NaN: shared memory begins as garbage

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -37,6 +38,9 @@ class BlockRunner {
   void copy_async(const AsyncCopy& copy);
   void copy_async_commit();
   void copy_async_wait(size_t groups);
+  void background(std::function<void()> work);
+  void background_commit();
+  void background_wait(size_t groups);
 
   /// For the race check: where the running thread is.
   Observation observe() const;
@@ -54,8 +58,10 @@ class BlockRunner {
     unsigned mask = 0;
     void* slot = nullptr;
     bool done = false;
-    std::vector<AsyncCopy> copies;       // not yet waited for
-    std::vector<size_t> copies_a_group;  // of the groups committed and not waited for
+    std::vector<AsyncCopy> copies;                 // not yet waited for
+    std::vector<size_t> copies_a_group;            // of the groups committed and not waited for
+    std::vector<std::function<void()>> open_work;  // not yet committed
+    std::deque<std::vector<std::function<void()>>> work;  // the groups not yet waited for
   };
 
   void prepare(const cudaLaunchConfig_t& config, Order order);

@@ -1,5 +1,6 @@
 // What kernels call, handed to the runner; and copies that go on in the background.
 #include <cstring>
+#include <utility>
 
 #include "burin/kernels/emulator/block_runner.h"
 #include "burin/kernels/emulator/dialect/warp.h"
@@ -59,6 +60,16 @@ void copy_async_wait(size_t groups) {
   here().copy_async_wait(groups);
 }
 
+void background(std::function<void()> work) {
+  here().background(std::move(work));
+}
+void background_commit() {
+  here().background_commit();
+}
+void background_wait(size_t groups) {
+  here().background_wait(groups);
+}
+
 void BlockRunner::copy_async(const AsyncCopy& copy) {
   current_->copies.push_back(copy);
 }
@@ -82,6 +93,21 @@ void BlockRunner::copy_async_wait(size_t groups) {
     }
     copies.erase(copies.begin(), copies.begin() + static_cast<std::ptrdiff_t>(sizes.front()));
     sizes.erase(sizes.begin());
+  }
+}
+
+void BlockRunner::background(std::function<void()> work) {
+  current_->open_work.push_back(std::move(work));
+}
+
+void BlockRunner::background_commit() {
+  current_->work.push_back(std::exchange(current_->open_work, {}));
+}
+
+void BlockRunner::background_wait(size_t groups) {
+  while (current_->work.size() > groups) {
+    for (const std::function<void()>& step : current_->work.front()) step();
+    current_->work.pop_front();
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 
 #include "burin/kernels/base/error.h"
 #include "burin/kernels/emulator/dialect/vectors.h"
@@ -36,6 +37,11 @@ void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
 void copy_async_commit();
 /// Waits until at most `groups` of the groups committed last are still under way.
 void copy_async_wait(size_t groups);
+
+/// The same for other work that goes on in the background: `work` is done at the wait.
+void background(std::function<void()> work);
+void background_commit();
+void background_wait(size_t groups);
 
 }  // namespace burin::emulator
 
