@@ -12,6 +12,9 @@
 //   tensor_cores   implicit_gemm for 16-bit nhwc on tensor cores, support/conv2d_tensor_cores.cu
 //                  tiles by cp.async, no buffer of patches in memory;
 //                  `stem`: the same with channels padded to 8
+//   warpgroup      the same with Hopper's wgmma, which multiplies  support/conv2d_warpgroup.cu
+//                  in the background while tiles arrive; also
+//                  `stem_warpgroup` and `matmul_warpgroup`
 #include "burin/kernels/conv2d.h"
 
 #include "burin/kernels/cuda/support/conv2d.h"
@@ -236,6 +239,7 @@ void add_weight_parts(const float* parts, int count, int channels, const Conv2dB
 namespace burin {
 
 void register_cuda_conv2d(Registry& registry) {
+  cuda::register_conv2d_warpgroup(registry);
   cuda::register_conv2d_tensor_cores(registry);
   cuda::register_conv2d_depthwise(registry);
   cuda::register_conv2d_implicit_gemm(registry);

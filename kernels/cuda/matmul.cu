@@ -6,6 +6,9 @@
 //                 float4
 //   tensor_cores  128×128×64 tiles, cp.async three deep,   16-bit operands, sums in f32
 //                 swizzled shared memory, ldmatrix, mma
+//   warpgroup     tiles of up to 128×256×64, multiplied    the same on Hopper;
+//                 in the background while others arrive:   support/matmul_warpgroup.cu
+//                 wgmma reads them from shared memory
 // All fuse bias, residual and activation, take a batch, and any mix of transposed operands.
 #include "burin/kernels/matmul.h"
 
@@ -123,6 +126,7 @@ void matmul_tensor_cores(const Matmul& op, Stream& stream) {
 namespace burin {
 
 void register_cuda_matmul(Registry& registry) {
+  cuda::register_matmul_warpgroup(registry);
   cuda::add<Matmul>(
       registry,
       {.name = "cuda/tensor_cores",

@@ -10,6 +10,7 @@ class Registry;
 
 namespace burin::cuda {
 
+void register_conv2d_warpgroup(Registry& registry);
 void register_conv2d_tensor_cores(Registry& registry);
 void register_conv2d_depthwise(Registry& registry);
 void register_conv2d_implicit_gemm(Registry& registry);

@@ -1,4 +1,5 @@
-// Convolution of 16-bit elements in nhwc as a matrix product on tensor cores (gemm_tensor_cores.h).
+// Convolution of 16-bit elements in nhwc as a matrix product on tensor cores, any GPU's
+// (gemm_tensor_cores.h). conv2d_warpgroup.cu has the same with Hopper's instructions.
 //   tensor_cores  channels in multiples of 8
 //   stem          any channels (an image's three): x and w are copied with channels padded to a
 //                 multiple of 8 first; forward and backward_weight

@@ -13,10 +13,11 @@ namespace burin::cuda {
 /// The kind of device that the kernels of this folder are compiled for.
 inline constexpr DeviceKind device_kind = DeviceKind::cuda;
 
-/// The block's dynamic shared memory: textbook CUDA's `extern __shared__ T name[]`.
+/// The block's dynamic shared memory: textbook CUDA's `extern __shared__ T name[]`. It begins at a
+/// multiple of 1024 bytes: so do the tiles of wgmma.
 template <class T>
 __device__ T* dynamic_shared() {
-  extern __shared__ __align__(16) unsigned char dynamic_shared_memory[];
+  extern __shared__ __align__(1024) unsigned char dynamic_shared_memory[];
   return reinterpret_cast<T*>(dynamic_shared_memory);
 }
 

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-// All inline PTX. This is nvcc's side; the emulator has a header of the same name with a twin of
-// each function. Layouts: PTX ISA 8, "Warp Level Matrix Instructions".
+// Inline PTX that every GPU takes. This is nvcc's side; the emulator has a header of the same name
+// with a twin of each function. Layouts: PTX ISA 8, "Warp Level Matrix Instructions".
 
 namespace burin::cuda {
 

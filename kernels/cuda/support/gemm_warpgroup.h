@@ -1,0 +1,219 @@
+#pragma once
+
+#include <algorithm>
+
+#include "burin/kernels/cuda/support/family.h"
+#include "burin/kernels/cuda/support/output.h"
+#include "burin/kernels/cuda/support/ptx_warpgroup.h"
+#include "burin/kernels/cuda/support/tensor_tile.h"
+
+namespace burin::cuda {
+
+/// Shape of the work of one block: rows × columns sums, two warpgroups one above the other. Of the
+/// `stages` tiles of each operand in shared memory, some are on their way, one is multiplied, and,
+/// where the block has a multiprocessor to itself, so is the one before.
+template <int rows_, int columns_, int stages_, int per_multiprocessor_>
+struct WarpgroupBlock {
+  static constexpr int rows = rows_, columns = columns_, stages = stages_;
+  static constexpr int per_multiprocessor = per_multiprocessor_;
+  static constexpr int warpgroup_rows = rows / 2;
+  static constexpr int left = warpgroup_rows / 64;  // products of 64 rows, a warpgroup
+  static constexpr int in_flight = stages > 3 ? 1 : 0;
+  static constexpr int ahead = stages - 1 - in_flight;  // tiles on their way
+  static constexpr int stage_elements = (rows + columns) * tile_depth;
+  static constexpr int pitch = columns + 8;  // of the sums in shared memory, f32
+  static constexpr int warp_sums = 16 * pitch;
+  static constexpr size_t pipeline_bytes = size_t{2} * stages * stage_elements;
+  static constexpr size_t sums_bytes = size_t{4} * tile_threads / 32 * warp_sums;
+  static constexpr size_t shared_bytes = pipeline_bytes > sums_bytes ? pipeline_bytes : sums_bytes;
+
+  /// Time that `count` products of M×N take, in no unit: what a multiprocessor multiplies and what
+  /// it loads for that, in as many rounds as all blocks need.
+  static int64_t cost(int64_t M, int64_t N, int64_t count, int multiprocessors) {
+    const int64_t blocks = (M + rows - 1) / rows * ((N + columns - 1) / columns) * count;
+    const int64_t slots = int64_t{multiprocessors} * per_multiprocessor;
+    constexpr int64_t work = int64_t{rows} * columns + 64 * (rows + columns);
+    return (blocks + slots - 1) / slots * per_multiprocessor * work;
+  }
+};
+
+/// How wgmma finds a tile, or its part behind the first `row` rows, a multiple of 64. PTX ISA 8,
+/// "Matrix Descriptor Format": in units of 16 bytes the address, the distance of panels, that of
+/// eights of lines; and the mode of swizzle.
+template <class Lines, class T>
+__device__ uint64_t describe(const T* tile, int row) {
+  const uint32_t address = shared_address(tile + row * tile_depth);
+  constexpr uint64_t leading = Lines::along_rows ? sizeof(T) * panel / 16 : 1;
+  constexpr uint64_t stride = 1024 / 16;
+  constexpr uint64_t swizzle_128_bytes = 1;
+  return (address & 0x3ffff) / 16 | leading << 16 | stride << 32 | swizzle_128_bytes << 62;
+}
+
+/// One warpgroup's part of the sums.
+template <class Block>
+struct WarpgroupSums {
+  float at[Block::left][Block::columns / 2] = {};
+
+  /// Begins to add the product of two tiles.
+  template <class T, class LeftLines, class RightLines>
+  __device__ void add(const T* left, const T* right, int warpgroup) {
+    constexpr int steps = tile_depth / 16;
+    const uint64_t b = describe<RightLines>(right, 0);
+#pragma unroll
+    for (int i = 0; i < Block::left; ++i) {
+      const uint64_t a = describe<LeftLines>(left, warpgroup * Block::warpgroup_rows + 64 * i);
+#pragma unroll
+      for (int k = 0; k < steps; ++k) {
+        warpgroup_multiply_add<LeftLines::along_rows, RightLines::along_rows>(
+            at[i], a + k * (LeftLines::bytes_to_next_16 / 16),
+            b + k * (RightLines::bytes_to_next_16 / 16), T());
+      }
+    }
+  }
+
+  __device__ void settle_all() {
+#pragma unroll
+    for (int i = 0; i < Block::left; ++i) {
+#pragma unroll
+      for (float& sum : at[i]) settle(sum);
+    }
+  }
+
+  /// Puts a warp's 16 rows of the i-th 64 into its part of shared memory.
+  __device__ void store(float* rows, int i, int lane) const {
+    float* const to = rows + lane / 4 * Block::pitch + lane % 4 * 2;
+#pragma unroll
+    for (int j = 0; j < Block::columns / 8; ++j) {
+      const float* const sums = at[i] + 4 * j;
+      *reinterpret_cast<float2*>(to + 8 * j) = make_float2(sums[0], sums[1]);
+      *reinterpret_cast<float2*>(to + 8 * j + 8 * Block::pitch) = make_float2(sums[2], sums[3]);
+    }
+  }
+};
+
+/// Eight neighbouring sums. Every other four lanes read their second half first: so eight lanes in
+/// a row meet all banks.
+__device__ inline void load_eight(float (&to)[8], const float* from, int lane) {
+  const int swap = lane / 4 % 2;
+  const float4 first = *reinterpret_cast<const float4*>(from + 4 * swap);
+  const float4 second = *reinterpret_cast<const float4*>(from + 4 - 4 * swap);
+  const float4 low = swap == 0 ? first : second, high = swap == 0 ? second : first;
+  to[0] = low.x, to[1] = low.y, to[2] = low.z, to[3] = low.w;
+  to[4] = high.x, to[5] = high.y, to[6] = high.z, to[7] = high.w;
+}
+
+/// gemm_tensor_cores.h with the matrix instructions of a warpgroup (wgmma), which read both
+/// operands from shared memory and work in the background. Products as there.
+template <class Product, class Block>
+__global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
+    gemm_warpgroup(Product product) {
+  using T = typename Product::Element;
+  using Left = decltype(Product::left);
+  using Right = decltype(Product::right);
+  product.select(static_cast<int>(blockIdx.z));
+  const int m0 = static_cast<int>(blockIdx.x) * Block::rows;
+  const int n0 = static_cast<int>(blockIdx.y) * Block::columns;
+  if (m0 >= product.M) return;  // a whole block leaves together
+  unsigned char* const shared = dynamic_shared<unsigned char>();
+  T* const stage0 = reinterpret_cast<T*>(shared);
+  // The same in all lanes; the shuffle says so to the compiler.
+  const int warp = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / 32, 0);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int tiles = (product.k_end - product.k_begin + tile_depth - 1) / tile_depth;
+
+  typename Left::template Cursor<Block::rows> left(product.left, m0, product.k_begin,
+                                                   product.k_end);
+  typename Right::template Cursor<Block::columns> right(product.right, n0, product.k_begin,
+                                                        product.k_end);
+  const auto load = [&](int tile) {
+    if (tile < tiles) {
+      T* const stage = stage0 + tile % Block::stages * Block::stage_elements;
+      left.load(product.left, stage);
+      right.load(product.right, stage + Block::rows * tile_depth);
+    }
+    copy_async_commit();  // also where nothing is left to load, so that the groups can be counted
+  };
+
+  WarpgroupSums<Block> sums;
+  sums.settle_all();
+  for (int tile = 0; tile < Block::ahead; ++tile) load(tile);
+  for (int tile = 0; tile < tiles; ++tile) {
+    copy_async_wait<Block::ahead - 1>();
+    if (Block::in_flight == 0) warpgroup_wait<0>();
+    fence_shared_for_products();
+    __syncthreads();  // everybody's part of the tile is here, and nobody reads the one that is
+                      // replaced next
+    const T* const stage = stage0 + tile % Block::stages * Block::stage_elements;
+    warpgroup_begin();
+    sums.template add<T, typename Left::Lines, typename Right::Lines>(
+        stage, stage + Block::rows * tile_depth, warp / 4);
+    warpgroup_commit();
+    load(tile + Block::ahead);
+    if (Block::in_flight > 0) warpgroup_wait<Block::in_flight>();
+  }
+
+  warpgroup_wait<0>();
+  sums.settle_all();
+  copy_async_wait<0>();
+  __syncthreads();
+  float* const rows = reinterpret_cast<float*>(shared) + warp * Block::warp_sums;
+  constexpr int chunks = Block::columns / 8;
+#pragma unroll
+  for (int i = 0; i < Block::left; ++i) {
+    const int first = m0 + warp / 4 * Block::warpgroup_rows + 64 * i + warp % 4 * 16;
+    sums.store(rows, i, lane);
+    __syncwarp();
+#pragma unroll 1
+    for (int chunk = lane; chunk < 16 * chunks; chunk += 32) {
+      const int m = first + chunk / chunks, n = n0 + chunk % chunks * 8;
+      float eight[8];
+      load_eight(eight, rows + chunk / chunks * Block::pitch + chunk % chunks * 8, lane);
+      if (m < product.M && n < product.N) product.store_row(m, n, eight, product.N - n);
+    }
+    __syncwarp();
+  }
+}
+
+/// Empty on GPUs that have these instructions. They are Hopper's alone: later ones have others.
+inline Refusal warpgroup_refuses(const Context& context) {
+  const int device = context.stream.device().index;
+  int major = 0, minor = 0;
+  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+  cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+  if (major == 9 && minor == 0) return "";
+  return str("the GPU's capability is ", major, '.', minor, ", wgmma needs 9.0");
+}
+
+/// Calls f(Block()) with the shape that takes the least time for `count` products of at most M×N.
+template <class F>
+void with_warpgroup_block(int64_t M, int64_t N, int64_t count, int device, const F& f) {
+  using Wide = WarpgroupBlock<128, 256, 4, 1>;
+  using Tall = WarpgroupBlock<256, 128, 4, 1>;
+  using Square = WarpgroupBlock<128, 128, 3, 2>;
+  using Narrow = WarpgroupBlock<128, 64, 4, 2>;
+  int multiprocessors = 0;
+  cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
+  const int64_t wide = Wide::cost(M, N, count, multiprocessors);
+  const int64_t tall = Tall::cost(M, N, count, multiprocessors);
+  const int64_t square = Square::cost(M, N, count, multiprocessors);
+  const int64_t narrow = Narrow::cost(M, N, count, multiprocessors);
+  const int64_t least = std::min({wide, tall, square, narrow});
+  if (narrow == least) return f(Narrow());
+  if (square == least) return f(Square());
+  if (tall == least) return f(Tall());
+  f(Wide());
+}
+
+/// Launches it for `count` products of at most M×N.
+template <class Product>
+void launch_warpgroup(const Product& product, int64_t M, int64_t N, int64_t count, Stream& stream) {
+  with_warpgroup_block(M, N, count, stream.device().index, [&](auto block) {
+    using Block = decltype(block);
+    const dim3 grid(blocks_for(M, Block::rows).x, blocks_for(N, Block::columns).x,
+                    static_cast<unsigned>(count));
+    launch(gemm_warpgroup<Product, Block>, {grid, tile_threads, Block::shared_bytes, stream},
+           product);
+  });
+}
+
+}  // namespace burin::cuda
