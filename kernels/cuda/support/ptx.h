@@ -12,8 +12,7 @@
 namespace burin::cuda {
 
 /// Copies 16 bytes from global to shared memory in the background, or writes zeros there if not
-/// `valid`. Both addresses are multiples of 16; `global` is one that could be read even where it is
-/// not.
+/// `valid`: then `global` is not read and may lie anywhere. Both addresses are multiples of 16.
 __device__ inline void copy_async_16(void* shared, const void* global, bool valid) {
   const uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
   const int bytes = valid ? 16 : 0;

@@ -82,14 +82,27 @@ struct RowMatrix {
     /// Copies this thread's chunks of the tile at k and goes on to the next tile.
     __device__ void load(const RowMatrix& matrix, T* tile) {
       const int line = static_cast<int>(threadIdx.x) / 8, chunk = static_cast<int>(threadIdx.x) % 8;
+#pragma unroll
       for (int i = 0; i < count; ++i) {
         const bool valid = row + 32 * i < matrix.rows && k < k_end;
         copy_async_16(tile + AlongK::at<tile_rows>(line + 32 * i, chunk),
-                      valid ? from + 32 * i * matrix.pitch + k : matrix.data, valid);
+                      from + 32 * i * matrix.pitch + k, valid);
       }
       k += tile_depth;
     }
   };
+};
+
+/// Which lines along the rows a thread copies: in each panel chunk `chunk` of lines `line` and
+/// line + 32.
+struct LinesOfPanels {
+  static constexpr int passes = tile_depth / 32;
+  int line = static_cast<int>(threadIdx.x) / 8, chunk = static_cast<int>(threadIdx.x) % 8;
+
+  template <int rows>
+  __device__ int at(int pass, int of_panel) const {
+    return AlongRows::at<rows>(line + 32 * pass, 8 * of_panel + chunk);
+  }
 };
 
 /// A matrix in memory with its rows (along M or N) contiguous, steps of k a pitch apart. Pitch and
@@ -103,24 +116,22 @@ struct ColumnMatrix {
 
   template <int tile_rows>
   struct Cursor {
-    static constexpr int chunks = tile_rows / 8;
-    static constexpr int lines = tile_threads / chunks;  // that a pass of all threads covers
+    LinesOfPanels lines;
     int row, k, k_end;
 
     __device__ Cursor(const ColumnMatrix& /*matrix*/, int row0, int k_begin, int end)
-        : row(row0 + static_cast<int>(threadIdx.x) % chunks * 8),
-          k(k_begin + static_cast<int>(threadIdx.x) / chunks),
-          k_end(end) {}
+        : row(row0 + lines.chunk * 8), k(k_begin + lines.line), k_end(end) {}
     __device__ void load(const ColumnMatrix& matrix, T* tile) {
-      const int line = static_cast<int>(threadIdx.x) / chunks;
-      const int chunk = static_cast<int>(threadIdx.x) % chunks;
-      for (int i = 0; i < tile_depth / lines; ++i) {
-        const bool valid = row < matrix.rows && k + lines * i < k_end;
-        copy_async_16(tile + AlongRows::at<tile_rows>(line + lines * i, chunk),
-                      valid ? matrix.data + (k + lines * i) * matrix.pitch + row : matrix.data,
-                      valid);
+#pragma unroll
+      for (int i = 0; i < LinesOfPanels::passes; ++i) {
+        const T* const from = matrix.data + k * matrix.pitch + row;
+#pragma unroll
+        for (int p = 0; p < tile_rows / panel_rows; ++p) {
+          const bool valid = row + panel_rows * p < matrix.rows && k < k_end;
+          copy_async_16(tile + lines.template at<tile_rows>(i, p), from + panel_rows * p, valid);
+        }
+        k += 32;
       }
-      k += tile_depth;
     }
   };
 };
