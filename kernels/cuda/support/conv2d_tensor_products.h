@@ -13,7 +13,7 @@ template <class T>
 struct ForwardProduct {
   using Element = T;
   Neighbourhoods<T> left;
-  RowMatrix<T> right;
+  FilterRows<T> right;
   Output<T> out;
   int M, N, k_end;
   int k_begin = 0;
@@ -44,14 +44,15 @@ struct BackwardDataProduct {
     left.rows_h = down.extent;
     left.rows_w = across.extent;
     left.M = M;
-    left.taps_w = max(across.taps, 1);
+    left.order.taps_h = max(down.taps, 1);
+    left.order.taps_w = max(across.taps, 1);
     left.h = {1, down.output0, -down.output_step};
     left.w = {1, across.output0, -across.output_step};
     right.tap0_h = down.tap0;
     right.step_h = down.tap_step;
     right.tap0_w = across.tap0;
     right.step_w = across.tap_step;
-    right.taps_w = left.taps_w;
+    right.order = left.order;
   }
   __device__ void store_row(int m, int n, const float* sums, int count) const {
     const int j = m % across.extent, line = m / across.extent;

@@ -59,7 +59,7 @@ struct Conv2dRungs {
   static void run_forward(const Conv2dForward& op, const T* x, const T* w, int channels,
                           Stream& stream) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
-    const int taps = g.R * g.S * channels;
+    const TapOrder order{g.R, g.S, TapOrder::depth_of(channels)};
     const Neighbourhoods<T> left{x,
                                  g.H,
                                  g.W,
@@ -67,23 +67,24 @@ struct Conv2dRungs {
                                  g.P,
                                  g.Q,
                                  static_cast<int>(g.pixels()),
-                                 g.S,
+                                 order,
                                  {g.stride_h, -g.pad_h, g.dilation_h},
                                  {g.stride_w, -g.pad_w, g.dilation_w}};
     const ForwardProduct<T> product{left,
-                                    {w, taps, g.K},
+                                    {w, g.K, channels, order},
                                     Output<T>::of(op.y, op.epilogue, g.K % 8 == 0),
                                     static_cast<int>(g.pixels()),
                                     g.K,
-                                    taps};
+                                    g.R * g.S * channels};
     Instructions::launch(product, product.M, g.K, 1, stream);
   }
 
   template <class T>
   static void run_backward_data(const Conv2dBackwardData& op, Stream& stream) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
-    const Neighbourhoods<T> left{op.dy.as<T>(), g.P, g.Q, g.K, 0, 0, 0, 1, {}, {}};
-    const FilterColumns<T> right{op.w.as<T>(), g.K, g.R, g.S, g.C, 0, 1, 0, 1, 1};
+    const TapOrder order{1, 1, TapOrder::depth_of(g.K)};
+    const Neighbourhoods<T> left{op.dy.as<T>(), g.P, g.Q, g.K, 0, 0, 0, order, {}, {}};
+    const FilterColumns<T> right{op.w.as<T>(), g.R, g.S, g.C, order, 0, 1, 0, 1};
     const BackwardDataProduct<T> product{left, right, Output<T>::of(op.dx, {}, true), g, g.C};
     const int64_t down = (g.H + g.stride_h - 1) / g.stride_h;
     const int64_t across = (g.W + g.stride_w - 1) / g.stride_w;
@@ -128,6 +129,7 @@ struct Conv2dRungs {
     if (Refusal refusal = Instructions::refuses(context); !refusal.empty()) return refusal;
     if (image.dtype != DType::bf16 && image.dtype != DType::f16) return str("dtype ", image.dtype);
     if (g.groups != 1) return "more than one group";
+    if (g.R > 16 || g.S > 16) return "a filter of more than 16 taps along an axis";
     const bool nhwc = image.is_dense(Layout::nhwc) && other.is_dense(Layout::nhwc) &&
                       filter.is_dense(Layout::nhwc);
     if (!nhwc) return "an operand is not dense in nhwc";

@@ -39,89 +39,175 @@ struct Odometer {
   }
 };
 
-/// Pixels around an output pixel: row m = (n · rows_h + i) · rows_w + j, k = (tap_h · taps_w +
-/// tap_w) · C + c. The left operand of forward (from x) and of backward_data (from dy).
+/// How k runs through taps and channels:
+///   k = ((channel / depth · taps_h + tap_h) · taps_w + tap_w) · depth + channel % depth
+/// Where `depth` is a tile's, one tile after the other reads the pixels around the same outputs, at
+/// most one further, so that most are still in the multiprocessor's cache.
+struct TapOrder {
+  int taps_h, taps_w, depth;
+
+  static int depth_of(int channels) { return channels % tile_depth == 0 ? tile_depth : channels; }
+
+  struct Place {
+    Odometer at;   // channel % depth, tap_w, tap_h
+    int channel0;  // the rest of the channel
+
+    __device__ Place(const TapOrder& order, int k, int step)
+        : at(k, order.depth, order.taps_w, step), channel0(at.high / order.taps_h * order.depth) {
+      at.high %= order.taps_h;
+    }
+    __device__ void advance(const TapOrder& order) {
+      at.advance(order.depth, order.taps_w);
+      if (at.high < order.taps_h) return;
+      at.high -= order.taps_h;
+      channel0 += order.depth;
+    }
+    __device__ int channel() const { return channel0 + at.low; }
+    __device__ int tap_w() const { return at.middle; }
+    __device__ int tap_h() const { return at.high; }
+  };
+};
+
+/// Pixels around an output pixel: row m = (n · rows_h + i) · rows_w + j, k in the order of taps.
+/// The left operand of forward (from x) and of backward_data (from dy).
 template <class T>
 struct Neighbourhoods {
   using Lines = AlongK;
   const T* data;
   int H, W, C;  // of the image
-  int rows_h, rows_w, M, taps_w;
+  int rows_h, rows_w, M;
+  TapOrder order;
   GatherAxis h, w;
 
   template <int tile_rows>
   struct Cursor {
     static constexpr int count = tile_rows / 32;
-    int h0[count], w0[count], base[count];  // of each of this thread's rows, before any tap
+    // Of each of this thread's rows: the pixel before any tap, and which taps meet the image, a bit
+    // for each tap_h and, above 16, for each tap_w.
+    int base[count];
+    uint32_t inside[count];
     int k, k_end;
-    Odometer at;  // channel, column and line of the tap
+    TapOrder::Place place;
 
     __device__ Cursor(const Neighbourhoods& image, int row0, int k_begin, int end)
         : k(k_begin + static_cast<int>(threadIdx.x) % 8 * 8),
           k_end(end),
-          at(k, image.C, image.taps_w, tile_depth) {
-      for (int i = 0; i < count; ++i) {
-        const int m = row0 + static_cast<int>(threadIdx.x) / 8 + 32 * i;
-        const int column = m % image.rows_w, line = m / image.rows_w % image.rows_h;
-        constexpr int outside = -(1 << 29);  // of every image, whatever is added
-        h0[i] = m < image.M ? line * image.h.stride + image.h.offset : outside;
-        w0[i] = column * image.w.stride + image.w.offset;
-        const int n = m / image.rows_w / image.rows_h;
-        base[i] = m < image.M ? ((n * image.H + h0[i]) * image.W + w0[i]) * image.C : 0;
+          place(image.order, k, tile_depth) {
+      int m = row0 + static_cast<int>(threadIdx.x) / 8;
+      Odometer at(m, image.rows_w, image.rows_h, 32);
+#pragma unroll
+      for (int i = 0; i < count; ++i, m += 32) {
+        const int h = at.middle * image.h.stride + image.h.offset;
+        const int w = at.low * image.w.stride + image.w.offset;
+        base[i] = ((at.high * image.H + h) * image.W + w) * image.C;
+        inside[i] = m < image.M
+                        ? taps_inside(h, image.h.step, image.H, image.order.taps_h) |
+                              taps_inside(w, image.w.step, image.W, image.order.taps_w) << 16
+                        : 0;
+        at.advance(image.rows_w, image.rows_h);
       }
+    }
+    __device__ static uint32_t taps_inside(int at, int step, int pixels, int taps) {
+      uint32_t bits = 0;
+      for (int tap = 0; tap < taps; ++tap, at += step) {
+        if (at >= 0 && at < pixels) bits |= 1u << tap;
+      }
+      return bits;
     }
 
     __device__ void load(const Neighbourhoods& image, T* tile) {
       const int line = static_cast<int>(threadIdx.x) / 8, chunk = static_cast<int>(threadIdx.x) % 8;
-      const int down = at.high * image.h.step, right = at.middle * image.w.step;
-      const T* const from = image.data + ((down * image.W + right) * image.C + at.low);
+      const int down = place.tap_h() * image.h.step, right = place.tap_w() * image.w.step;
+      const T* const from = image.data + ((down * image.W + right) * image.C + place.channel());
+      const uint32_t tap = 1u << place.tap_h() | 0x10000u << place.tap_w();
 #pragma unroll
       for (int i = 0; i < count; ++i) {
-        const bool valid = static_cast<unsigned>(h0[i] + down) < static_cast<unsigned>(image.H) &&
-                           static_cast<unsigned>(w0[i] + right) < static_cast<unsigned>(image.W) &&
-                           k < k_end;
-        copy_async_16(tile + AlongK::at<tile_rows>(line + 32 * i, chunk), from + base[i], valid);
+        const bool valid = (inside[i] & tap) == tap && k < k_end;
+        copy_async_16_cached(tile + AlongK::at<tile_rows>(line + 32 * i, chunk), from + base[i],
+                             valid);
       }
       k += tile_depth;
-      at.advance(image.C, image.taps_w);
+      place.advance(image.order);
     }
   };
 };
 
-/// The filter seen from dx: rows along C, k = (tap_h · taps_w + tap_w) · K + output channel, over
-/// the taps of one class of pixels.
+/// The filter seen from y: rows along K, k in the order of taps.
+template <class T>
+struct FilterRows {
+  using Lines = AlongK;
+  const T* data;  // [K, R, S, C] in memory
+  int K, C;
+  TapOrder order;
+
+  template <int tile_rows>
+  struct Cursor {
+    static constexpr int count = tile_rows / 32;
+    const T* from;  // of this thread's first row
+    int row, k, k_end;
+    TapOrder::Place place;
+
+    __device__ Cursor(const FilterRows& filter, int row0, int k_begin, int end)
+        : row(row0 + static_cast<int>(threadIdx.x) / 8),
+          k(k_begin + static_cast<int>(threadIdx.x) % 8 * 8),
+          k_end(end),
+          place(filter.order, k, tile_depth) {
+      from = filter.data + row * filter.pitch();
+    }
+    __device__ void load(const FilterRows& filter, T* tile) {
+      const int line = static_cast<int>(threadIdx.x) / 8, chunk = static_cast<int>(threadIdx.x) % 8;
+      const int tap = place.tap_h() * filter.order.taps_w + place.tap_w();
+      const T* const tap_from = from + (tap * filter.C + place.channel());
+#pragma unroll
+      for (int i = 0; i < count; ++i) {
+        const bool valid = row + 32 * i < filter.K && k < k_end;
+        copy_async_16(tile + AlongK::at<tile_rows>(line + 32 * i, chunk),
+                      tap_from + 32 * i * filter.pitch(), valid);
+      }
+      k += tile_depth;
+      place.advance(filter.order);
+    }
+  };
+  __device__ int pitch() const {
+    return order.taps_h * order.taps_w * C;
+  }
+};
+
+/// The filter seen from dx: rows along C, k in the order of taps, those of one class of pixels, and
+/// output channels.
 template <class T>
 struct FilterColumns {
   using Lines = AlongRows;
   const T* data;  // [K, R, S, C] in memory
-  int K, R, S, C;
-  int tap0_h, step_h, tap0_w, step_w, taps_w;
+  int R, S, C;
+  TapOrder order;
+  int tap0_h, step_h, tap0_w, step_w;
 
   template <int tile_rows>
   struct Cursor {
     LinesOfPanels lines;
     int row, k, k_end;
-    Odometer at;  // output channel, column and line of the tap among those of the class
+    TapOrder::Place place;
 
     __device__ Cursor(const FilterColumns& filter, int row0, int k_begin, int end)
         : row(row0 + lines.chunk * 8),
           k(k_begin + lines.line),
           k_end(end),
-          at(k, filter.K, filter.taps_w, 32) {}
+          place(filter.order, k, 32) {}
     __device__ void load(const FilterColumns& filter, T* tile) {
 #pragma unroll
       for (int i = 0; i < LinesOfPanels::passes; ++i) {
-        const int r = filter.tap0_h + at.high * filter.step_h;
-        const int s = filter.tap0_w + at.middle * filter.step_w;
+        const int r = filter.tap0_h + place.tap_h() * filter.step_h;
+        const int s = filter.tap0_w + place.tap_w() * filter.step_w;
         const T* const from =
-            filter.data + (((at.low * filter.R + r) * filter.S + s) * filter.C + row);
+            filter.data + (((place.channel() * filter.R + r) * filter.S + s) * filter.C + row);
 #pragma unroll
         for (int p = 0; p < tile_rows / panel_rows; ++p) {
           const bool valid = row + panel_rows * p < filter.C && k < k_end;
           copy_async_16(tile + lines.template at<tile_rows>(i, p), from + panel_rows * p, valid);
         }
         k += 32;
-        at.advance(filter.K, filter.taps_w);
+        place.advance(filter.order);
       }
     }
   };
@@ -167,7 +253,7 @@ struct TapColumns {
           const bool valid = static_cast<unsigned>(h + h0[p]) < static_cast<unsigned>(image.g.H) &&
                              static_cast<unsigned>(w + w0[p]) < static_cast<unsigned>(image.g.W) &&
                              k < k_end;
-          copy_async_16(tile + lines.template at<tile_rows>(i, p), from + offset[p], valid);
+          copy_async_16_cached(tile + lines.template at<tile_rows>(i, p), from + offset[p], valid);
         }
         k += 32;
         at.advance(image.g.Q, image.g.P);

@@ -15,6 +15,9 @@ namespace burin::cuda {
 inline void copy_async_16(void* shared, const void* global, bool valid) {
   emulator::copy_async(shared, global, 16, valid ? 16 : 0);
 }
+inline void copy_async_16_cached(void* shared, const void* global, bool valid) {
+  copy_async_16(shared, global, valid);
+}
 inline void copy_async_commit() {
   emulator::copy_async_commit();
 }
