@@ -99,7 +99,10 @@ struct PixelSplit {
   static PixelSplit of(int64_t pixels, int64_t blocks) {
     constexpr int64_t wanted = 264, shortest = 512;
     const int64_t most = (pixels + shortest - 1) / shortest;
-    const int64_t parts = std::max<int64_t>(1, std::min((wanted + blocks - 1) / blocks, most));
+    return in(pixels, std::max<int64_t>(1, std::min((wanted + blocks - 1) / blocks, most)));
+  }
+  /// In `parts`, or fewer, each of whole tiles of 64 pixels.
+  static PixelSplit in(int64_t pixels, int64_t parts) {
     const int64_t each = ((pixels + parts - 1) / parts + 63) / 64 * 64;
     return {static_cast<int>((pixels + each - 1) / each), static_cast<int>(each)};
   }

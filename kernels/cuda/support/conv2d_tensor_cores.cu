@@ -36,6 +36,10 @@ struct TensorCores {
   static void launch(const Product& product, int64_t M, int64_t N, int64_t count, Stream& stream) {
     launch_tensor_cores(product, M, N, count, stream);
   }
+  static PixelSplit split(int64_t pixels, int64_t M, int64_t N, Device /*device*/) {
+    const int64_t columns = N > 64 ? 128 : 64;
+    return PixelSplit::of(pixels, (M + 127) / 128 * ((N + columns - 1) / columns));
+  }
   static void multiply(const Matmul& op, Stream& stream) { matmul_tensor_cores(op, stream); }
 };
 

@@ -62,24 +62,28 @@ struct BackwardDataProduct {
   }
 };
 
-template <class T>
+/// dw[m, n] summed over a part of the pixels. Left and Right are the gradient's ColumnMatrix, one
+/// row an output channel, and the image's TapColumns, either one first.
+template <class T, class Left, class Right>
 struct BackwardWeightProduct {
   using Element = T;
-  ColumnMatrix<T> left;
-  TapColumns<T> right;
+  Left left;
+  Right right;
   float* parts;  // [split][K][taps · channels]
   PixelSplit split;
+  int pixels;
   int M, N;
   int k_begin = 0, k_end = 0;
 
   __device__ void select(int z) {
     k_begin = z * split.pixels;
-    k_end = min(k_begin + split.pixels, right.g.N * right.g.P * right.g.Q);
+    k_end = min(k_begin + split.pixels, pixels);
     parts += int64_t(z) * M * N;
   }
   __device__ void store_row(int m, int n, const float* sums, int count) const {
-    float* const to = parts + int64_t(m) * N + n;
-    for (int i = 0; i < count && i < 8; ++i) to[i] = sums[i];
+    constexpr bool taps_are_rows = std::is_same_v<Left, TapColumns<T>>;
+    float* const to = parts + (taps_are_rows ? int64_t(n) * M + m : int64_t(m) * N + n);
+    for (int i = 0; i < count && i < 8; ++i) to[taps_are_rows ? int64_t(i) * M : i] = sums[i];
   }
 };
 

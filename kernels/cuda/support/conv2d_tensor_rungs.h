@@ -48,6 +48,7 @@ inline Matmul backward_data_as_matmul(const Conv2dBackwardData& op) {
 /// Instructions says which:
 ///   Refusal refuses(context)                          empty where the GPU has them
 ///   void launch(product, M, N, count, stream)         as launch_tensor_cores
+///   PixelSplit split(pixels, M, N, device)            of the sums of an M×N weight gradient
 ///   void multiply(const Matmul&, Stream&)             for 1×1
 ///   const char *name, *stem_name, *matmul_name        of the implementations
 template <class Instructions>
@@ -92,24 +93,38 @@ struct Conv2dRungs {
                          stream);
   }
 
-  static PixelSplit split_of(const Conv2dGeometry& g, int channels) {
+  /// A weight gradient as a product sums over all pixels: an output channel a row, or, where those
+  /// would leave half of a block empty, a tap's channel.
+  static bool taps_are_rows(const Conv2dGeometry& g) { return g.K <= 64; }
+  static PixelSplit split_of(const Conv2dGeometry& g, int channels, Device device) {
     const int64_t taps = int64_t{g.R} * g.S * channels;
-    const int64_t columns = taps > 64 ? 128 : 64;
-    return PixelSplit::of(g.pixels(), ((g.K + 127) / 128) * ((taps + columns - 1) / columns));
+    if (taps_are_rows(g)) return Instructions::split(g.pixels(), taps, g.K, device);
+    return Instructions::split(g.pixels(), g.K, taps, device);
   }
-  static size_t parts_elements(const Conv2dGeometry& g, int channels) {
-    return static_cast<size_t>(int64_t{split_of(g, channels).count} * g.K * g.R * g.S * channels);
+  static size_t parts_elements(const Conv2dGeometry& g, int channels, Device device) {
+    return static_cast<size_t>(int64_t{split_of(g, channels, device).count} * g.K * g.R * g.S *
+                               channels);
   }
 
   template <class T>
   static void run_backward_weight(const Conv2dBackwardWeight& op, const T* x, int channels,
                                   float* parts, Stream& stream) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
-    const PixelSplit split = split_of(g, channels);
-    const int taps = g.R * g.S * channels;
-    const BackwardWeightProduct<T> product{
-        {op.dy.as<T>(), g.K, g.K}, {x, g, channels}, parts, split, g.K, taps};
-    Instructions::launch(product, g.K, taps, split.count, stream);
+    const PixelSplit split = split_of(g, channels, stream.device());
+    const int taps = g.R * g.S * channels, pixels = static_cast<int>(g.pixels());
+    using Gradient = ColumnMatrix<T>;
+    using Image = TapColumns<T>;
+    const Gradient dy{op.dy.as<T>(), g.K, g.K};
+    const Image image{x, g, channels};
+    if (taps_are_rows(g)) {
+      const BackwardWeightProduct<T, Image, Gradient> product{image,  dy,   parts, split,
+                                                              pixels, taps, g.K};
+      Instructions::launch(product, taps, g.K, split.count, stream);
+    } else {
+      const BackwardWeightProduct<T, Gradient, Image> product{dy,     image, parts, split,
+                                                              pixels, g.K,   taps};
+      Instructions::launch(product, g.K, taps, split.count, stream);
+    }
     add_weight_parts(parts, split.count, channels, op, stream);
   }
 
@@ -173,13 +188,13 @@ struct Conv2dRungs {
     visit_16(op.dy.dtype,
              [&](auto tag) { run_backward_data<typename decltype(tag)::type>(op, stream); });
   }
-  static size_t parts_bytes(const Conv2dBackwardWeight& op, const Context& /*context*/) {
+  static size_t parts_bytes(const Conv2dBackwardWeight& op, const Context& context) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
-    return Workspace::room_for<float>(parts_elements(g, g.C));
+    return Workspace::room_for<float>(parts_elements(g, g.C, context.stream.device()));
   }
   static void backward_weight(const Conv2dBackwardWeight& op, Workspace workspace, Stream& stream) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
-    auto* const parts = workspace.take<float>(parts_elements(g, g.C));
+    auto* const parts = workspace.take<float>(parts_elements(g, g.C, stream.device()));
     visit_16(op.x.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
       run_backward_weight(op, op.x.as<T>(), g.C, parts, stream);
@@ -216,11 +231,10 @@ struct Conv2dRungs {
     }
     return g.K % 8 == 0 ? "" : "output channels are no multiple of 8";
   }
-  static size_t stem_backward_weight_bytes(const Conv2dBackwardWeight& op,
-                                           const Context& /*context*/) {
+  static size_t stem_backward_weight_bytes(const Conv2dBackwardWeight& op, const Context& context) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
     return Workspace::room_for<uint16_t>(padded_elements(op.x.shape)) +
-           Workspace::room_for<float>(parts_elements(g, round_up_8(g.C)));
+           Workspace::room_for<float>(parts_elements(g, round_up_8(g.C), context.stream.device()));
   }
   static void stem_backward_weight(const Conv2dBackwardWeight& op, Workspace workspace,
                                    Stream& stream) {
@@ -228,7 +242,8 @@ struct Conv2dRungs {
     visit_16(op.x.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
       T* const x = workspace.take<T>(padded_elements(op.x.shape));
-      auto* const parts = workspace.take<float>(parts_elements(g, round_up_8(g.C)));
+      auto* const parts =
+          workspace.take<float>(parts_elements(g, round_up_8(g.C), stream.device()));
       pad_channels(op.x, x, stream);
       run_backward_weight<T>(op, x, round_up_8(g.C), parts, stream);
     });

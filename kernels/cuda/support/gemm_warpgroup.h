@@ -27,8 +27,8 @@ struct WarpgroupBlock {
   static constexpr size_t sums_bytes = size_t{4} * tile_threads / 32 * warp_sums;
   static constexpr size_t shared_bytes = pipeline_bytes > sums_bytes ? pipeline_bytes : sums_bytes;
 
-  /// Time that `count` products of M×N take, in no unit: what a multiprocessor multiplies and what
-  /// it loads for that, in as many rounds as all blocks need.
+  /// Time for each tile along k that `count` products of M×N take, in no unit: what a
+  /// multiprocessor multiplies and what it loads for that, in as many rounds as all blocks need.
   static int64_t cost(int64_t M, int64_t N, int64_t count, int multiprocessors) {
     const int64_t blocks = (M + rows - 1) / rows * ((N + columns - 1) / columns) * count;
     const int64_t slots = int64_t{multiprocessors} * per_multiprocessor;
@@ -184,30 +184,37 @@ inline Refusal warpgroup_refuses(const Context& context) {
   return str("the GPU's capability is ", major, '.', minor, ", wgmma needs 9.0");
 }
 
-/// Calls f(Block()) with the shape that takes the least time for `count` products of at most M×N.
+inline int multiprocessors_of(Device device) {
+  int count = 0;
+  cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device.index);
+  return count;
+}
+
+using WideBlock = WarpgroupBlock<128, 256, 4, 1>;
+using TallBlock = WarpgroupBlock<256, 128, 4, 1>;
+using SquareBlock = WarpgroupBlock<128, 128, 3, 2>;
+using NarrowBlock = WarpgroupBlock<128, 64, 4, 2>;
+
+/// Calls f(Block(), cost) with the shape that takes the least time for `count` products of at most
+/// M×N.
 template <class F>
-void with_warpgroup_block(int64_t M, int64_t N, int64_t count, int device, const F& f) {
-  using Wide = WarpgroupBlock<128, 256, 4, 1>;
-  using Tall = WarpgroupBlock<256, 128, 4, 1>;
-  using Square = WarpgroupBlock<128, 128, 3, 2>;
-  using Narrow = WarpgroupBlock<128, 64, 4, 2>;
-  int multiprocessors = 0;
-  cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
-  const int64_t wide = Wide::cost(M, N, count, multiprocessors);
-  const int64_t tall = Tall::cost(M, N, count, multiprocessors);
-  const int64_t square = Square::cost(M, N, count, multiprocessors);
-  const int64_t narrow = Narrow::cost(M, N, count, multiprocessors);
+auto with_warpgroup_block(int64_t M, int64_t N, int64_t count, int multiprocessors, const F& f) {
+  const int64_t wide = WideBlock::cost(M, N, count, multiprocessors);
+  const int64_t tall = TallBlock::cost(M, N, count, multiprocessors);
+  const int64_t square = SquareBlock::cost(M, N, count, multiprocessors);
+  const int64_t narrow = NarrowBlock::cost(M, N, count, multiprocessors);
   const int64_t least = std::min({wide, tall, square, narrow});
-  if (narrow == least) return f(Narrow());
-  if (square == least) return f(Square());
-  if (tall == least) return f(Tall());
-  f(Wide());
+  if (narrow == least) return f(NarrowBlock(), least);
+  if (square == least) return f(SquareBlock(), least);
+  if (tall == least) return f(TallBlock(), least);
+  return f(WideBlock(), least);
 }
 
 /// Launches it for `count` products of at most M×N.
 template <class Product>
 void launch_warpgroup(const Product& product, int64_t M, int64_t N, int64_t count, Stream& stream) {
-  with_warpgroup_block(M, N, count, stream.device().index, [&](auto block) {
+  const int multiprocessors = multiprocessors_of(stream.device());
+  with_warpgroup_block(M, N, count, multiprocessors, [&](auto block, int64_t /*cost*/) {
     using Block = decltype(block);
     const dim3 grid(blocks_for(M, Block::rows).x, blocks_for(N, Block::columns).x,
                     static_cast<unsigned>(count));
