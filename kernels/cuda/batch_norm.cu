@@ -2,11 +2,9 @@
 // From plain to fast; `--impl batch_norm=cuda/<name>` runs one.
 //   naive    statistics by one thread per channel, in two passes
 //   welford  one block per channel and one pass over it, threads joined as Welford's moments are,
-//   by
-//            warp shuffles; either layout
-//   vector   nhwc, C a multiple of 8: threads own 16 bytes of channels, so reads are coalesced
-//   where
-//            a block per channel strides; many blocks share the rows, joined in a fixed order
+//            by warp shuffles; either layout
+//   vector   nhwc, C a multiple of 8: a thread owns eight channels and walks over rows, 64 bytes of
+//            loads in flight; blocks of all SMs share the rows, joined in a fixed order
 // Then one pass applies (backward: writes dx). Kernels: support/batch_norm_{forward,backward}.h.
 #include "burin/kernels/batch_norm.h"
 
@@ -23,18 +21,14 @@ constexpr int threads = 128;
 
 enum class Rung { naive, welford, vector };
 
-/// Parts in which `vector` adds up the rows: enough blocks to fill a GPU.
-int64_t parts_of(Rung rung, const Channels& channels) {
-  if (rung != Rung::vector) return 1;
-  constexpr int64_t rows_in_a_part = 16 * packet_rows;
-  constexpr int64_t most = 256;
-  return std::clamp<int64_t>(channels.per_channel / rows_in_a_part, 1, most);
+/// A warp for each channel.
+dim3 blocks_of_warps(const Channels& channels) {
+  return blocks_for(channels.C, threads / 32);
 }
 
-template <class T>
-dim3 vector_grid(const Channels& channels, int64_t parts) {
-  const dim3 columns = blocks_for(channels.C, int64_t{packet_columns} * Packet<T>::size);
-  return dim3(columns.x, static_cast<unsigned>(parts));
+/// Doubles of [parts, 2, C].
+size_t sums_of(const RowGrid& over, const Channels& channels) {
+  return static_cast<size_t>(over.parts() * 2 * channels.C);
 }
 
 unsigned channel_block(const Channels& channels) {
@@ -42,39 +36,52 @@ unsigned channel_block(const Channels& channels) {
 }
 
 template <class T>
-void queue_moments(Rung rung, const T* x, Moments* moments, const Channels& channels,
-                   Stream& stream) {
+void queue_statistics(Rung rung, const T* x, Workspace workspace, const Statistics& to,
+                      const Channels& channels, Stream& stream) {
+  const int64_t C = channels.C;
+  auto* const moments = workspace.take<Moments>(static_cast<size_t>(C));
   if (rung == Rung::naive) {
-    launch(moments_naive<T>, {blocks_for(channels.C, threads), threads, 0, stream}, x, moments,
-           channels);
-  } else if (rung == Rung::welford) {
-    launch(moments_welford<T>, {blocks_for(channels.C, 1), channel_block(channels), 0, stream}, x,
-           moments, channels);
+    launch(moments_naive<T>, {blocks_for(C, threads), threads, 0, stream}, x, moments, channels);
   } else {
-    const dim3 grid = vector_grid<T>(channels, parts_of(rung, channels));
-    launch(moments_vector<T>, {grid, dim3(packet_columns, packet_rows), 0, stream}, x, moments,
+    launch(moments_welford<T>, {blocks_for(C, 1), channel_block(channels), 0, stream}, x, moments,
            channels);
   }
+  launch(finish_statistics, {blocks_for(C, threads), threads, 0, stream}, moments, to, C);
+}
+
+template <class T>
+void queue_statistics_vector(const T* x, Workspace workspace, const Statistics& to,
+                             const Channels& channels, Stream& stream) {
+  const Rows rows = Rows::of(channels);
+  const RowGrid over = RowGrid::of(rows);
+  auto* const sums = workspace.take<double>(sums_of(over, channels));
+  launch(shifted_sums_vector<T>, {over.grid, over.block, 0, stream}, x, sums, rows);
+  launch(finish_statistics_vector<T>, {blocks_of_warps(channels), threads, 0, stream}, x, sums,
+         over.parts(), to, rows);
 }
 
 template <class T>
 void queue_apply(Rung rung, const Affine<T>& op, const Channels& channels, Stream& stream) {
-  const dim3 grid = blocks_for((channels.count + per_byte - 1) / per_byte, threads);
-  launch(rung == Rung::vector ? apply_vector<T> : apply_plain<T>, {grid, threads, 0, stream}, op,
-         channels);
+  if (rung == Rung::vector) {
+    const Rows rows = Rows::of(channels);
+    const RowGrid over = RowGrid::of(rows);
+    launch(apply_vector<T>, {over.grid, over.block, 0, stream}, op, rows);
+  } else {
+    const dim3 grid = blocks_for((channels.count + per_byte - 1) / per_byte, threads);
+    launch(apply_plain<T>, {grid, threads, 0, stream}, op, channels);
+  }
 }
 
 template <Rung rung>
 size_t train_workspace(const BatchNormTrain& op, const Context& /*context*/) {
   const Channels channels = Channels::of(op.x);
-  return Workspace::room_for<Moments>(static_cast<size_t>(parts_of(rung, channels) * channels.C));
+  if (rung != Rung::vector) return Workspace::room_for<Moments>(static_cast<size_t>(channels.C));
+  return Workspace::room_for<double>(sums_of(RowGrid::of(Rows::of(channels)), channels));
 }
 
 template <Rung rung>
 void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
   const Channels channels = Channels::of(op.x);
-  const int64_t C = channels.C, parts = parts_of(rung, channels);
-  auto* const moments = workspace.take<Moments>(static_cast<size_t>(parts * C));
   const Statistics statistics{op.mean.as<float>(),
                               op.inverse_std.as<float>(),
                               op.running_mean.as<float>(),
@@ -83,9 +90,11 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
                               op.epsilon};
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    queue_moments(rung, op.x.as<T>(), moments, channels, stream);
-    launch(finish_statistics, {blocks_for(C, threads), threads, 0, stream}, moments,
-           static_cast<int>(parts), statistics, C);
+    if constexpr (rung == Rung::vector) {
+      queue_statistics_vector(op.x.as<T>(), workspace, statistics, channels, stream);
+    } else {
+      queue_statistics(rung, op.x.as<T>(), workspace, statistics, channels, stream);
+    }
     const Affine<T> affine{op.x.as<T>(),
                            op.residual.as<T>(),
                            op.y.as<T>(),
@@ -124,9 +133,14 @@ void inference(const BatchNormInference& op, Workspace workspace, Stream& stream
   });
 }
 
+/// The grid in which `vector` walks over rows; other rungs make one part of them.
+RowGrid gradient_grid(Rung rung, const Channels& channels) {
+  return rung == Rung::vector ? RowGrid::of(Rows::of(channels)) : RowGrid{};
+}
+
 template <class T>
-void queue_gradient_sums(Rung rung, const Gradient<T>& in, GradientSums* sums,
-                         const Channels& channels, Stream& stream) {
+void queue_gradient_sums(Rung rung, const Gradient<T>& in, double* sums, const Channels& channels,
+                         Stream& stream) {
   if (rung == Rung::naive) {
     launch(gradient_sums_naive<T>, {blocks_for(channels.C, threads), threads, 0, stream}, in, sums,
            channels);
@@ -134,8 +148,20 @@ void queue_gradient_sums(Rung rung, const Gradient<T>& in, GradientSums* sums,
     launch(gradient_sums_block<T>, {blocks_for(channels.C, 1), channel_block(channels), 0, stream},
            in, sums, channels);
   } else {
-    const dim3 grid = vector_grid<T>(channels, parts_of(rung, channels));
-    launch(gradient_sums_vector<T>, {grid, dim3(packet_columns, packet_rows), 0, stream}, in, sums,
+    const RowGrid over = gradient_grid(rung, channels);
+    launch(gradient_sums_vector<T>, {over.grid, over.block, 0, stream}, in, sums,
+           Rows::of(channels));
+  }
+}
+
+template <class T>
+void queue_gradient_apply(Rung rung, const InputGradient<T>& op, const Channels& channels,
+                          Stream& stream) {
+  if (rung == Rung::vector) {
+    const RowGrid over = gradient_grid(rung, channels);
+    launch(gradient_apply_vector<T>, {over.grid, over.block, 0, stream}, op, Rows::of(channels));
+  } else {
+    launch(gradient_apply_plain<T>, {blocks_for(channels.count, threads), threads, 0, stream}, op,
            channels);
   }
 }
@@ -143,8 +169,7 @@ void queue_gradient_sums(Rung rung, const Gradient<T>& in, GradientSums* sums,
 template <Rung rung>
 size_t backward_workspace(const BatchNormBackward& op, const Context& /*context*/) {
   const Channels channels = Channels::of(op.x);
-  const int64_t sums = parts_of(rung, channels) * channels.C;
-  return Workspace::room_for<GradientSums>(static_cast<size_t>(sums)) +
+  return Workspace::room_for<double>(sums_of(gradient_grid(rung, channels), channels)) +
          3 * Workspace::room_for<float>(static_cast<size_t>(channels.C));
 }
 
@@ -152,8 +177,8 @@ template <Rung rung>
 void backward(const BatchNormBackward& op, Workspace workspace, Stream& stream) {
   const Channels channels = Channels::of(op.x);
   const auto C = static_cast<size_t>(channels.C);
-  const int64_t parts = parts_of(rung, channels);
-  auto* const sums = workspace.take<GradientSums>(static_cast<size_t>(parts) * C);
+  const RowGrid over = gradient_grid(rung, channels);
+  auto* const sums = workspace.take<double>(sums_of(over, channels));
   float* const scale = workspace.take<float>(C);
   float* const from_bias = workspace.take<float>(C);
   const Factors factors{scale, from_bias, workspace.take<float>(C)};
@@ -168,13 +193,10 @@ void backward(const BatchNormBackward& op, Workspace workspace, Stream& stream) 
     const Gradient<T> in{op.dy.as<T>(), op.x.as<T>(), op.relu_mask.as<uint8_t>(),
                          op.mean.as<float>()};
     queue_gradient_sums(rung, in, sums, channels, stream);
-    launch(finish_gradients, {blocks_for(channels.C, threads), threads, 0, stream}, sums,
-           static_cast<int>(parts), gradients, factors, channels.C);
+    launch(finish_gradients, {blocks_of_warps(channels), threads, 0, stream}, sums, over.parts(),
+           gradients, factors, static_cast<int>(channels.C));
     const InputGradient<T> apply{in, factors, op.dx.as<T>(), op.dresidual.as<T>()};
-    const bool vector = rung == Rung::vector;
-    const dim3 grid = blocks_for(channels.count / (vector ? per_byte : 1), threads);
-    launch(vector ? gradient_apply_vector<T> : gradient_apply_plain<T>, {grid, threads, 0, stream},
-           apply, channels);
+    queue_gradient_apply(rung, apply, channels, stream);
   });
 }
 
@@ -207,13 +229,32 @@ Refusal refuse_rung(const ConstView& x) {
   if (rung != Rung::vector) return "";
   if (Channels::of(x).inner != 1) return "not nhwc";
   if (x.dim(1) % per_byte != 0) return str(x.dim(1), " channels, no multiple of ", per_byte);
+  if (x.numel() / x.dim(1) > Rows::most || x.dim(1) > Rows::most)
+    return "too many rows or channels";
   return is_aligned(x) ? "" : "x does not begin at 16 bytes";
+}
+
+/// `vector` reads what belongs to channels in packets, too.
+template <Rung rung, class... Views>
+Refusal refuse_by_channel(const Views&... views) {
+  if (rung != Rung::vector || (is_aligned(views) && ...)) return "";
+  return "weight, bias or statistics do not begin at 16 bytes";
+}
+
+template <Rung rung>
+Refusal refuse_statistics(const BatchNormTrain& op) {
+  return refuse_by_channel<rung>(op.weight, op.bias, op.mean, op.inverse_std);
+}
+template <Rung rung>
+Refusal refuse_statistics(const BatchNormInference& op) {
+  return refuse_by_channel<rung>(op.weight, op.bias, op.mean);
 }
 
 template <Rung rung, class Op>
 Refusal accepts_forward(const Op& op, const Context& /*context*/) {
   if (Refusal refusal = refuse_rung<rung>(op.x); !refusal.empty()) return refusal;
   if (Refusal refusal = refuse_other<rung>(op.x, op.y, "y"); !refusal.empty()) return refusal;
+  if (Refusal refusal = refuse_statistics<rung>(op); !refusal.empty()) return refusal;
   return refuse_other<rung>(op.x, op.residual, "the residual");
 }
 
@@ -222,6 +263,7 @@ Refusal accepts_backward(const BatchNormBackward& op, const Context& /*context*/
   if (Refusal refusal = refuse_rung<rung>(op.x); !refusal.empty()) return refusal;
   if (Refusal refusal = refuse_other<rung>(op.x, op.dy, "dy"); !refusal.empty()) return refusal;
   if (Refusal refusal = refuse_other<rung>(op.x, op.dx, "dx"); !refusal.empty()) return refusal;
+  if (Refusal refusal = refuse_by_channel<rung>(op.mean); !refusal.empty()) return refusal;
   return refuse_other<rung>(op.x, op.dresidual, "dresidual");
 }
 

@@ -1,17 +1,13 @@
 #pragma once
 
-#include "burin/kernels/cuda/support/batch_norm_channels.h"
-#include "burin/kernels/cuda/support/compensated_sum.h"
+#include "burin/kernels/cuda/support/batch_norm_rows.h"
 
 /// The kernels of batch_norm.cu's backward direction.
 
 namespace burin::cuda {
 
-/// Per channel: Σ g and Σ g · (x − mean), with g = dy where the ReLU passed.
-struct GradientSums {
-  double g;
-  double g_centred;
-};
+/// All variants add up Σ g and Σ g · (x − mean) per channel, with g = dy where the ReLU passed.
+/// sums: [parts, 2, C]; all but `vector` make one part.
 
 template <class T>
 struct Gradient {
@@ -21,11 +17,15 @@ struct Gradient {
   const float* mean;
 
   __device__ float passed(int64_t i) const { return passes(relu_mask, i) ? float(dy[i]) : 0.0f; }
+  /// The mask's byte of the eight elements from `first` on.
+  __device__ unsigned passing(int64_t first) const {
+    return relu_mask == nullptr ? 0xffu : relu_mask[first / per_byte];
+  }
 };
 
 /// Variant `naive`: one thread per channel.
 template <class T>
-__global__ void gradient_sums_naive(Gradient<T> in, GradientSums* sums, Channels channels) {
+__global__ void gradient_sums_naive(Gradient<T> in, double* sums, Channels channels) {
   const int64_t c = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (c >= channels.C) return;
   CompensatedSum g_sum, centred_sum;
@@ -35,12 +35,13 @@ __global__ void gradient_sums_naive(Gradient<T> in, GradientSums* sums, Channels
     g_sum.add(g);
     centred_sum.add(g * (float(in.x[i]) - in.mean[c]));
   }
-  sums[c] = {g_sum.total(), centred_sum.total()};
+  sums[c] = g_sum.total();
+  sums[channels.C + c] = centred_sum.total();
 }
 
 /// Variant `welford` (of the forward pass): one block per channel.
 template <class T>
-__global__ void gradient_sums_block(Gradient<T> in, GradientSums* sums, Channels channels) {
+__global__ void gradient_sums_block(Gradient<T> in, double* sums, Channels channels) {
   const int64_t c = blockIdx.x;
   const float mean = in.mean[c];
   CompensatedSum g_sum, centred_sum;
@@ -51,49 +52,55 @@ __global__ void gradient_sums_block(Gradient<T> in, GradientSums* sums, Channels
     centred_sum.add(g * (float(in.x[i]) - mean));
   }
   const double g = block_sum(g_sum.total()), centred = block_sum(centred_sum.total());
-  if (threadIdx.x == 0) sums[c] = {g, centred};
+  if (threadIdx.x != 0) return;
+  sums[c] = g;
+  sums[channels.C + c] = centred;
 }
 
-/// Variant `vector`, nhwc: as moments_vector. sums: [parts, C].
+/// Variant `vector`.
 template <class T>
-__global__ void gradient_sums_vector(Gradient<T> in, GradientSums* sums, Channels channels) {
-  constexpr int n = Packet<T>::size;
-  __shared__ GradientSums shared[packet_rows][packet_columns];
-  const int64_t C = channels.C, rows = channels.per_channel;
-  const int64_t c = (int64_t(blockIdx.x) * packet_columns + threadIdx.x) * n;
-  const int64_t begin = rows * blockIdx.y / gridDim.y, end = rows * (blockIdx.y + 1) / gridDim.y;
-
-  CompensatedSum g_sum[n], centred_sum[n];
+__global__ void __launch_bounds__(row_threads, row_blocks_per_sm)
+    gradient_sums_vector(Gradient<T> in, double* sums, Rows rows) {
+  constexpr int in_flight = rows_in_flight<T, 2>;
+  const int c = rows.channel(), C = rows.C, step = rows.step();
+  SumAndRest g_sum[per_byte], centred_sum[per_byte];
   if (c < C) {
-    float mean[n];
-    for (int k = 0; k < n; ++k) mean[k] = in.mean[c + k];
-    for (int64_t row = begin + threadIdx.y; row < end; row += packet_rows) {
-      const int64_t first = row * C + c;
-      const Packet<T> dy = *reinterpret_cast<const Packet<T>*>(in.dy + first);
-      const Packet<T> x = *reinterpret_cast<const Packet<T>*>(in.x + first);
-      const unsigned bits =
-          in.relu_mask == nullptr ? 0xffu : in.relu_mask[first / 8] >> (first % 8);
-      for (int k = 0; k < n; ++k) {
-        const float g = (bits >> k & 1) != 0 ? float(dy.at[k]) : 0.0f;
-        g_sum[k].add(g);
-        centred_sum[k].add(g * (float(x.at[k]) - mean[k]));
+    const auto mean = Eight<float>::at(in.mean + c);
+    for (int row = rows.first(); row < rows.count; row += in_flight * step) {
+      Eight<T> dy[in_flight], x[in_flight];
+      unsigned bits[in_flight];
+      // In place of a row behind the last: row 0, of which nothing passes.
+#pragma unroll
+      for (int i = 0; i < in_flight; ++i) {
+        const int at = row + i * step;
+        const int64_t first = rows.offset(at < rows.count ? at : 0);
+        dy[i] = Eight<T>::at(in.dy + first);
+        x[i] = Eight<T>::at(in.x + first);
+        bits[i] = at < rows.count ? in.passing(first) : 0;
+      }
+#pragma unroll
+      for (int k = 0; k < per_byte; ++k) {
+        float of_g = 0, of_centred = 0;
+#pragma unroll
+        for (int i = 0; i < in_flight; ++i) {
+          const float g = (bits[i] >> k & 1) != 0 ? dy[i][k] : 0.0f;
+          of_g += g;
+          of_centred += g * (x[i][k] - mean[k]);
+        }
+        g_sum[k].add(of_g);
+        centred_sum[k].add(of_centred);
       }
     }
   }
 
-  for (int k = 0; k < n; ++k) {
-    shared[threadIdx.y][threadIdx.x] = {g_sum[k].total(), centred_sum[k].total()};
-    __syncthreads();
-    if (threadIdx.y == 0 && c < C) {
-      GradientSums all = shared[0][threadIdx.x];
-      for (int row = 1; row < packet_rows; ++row) {
-        all.g += shared[row][threadIdx.x].g;
-        all.g_centred += shared[row][threadIdx.x].g_centred;
-      }
-      sums[int64_t(blockIdx.y) * C + c + k] = all;
-    }
-    __syncthreads();
+  double of_g[per_byte], of_centred[per_byte];
+  for (int k = 0; k < per_byte; ++k) {
+    of_g[k] = g_sum[k].total();
+    of_centred[k] = centred_sum[k].total();
   }
+  double* const of_part = sums + int64_t(blockIdx.y) * 2 * C;
+  join_rows(of_g, of_part, C);
+  join_rows(of_centred, of_part + C, C);
 }
 
 /// dx = scale · g − from_bias − (x − mean) · from_weight: its factors by channel.
@@ -113,15 +120,14 @@ struct ParameterGradients {
   bool batch_statistics;
 };
 
-inline __global__ void finish_gradients(const GradientSums* sums, int parts, ParameterGradients to,
-                                        Factors factors, int64_t C) {
-  const int64_t c = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (c >= C) return;
-  double g = 0, centred = 0;
-  for (int part = 0; part < parts; ++part) {
-    g += sums[int64_t(part) * C + c].g;
-    centred += sums[int64_t(part) * C + c].g_centred;
-  }
+/// One warp per channel.
+inline __global__ void finish_gradients(const double* sums, int parts, ParameterGradients to,
+                                        Factors factors, int C) {
+  const int c = static_cast<int>(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32);
+  if (c >= C) return;  // a whole warp leaves together
+  const double g = sum_of_parts(sums + c, parts, 2 * C);
+  const double centred = sum_of_parts(sums + C + c, parts, 2 * C);
+  if (threadIdx.x % 32 != 0) return;
   const double inverse_std = static_cast<double>(to.inverse_std[c]);
   const double scale = static_cast<double>(to.weight[c]) * inverse_std;
   const double dweight = centred * inverse_std;
@@ -154,22 +160,43 @@ __global__ void gradient_apply_plain(InputGradient<T> op, Channels channels) {
   if (op.dresidual != nullptr) op.dresidual[i] = T(g);
 }
 
-/// nhwc with C a multiple of 8: a thread owns the eight neighbours of one byte of the mask.
+/// Variant `vector`, in falling order as apply_vector.
 template <class T>
-__global__ void gradient_apply_vector(InputGradient<T> op, Channels channels) {
-  const int64_t first = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * per_byte;
-  if (first >= channels.count) return;
-  const int64_t c = first % channels.C;
-  float g[per_byte], x[per_byte];
-  load_eight(op.in.dy + first, g);
-  load_eight(op.in.x + first, x);
-  const unsigned bits = op.in.relu_mask == nullptr ? 0xffu : op.in.relu_mask[first / per_byte];
-  for (int k = 0; k < per_byte; ++k) {
-    g[k] = (bits >> k & 1) != 0 ? g[k] : 0.0f;
-    x[k] = op.value(g[k], x[k], c + k);
+__global__ void __launch_bounds__(row_threads, row_blocks_per_sm)
+    gradient_apply_vector(InputGradient<T> op, Rows rows) {
+  constexpr int in_flight = rows_in_flight<T, 2>;
+  const int c = rows.channel(), step = rows.step();
+  if (c >= rows.C) return;
+  using Floats = Eight<float>;
+  const Floats mean = Floats::at(op.in.mean + c), scale = Floats::at(op.factors.scale + c);
+  const Floats from_bias = Floats::at(op.factors.from_bias + c);
+  const Floats from_weight = Floats::at(op.factors.from_weight + c);
+
+  for (int row = rows.count - 1 - rows.first(); row >= 0; row -= in_flight * step) {
+    Eight<T> dy[in_flight] = {}, x[in_flight] = {};
+    unsigned bits[in_flight] = {};
+#pragma unroll
+    for (int i = 0; i < in_flight; ++i) {
+      if (row - i * step < 0) continue;
+      const int64_t first = rows.offset(row - i * step);
+      dy[i] = Eight<T>::at(op.in.dy + first);
+      x[i] = Eight<T>::at(op.in.x + first);
+      bits[i] = op.in.passing(first);
+    }
+#pragma unroll
+    for (int i = 0; i < in_flight; ++i) {
+      if (row - i * step < 0) continue;
+      const int64_t first = rows.offset(row - i * step);
+      float dx[per_byte], g[per_byte];
+#pragma unroll
+      for (int k = 0; k < per_byte; ++k) {
+        g[k] = (bits[i] >> k & 1) != 0 ? dy[i][k] : 0.0f;
+        dx[k] = scale[k] * g[k] - from_bias[k] - (x[i][k] - mean[k]) * from_weight[k];
+      }
+      Eight<T>::of(dx).store(op.dx + first);
+      if (op.dresidual != nullptr) Eight<T>::of(g).store(op.dresidual + first);
+    }
   }
-  store_eight(op.dx + first, x);
-  if (op.dresidual != nullptr) store_eight(op.dresidual + first, g);
 }
 
 }  // namespace burin::cuda

@@ -81,28 +81,7 @@ __device__ inline Moments warp_moments(Moments moments) {
   return moments;
 }
 
-/// Blocks of the vectorised rungs: 16 packets of channels wide, 16 rows of the image at a time.
-inline constexpr int packet_columns = 16;
-inline constexpr int packet_rows = 16;
-
-/// Elements of T in 8: the ReLU mask's byte is what one thread of an apply pass owns.
+/// Elements of a byte of the ReLU mask.
 inline constexpr int per_byte = 8;
-
-/// Eight neighbouring elements as floats.
-template <class T>
-__device__ void load_eight(const T* from, float* values) {
-  for (int part = 0; part < per_byte; part += Packet<T>::size) {
-    const Packet<T> packet = *reinterpret_cast<const Packet<T>*>(from + part);
-    for (int k = 0; k < Packet<T>::size; ++k) values[part + k] = float(packet.at[k]);
-  }
-}
-template <class T>
-__device__ void store_eight(T* to, const float* values) {
-  for (int part = 0; part < per_byte; part += Packet<T>::size) {
-    Packet<T> packet;
-    for (int k = 0; k < Packet<T>::size; ++k) packet.at[k] = T(values[part + k]);
-    *reinterpret_cast<Packet<T>*>(to + part) = packet;
-  }
-}
 
 }  // namespace burin::cuda

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "burin/kernels/cuda/support/batch_norm_channels.h"
-#include "burin/kernels/cuda/support/compensated_sum.h"
+#include "burin/kernels/cuda/support/batch_norm_rows.h"
 
 /// The kernels of batch_norm.cu's forward directions.
 
@@ -53,45 +52,6 @@ __global__ void moments_welford(const T* x, Moments* moments, Channels channels)
   if (lane == 0) moments[c] = all;
 }
 
-/// Variant `vector`, nhwc: a thread owns a packet of channels and every 16th row of its part of the
-/// image; its neighbours in y are joined through shared memory. moments: [parts, C].
-template <class T>
-__global__ void moments_vector(const T* x, Moments* moments, Channels channels) {
-  constexpr int n = Packet<T>::size;
-  __shared__ Moments shared[packet_rows][packet_columns];
-  const int64_t C = channels.C, rows = channels.per_channel;
-  const int64_t c = (int64_t(blockIdx.x) * packet_columns + threadIdx.x) * n;
-  const int64_t begin = rows * blockIdx.y / gridDim.y, end = rows * (blockIdx.y + 1) / gridDim.y;
-
-  CompensatedSum sum[n], squares[n];
-  float shift[n] = {};
-  float count = 0;
-  if (c < C) {
-    const Packet<T> first = *reinterpret_cast<const Packet<T>*>(x + c);
-    for (int k = 0; k < n; ++k) shift[k] = shift_for(float(first.at[k]));
-    for (int64_t row = begin + threadIdx.y; row < end; row += packet_rows) {
-      const Packet<T> values = *reinterpret_cast<const Packet<T>*>(x + row * C + c);
-      for (int k = 0; k < n; ++k) {
-        const float value = float(values.at[k]);
-        sum[k].add(value);
-        squares[k].add((value - shift[k]) * (value - shift[k]));
-      }
-      count += 1;
-    }
-  }
-
-  for (int k = 0; k < n; ++k) {
-    shared[threadIdx.y][threadIdx.x] = moments_about(shift[k], count, sum[k], squares[k]);
-    __syncthreads();
-    if (threadIdx.y == 0 && c < C) {
-      Moments all = shared[0][threadIdx.x];
-      for (int row = 1; row < packet_rows; ++row) all.join(shared[row][threadIdx.x]);
-      moments[int64_t(blockIdx.y) * C + c + k] = all;
-    }
-    __syncthreads();
-  }
-}
-
 /// What training keeps of the statistics.
 struct Statistics {
   float* mean;
@@ -102,24 +62,87 @@ struct Statistics {
   float epsilon;
 };
 
-/// One thread per channel joins its parts, in their order.
-inline __global__ void finish_statistics(const Moments* moments, int parts, Statistics to,
-                                         int64_t C) {
-  const int64_t c = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (c >= C) return;
-  Moments all = moments[c];
-  for (int part = 1; part < parts; ++part) all.join(moments[int64_t(part) * C + c]);
-  const float mean = static_cast<float>(all.mean);
+__device__ inline void keep_statistics(const Statistics& to, int64_t c, const Moments& moments) {
+  const float mean = static_cast<float>(moments.mean);
   to.mean[c] = mean;
-  to.inverse_std[c] = static_cast<float>(1 / sqrt(all.squares / all.count + to.epsilon));
+  to.inverse_std[c] = static_cast<float>(1 / sqrt(moments.squares / moments.count + to.epsilon));
   const float keep = 1 - to.momentum;
   if (to.running_mean != nullptr) {
     to.running_mean[c] = keep * to.running_mean[c] + to.momentum * mean;
   }
   if (to.running_variance != nullptr) {  // unbiased, as torch keeps it
-    const float unbiased = static_cast<float>(all.squares / (all.count - 1));
+    const float unbiased = static_cast<float>(moments.squares / (moments.count - 1));
     to.running_variance[c] = keep * to.running_variance[c] + to.momentum * unbiased;
   }
+}
+
+inline __global__ void finish_statistics(const Moments* moments, Statistics to, int64_t C) {
+  const int64_t c = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (c < C) keep_statistics(to, c, moments[c]);
+}
+
+/// Variant `vector`: all threads take their squares about one value of the channel, so that its
+/// sums just add up. sums: [parts, 2, C], Σ x and Σ (x − shift)².
+template <class T>
+__global__ void __launch_bounds__(row_threads, row_blocks_per_sm)
+    shifted_sums_vector(const T* x, double* sums, Rows rows) {
+  constexpr int in_flight = rows_in_flight<T, 1>;
+  const int c = rows.channel(), C = rows.C, step = rows.step();
+  SumAndRest sum[per_byte], squares[per_byte];
+  float shift[per_byte] = {};
+  int repeated = 0;
+  if (c < C) {
+    const auto first = Eight<T>::at(x + c);
+    for (int k = 0; k < per_byte; ++k) shift[k] = shift_for(first[k]);
+    for (int row = rows.first(); row < rows.count; row += in_flight * step) {
+      Eight<T> values[in_flight];
+      // In place of a row behind the last: row 0, which holds the shift itself. Its square is 0.
+#pragma unroll
+      for (int i = 0; i < in_flight; ++i) {
+        const int at = row + i * step;
+        values[i] = Eight<T>::at(x + rows.offset(at < rows.count ? at : 0));
+        repeated += at < rows.count ? 0 : 1;
+      }
+      // Plain sums of at most four terms: they lose no more than one rounding of each term does.
+#pragma unroll
+      for (int k = 0; k < per_byte; ++k) {
+        float of_rows = values[0][k];
+        float of_squares = (values[0][k] - shift[k]) * (values[0][k] - shift[k]);
+#pragma unroll
+        for (int i = 1; i < in_flight; ++i) {
+          const float shifted = values[i][k] - shift[k];
+          of_rows += values[i][k];
+          of_squares += shifted * shifted;
+        }
+        sum[k].add(of_rows);
+        squares[k].add(of_squares);
+      }
+    }
+  }
+
+  double of_rows[per_byte], of_squares[per_byte];
+  for (int k = 0; k < per_byte; ++k) {
+    of_rows[k] = sum[k].total() - static_cast<double>(repeated) * static_cast<double>(shift[k]);
+    of_squares[k] = squares[k].total();
+  }
+  double* const of_part = sums + int64_t(blockIdx.y) * 2 * C;
+  join_rows(of_rows, of_part, C);
+  join_rows(of_squares, of_part + C, C);
+}
+
+/// Variant `vector`: one warp per channel.
+template <class T>
+__global__ void finish_statistics_vector(const T* x, const double* sums, int parts, Statistics to,
+                                         Rows rows) {
+  const int c = static_cast<int>(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32);
+  if (c >= rows.C) return;  // a whole warp leaves together
+  const double sum = sum_of_parts(sums + c, parts, 2 * rows.C);
+  const double squares = sum_of_parts(sums + rows.C + c, parts, 2 * rows.C);
+  if (threadIdx.x % 32 != 0) return;
+  const double n = static_cast<double>(rows.count), mean = sum / n;
+  const double off = mean - static_cast<double>(shift_for(float(x[c])));
+  const double around = squares - n * off * off;
+  keep_statistics(to, c, {n, mean, around < 0 ? 0 : around});
 }
 
 inline __global__ void inverse_of_variance(const float* variance, float* inverse_std, float epsilon,
@@ -167,28 +190,51 @@ __global__ void apply_plain(Affine<T> op, Channels channels) {
   if (op.relu_mask != nullptr) op.relu_mask[byte] = static_cast<uint8_t>(bits);
 }
 
-/// nhwc with C a multiple of 8: the same eight neighbours in packets.
+/// Variant `vector`. Rows in falling order: the last that the statistics read are still in the L2
+/// cache.
 template <class T>
-__global__ void apply_vector(Affine<T> op, Channels channels) {
-  const int64_t byte = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  const int64_t first = byte * per_byte;
-  if (first >= channels.count) return;
-  const int64_t c = first % channels.C;
-  float values[per_byte];
-  load_eight(op.x + first, values);
-  for (int k = 0; k < per_byte; ++k) values[k] = op.normalized(values[k], c + k);
-  if (op.residual != nullptr) {
-    float added[per_byte];
-    load_eight(op.residual + first, added);
-    for (int k = 0; k < per_byte; ++k) values[k] += added[k];
+__global__ void __launch_bounds__(row_threads, row_blocks_per_sm)
+    apply_vector(Affine<T> op, Rows rows) {
+  constexpr int in_flight = rows_in_flight<T, 2>;
+  const int c = rows.channel(), step = rows.step();
+  if (c >= rows.C) return;
+  using Floats = Eight<float>;
+  const Floats mean = Floats::at(op.mean + c), bias = Floats::at(op.bias + c);
+  const Floats weight = Floats::at(op.weight + c), inverse_std = Floats::at(op.inverse_std + c);
+  float scale[per_byte];
+  for (int k = 0; k < per_byte; ++k) scale[k] = inverse_std[k] * weight[k];
+
+  for (int row = rows.count - 1 - rows.first(); row >= 0; row -= in_flight * step) {
+    Eight<T> values[in_flight] = {}, added[in_flight] = {};
+#pragma unroll
+    for (int i = 0; i < in_flight; ++i) {
+      const int at = row - i * step;
+      if (at < 0) continue;
+      values[i] = Eight<T>::at(op.x + rows.offset(at));
+      if (op.residual != nullptr) added[i] = Eight<T>::at(op.residual + rows.offset(at));
+    }
+#pragma unroll
+    for (int i = 0; i < in_flight; ++i) {
+      if (row - i * step < 0) continue;
+      const int64_t first = rows.offset(row - i * step);
+      float value[per_byte];
+#pragma unroll
+      for (int k = 0; k < per_byte; ++k) {
+        value[k] = (values[i][k] - mean[k]) * scale[k] + bias[k];
+        if (op.residual != nullptr) value[k] += added[i][k];
+        value[k] = op.activated(value[k]);
+      }
+      const auto y = Eight<T>::of(value);
+      y.store(op.y + first);
+      if (op.relu_mask == nullptr) continue;
+      unsigned bits = 0;
+#pragma unroll
+      for (int k = 0; k < per_byte; ++k) {
+        bits |= y[k] <= 0 ? 0u : 1u << k;  // judged as stored; NaN counts as above
+      }
+      op.relu_mask[first / per_byte] = static_cast<uint8_t>(bits);
+    }
   }
-  unsigned bits = 0;
-  for (int k = 0; k < per_byte; ++k) {
-    values[k] = op.activated(values[k]);
-    bits |= (float(T(values[k])) <= 0 ? 0u : 1u) << k;
-  }
-  store_eight(op.y + first, values);
-  if (op.relu_mask != nullptr) op.relu_mask[byte] = static_cast<uint8_t>(bits);
 }
 
 }  // namespace burin::cuda
