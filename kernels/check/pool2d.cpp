@@ -130,6 +130,17 @@ const PoolCase cases[] = {
     {"NaN wins and travels", {2, 5, 9, 7}, square(3, 2, 1), Content::nan},
     {"infinities, also windows of −∞ only", {2, 5, 9, 7}, square(2, 2, 1), Content::infinite},
     {"several threads", {3, 24, 41, 37}, square(3, 2, 1)},
+    {"windows wider than what is loaded at once", {1, 16, 7, 9}, square(5, 1, 2)},
+    {"more channels than a block is wide, the last block not full",
+     {2, 136, 9, 10},
+     square(3, 2, 1)},
+    {"eight channels, stride 3", {2, 8, 10, 11}, square(3, 3, 1)},
+    {"ties, channels a multiple of every vector", {2, 16, 9, 7}, square(3, 2, 1), Content::ties},
+    {"NaN, channels a multiple of every vector", {2, 16, 9, 7}, square(3, 2, 1), Content::nan},
+    {"infinities, channels a multiple of every vector",
+     {2, 16, 9, 7},
+     square(2, 2, 1),
+     Content::infinite},
     {"ResNet18 stem", {16, 64, 112, 112}, square(3, 2, 1), Content::normal, true},
 };
 
@@ -147,6 +158,10 @@ const AdaptiveCase adaptive_cases[] = {
     {"as many outputs as inputs", {2, 4, 5, 6}, 5, 6},
     {"a large plane with a mean: a float sum would lose digits", {1, 3, 61, 67}, 1, 1},
     {"one channel", {3, 1, 6, 9}, 2, 3},
+    {"the mean of the plane, channels a multiple of every vector", {2, 24, 7, 7}, 1, 1},
+    {"a long row with a mean", {1, 8, 3, 41}, 1, 1},
+    {"windows overlap, channels a multiple of every vector", {2, 16, 7, 10}, 3, 4},
+    {"more outputs than inputs, more channels than a block is wide", {1, 520, 3, 2}, 5, 7},
     {"ResNet18's last", {16, 512, 7, 7}, 1, 1, true},
 };
 

@@ -2,56 +2,70 @@
 
 #include <cuda_runtime.h>
 
+#include <bit>
 #include <cstdint>
 
 #include "burin/kernels/pool2d.h"
 
 namespace burin::cuda {
 
+/// Everything here computes in Int: int64_t always does, int divides several times faster.
+
 /// Positions [begin, end) along one axis.
+template <class Int>
 struct Range {
-  int64_t begin, end;
+  Int begin, end;
 };
 
 /// One spatial axis of a pooling with equal windows.
+template <class Int>
 struct PoolAxis {
-  int64_t extent, outputs, kernel, stride, pad;
+  Int extent, outputs, kernel, stride, pad;
   bool count_include_pad;
+  int shift;  // log₂ of the stride, or −1: a shift instead of a division where it can be
 
   /// Input positions of window p that lie inside.
-  __device__ Range window(int64_t p) const {
-    const int64_t start = p * stride - pad;
-    const int64_t end = start + kernel;
+  __device__ Range<Int> window(Int p) const {
+    const Int start = p * stride - pad;
+    const Int end = start + kernel;
     return {start > 0 ? start : 0, end < extent ? end : extent};
   }
   /// The outputs whose windows contain input position h.
-  __device__ Range outputs_over(int64_t h) const {
-    const int64_t first = h + pad < kernel ? 0 : (h + pad - kernel) / stride + 1;
-    const int64_t end = (h + pad) / stride + 1;
+  __device__ Range<Int> outputs_over(Int h) const {
+    const Int first = h + pad < kernel ? 0 : windows(h + pad - kernel) + 1;
+    const Int end = windows(h + pad) + 1;
     return {first, end < outputs ? end : outputs};
   }
   /// What an average over window p divides by: padding counts where asked, but never what
   /// ceil_mode reaches beyond it.
-  __device__ float divisor(int64_t p) const {
-    const Range inside = window(p);
+  __device__ float divisor(Int p) const {
+    const Range<Int> inside = window(p);
     if (!count_include_pad) return static_cast<float>(inside.end - inside.begin);
-    const int64_t reach = extent + pad - (p * stride - pad);
+    const Int reach = extent + pad - (p * stride - pad);
     return static_cast<float>(kernel < reach ? kernel : reach);
+  }
+
+ private:
+  __device__ Int windows(Int distance) const {
+    return shift >= 0 ? distance >> shift : distance / stride;
   }
 };
 
 /// One axis whose windows are ⌊p·extent/outputs⌋ … ⌈(p + 1)·extent/outputs⌉ − 1.
+template <class Int>
 struct AdaptiveAxis {
-  int64_t extent, outputs;
+  Int extent, outputs;
 
-  __device__ Range window(int64_t p) const {
+  __device__ Range<Int> window(Int p) const {
+    if (outputs == 1) return {0, extent};  // the mean of a plane: no division
     return {p * extent / outputs, ((p + 1) * extent + outputs - 1) / outputs};
   }
-  __device__ Range outputs_over(int64_t h) const {
+  __device__ Range<Int> outputs_over(Int h) const {
+    if (outputs == 1) return {0, 1};
     return {h * outputs / extent, ((h + 1) * outputs + extent - 1) / extent};
   }
-  __device__ float divisor(int64_t p) const {
-    const Range inside = window(p);
+  __device__ float divisor(Int p) const {
+    const Range<Int> inside = window(p);
     return static_cast<float>(inside.end - inside.begin);
   }
 };
@@ -62,15 +76,25 @@ struct Axes {
 };
 
 /// `input` and `output` of the forward direction.
-template <class V, class W>
-Axes<PoolAxis> axes_of(const V& input, const W& output, const Pool2dParams& p) {
-  const bool count = p.count_include_pad;
-  return {{input.dim(2), output.dim(2), p.kernel_h, p.stride_h, p.pad_h, count},
-          {input.dim(3), output.dim(3), p.kernel_w, p.stride_w, p.pad_w, count}};
+template <class Int, class V, class W>
+Axes<PoolAxis<Int>> axes_of(const V& input, const W& output, const Pool2dParams& p) {
+  const auto axis = [&](int dim, int64_t kernel, int64_t stride, int64_t pad) {
+    return PoolAxis<Int>{static_cast<Int>(input.dim(dim)),
+                         static_cast<Int>(output.dim(dim)),
+                         static_cast<Int>(kernel),
+                         static_cast<Int>(stride),
+                         static_cast<Int>(pad),
+                         p.count_include_pad,
+                         std::has_single_bit(static_cast<uint64_t>(stride))
+                             ? std::countr_zero(static_cast<uint64_t>(stride))
+                             : -1};
+  };
+  return {axis(2, p.kernel_h, p.stride_h, p.pad_h), axis(3, p.kernel_w, p.stride_w, p.pad_w)};
 }
-template <class V, class W>
-Axes<AdaptiveAxis> axes_of(const V& input, const W& output) {
-  return {{input.dim(2), output.dim(2)}, {input.dim(3), output.dim(3)}};
+template <class Int, class V, class W>
+Axes<AdaptiveAxis<Int>> axes_of(const V& input, const W& output) {
+  return {{static_cast<Int>(input.dim(2)), static_cast<Int>(output.dim(2))},
+          {static_cast<Int>(input.dim(3)), static_cast<Int>(output.dim(3))}};
 }
 
 }  // namespace burin::cuda
