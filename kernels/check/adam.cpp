@@ -127,6 +127,11 @@ void add_cases_adam(Cases& list) {
       list.add<AdamStep>(info, [=](Operands& o) { return make(o, c, small, layout); });
     }
   }
+  const std::vector<Shape> odd = {{1}, {10'003}, {3, 33}};  // chunks, and packets with a rest
+  for (const AdamCase& c : cases) {
+    const CaseInfo info{c.why, "3 parameters", DType::f32, Layout::nhwc};
+    list.add<AdamStep>(info, [=](Operands& o) { return make(o, c, odd, Layout::nhwc); });
+  }
   const std::vector<Shape> network = {
       {512, 512, 3, 3}, {512, 512, 3, 3}, {256, 256, 3, 3}, {1000, 512}};
   const CaseInfo info{"a network's parameters", "5.8 M parameters", DType::f32, Layout::nhwc, true};

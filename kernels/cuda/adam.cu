@@ -1,6 +1,7 @@
 // Adam and AdamW over all parameters at once, handwritten. `--impl adam=cuda/<name>` runs one.
 //   naive   one launch per parameter, one thread per element: a network's many small ones cost most
-//   multi   one launch for up to 256 parameters: a table of them travels as the kernel's argument
+//   multi   one launch for up to 256 parameters, 16 bytes of each operand a thread: a table of
+//           parameters travels as the kernel's argument
 // Both end with a launch of one thread that counts the step, when every block has read it.
 #include "burin/kernels/adam.h"
 
@@ -27,13 +28,25 @@ struct Constants {
   float gradient_scale, decay_into_gradient, keep, beta1, step_size, inverse_correction2;
 };
 
+/// base^exponent, which is a whole number: some twenty products, where pow() takes ten times that
+/// while a block waits for it. The error grows with the exponent, as the true power's does with the
+/// base's own.
+__device__ double power(double base, float exponent) {
+  double result = 1;
+  for (unsigned left = static_cast<unsigned>(exponent); left != 0; left /= 2) {
+    if (left % 2 != 0) result *= base;
+    base *= base;
+  }
+  return result;
+}
+
 __device__ Constants constants_of(const Options& options) {
   const float* const s = options.scalars;
   const double learning_rate = s[scalar_learning_rate];
   const double beta1 = s[scalar_momentum];
-  const double t = static_cast<double>(s[scalar_step]) + 1;
-  const double correction1 = 1 - pow(beta1, t);
-  const double correction2 = 1 - pow(static_cast<double>(options.beta2), t);
+  const float t = s[scalar_step] + 1;
+  const double correction1 = 1 - power(beta1, t);
+  const double correction2 = 1 - power(static_cast<double>(options.beta2), t);
   const double kept = 1 - learning_rate * static_cast<double>(options.weight_decay);
   return {s[scalar_gradient_scale],
           options.decoupled ? 0.0f : options.weight_decay,
@@ -51,20 +64,49 @@ struct Parameter {
   float* second_moment;
   Copy16 copy;
   int64_t count;
+  bool packets;  // all begin at 16 bytes
 };
+
+struct Element {
+  float value, m, v;
+};
+
+__device__ Element step(Element e, float gradient, const Options& options, const Constants& k) {
+  const float g = k.gradient_scale * gradient + k.decay_into_gradient * e.value;
+  e.m = k.beta1 * e.m + (1 - k.beta1) * g;
+  e.v = options.beta2 * e.v + (1 - options.beta2) * g * g;
+  const float size = sqrtf(e.v * k.inverse_correction2) + options.epsilon;
+  e.value = k.keep * e.value - k.step_size * e.m / size;
+  return e;
+}
 
 __device__ void step_element(const Parameter& p, const Options& options, const Constants& k,
                              int64_t i) {
-  const float value = p.parameter[i];
-  const float g = k.gradient_scale * p.gradient[i] + k.decay_into_gradient * value;
-  const float m = k.beta1 * p.first_moment[i] + (1 - k.beta1) * g;
-  const float v = options.beta2 * p.second_moment[i] + (1 - options.beta2) * g * g;
-  const float updated =
-      k.keep * value - k.step_size * m / (sqrtf(v * k.inverse_correction2) + options.epsilon);
-  p.first_moment[i] = m;
-  p.second_moment[i] = v;
-  p.parameter[i] = updated;
-  p.copy.write(i, updated);
+  const Element e =
+      step({p.parameter[i], p.first_moment[i], p.second_moment[i]}, p.gradient[i], options, k);
+  p.first_moment[i] = e.m;
+  p.second_moment[i] = e.v;
+  p.parameter[i] = e.value;
+  p.copy.write(i, e.value);
+}
+
+__device__ void step_packet(const Parameter& p, const Options& options, const Constants& k,
+                            int64_t i) {
+  using Floats = Packet<float>;
+  Floats value = *reinterpret_cast<const Floats*>(p.parameter + i);
+  Floats m = *reinterpret_cast<const Floats*>(p.first_moment + i);
+  Floats v = *reinterpret_cast<const Floats*>(p.second_moment + i);
+  const Floats gradient = *reinterpret_cast<const Floats*>(p.gradient + i);
+  for (int e = 0; e < Floats::size; ++e) {
+    const Element after = step({value.at[e], m.at[e], v.at[e]}, gradient.at[e], options, k);
+    value.at[e] = after.value;
+    m.at[e] = after.m;
+    v.at[e] = after.v;
+  }
+  *reinterpret_cast<Floats*>(p.first_moment + i) = m;
+  *reinterpret_cast<Floats*>(p.second_moment + i) = v;
+  *reinterpret_cast<Floats*>(p.parameter + i) = value;
+  p.copy.write(i, value);
 }
 
 __global__ void adam_naive(Parameter parameter, Options options) {
@@ -74,27 +116,30 @@ __global__ void adam_naive(Parameter parameter, Options options) {
 }
 
 /// Variant `multi`: a block owns one chunk of one parameter and finds out which by its number.
-__global__ void adam_multi(const __grid_constant__ ParameterTable<Parameter> table,
-                           Options options) {
+__global__ void __launch_bounds__(chunk_threads, 5)
+    adam_multi(const __grid_constant__ ParameterTable<Parameter> table, Options options) {
   if (options.scalars[scalar_found_inf] != 0) return;
-  __shared__ Constants constants;
-  if (threadIdx.x == 0) constants = constants_of(options);  // two powers in double, once a block
+  __shared__ Constants shared;
+  if (threadIdx.x == 0) shared = constants_of(options);  // two powers in double, once a block
   __syncthreads();
 
-  const int slot = table.slot_of(blockIdx.x);
-  const Parameter& parameter = table.slots[slot];
-  const int64_t begin = int64_t(blockIdx.x - table.first_block[slot]) * chunk_elements;
-  const int64_t end =
-      begin + chunk_elements < parameter.count ? begin + chunk_elements : parameter.count;
-  for (int64_t i = begin + threadIdx.x; i < end; i += blockDim.x) {
-    step_element(parameter, options, constants, i);
-  }
+  const Constants constants = shared;
+  step_chunk(
+      table, [&](const Parameter& p, int64_t i) { step_element(p, options, constants, i); },
+      [&](const Parameter& p, int64_t i) { step_packet(p, options, constants, i); });
 }
 
 Parameter parameter_of(const Slot& slot) {
-  return {slot.parameter.as<float>(),    slot.gradient.as<float>(),
-          slot.first_moment.as<float>(), slot.second_moment.as<float>(),
-          Copy16::of(slot.parameter_16), slot.parameter.numel()};
+  const bool packets = is_aligned(slot.parameter) && is_aligned(slot.gradient) &&
+                       is_aligned(slot.first_moment) && is_aligned(slot.second_moment) &&
+                       is_aligned(slot.parameter_16);
+  return {slot.parameter.as<float>(),
+          slot.gradient.as<float>(),
+          slot.first_moment.as<float>(),
+          slot.second_moment.as<float>(),
+          Copy16::of(slot.parameter_16),
+          slot.parameter.numel(),
+          packets};
 }
 
 Refusal accepts(const AdamStep& op, const Context& /*context*/) {
