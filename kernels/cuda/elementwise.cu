@@ -1,7 +1,9 @@
 // Arithmetic element by element, handwritten. `--impl elementwise=cuda/<name>` runs one.
 //   naive   one thread per element; operands may have any strides and broadcast
-//   vector  all operands dense in one order: 16 bytes per thread and load
+//   vector  all operands dense in one order: 16 bytes per thread and load, 64 under way at once
 #include "burin/kernels/elementwise.h"
+
+#include <type_traits>
 
 #include "burin/kernels/cuda/support/convert.h"
 #include "burin/kernels/cuda/support/family.h"
@@ -13,7 +15,8 @@ namespace {
 
 constexpr int threads = 256;
 
-/// All threads of a launch have the same kind, so the branch costs next to nothing.
+/// All threads of a launch have the same kind; `vector` branches on it once a thread and then calls
+/// this with a constant.
 __device__ float combine(BinaryKind kind, float a, float b) {
   switch (kind) {
     case BinaryKind::add:
@@ -58,8 +61,8 @@ struct Unary {
   float shift;
 };
 
-__device__ float apply(const Unary& f, float x) {
-  switch (f.kind) {
+__device__ float apply(UnaryKind kind, const Unary& f, float x) {
+  switch (kind) {
     case UnaryKind::affine:
       return f.scale * x + f.shift;
     case UnaryKind::exp:
@@ -91,40 +94,133 @@ __global__ void binary_naive(const T* a, const T* b, T* y, BinaryKind kind, Loop
   y[offsets.at[0]] = T(combine(kind, A(a[offsets.at[1]]), A(b[offsets.at[2]])));
 }
 
+template <auto kind>
+using Constant = std::integral_constant<decltype(kind), kind>;
+
+/// Calls f(kind) with the kind as a compile-time constant.
+template <class F>
+__device__ void with_constant(BinaryKind kind, const F& f) {
+  switch (kind) {
+    case BinaryKind::add:
+      return f(Constant<BinaryKind::add>());
+    case BinaryKind::subtract:
+      return f(Constant<BinaryKind::subtract>());
+    case BinaryKind::multiply:
+      return f(Constant<BinaryKind::multiply>());
+    case BinaryKind::divide:
+      return f(Constant<BinaryKind::divide>());
+    case BinaryKind::maximum:
+      return f(Constant<BinaryKind::maximum>());
+    case BinaryKind::minimum:
+      return f(Constant<BinaryKind::minimum>());
+  }
+}
+template <class F>
+__device__ void with_constant(UnaryKind kind, const F& f) {
+  switch (kind) {
+    case UnaryKind::affine:
+      return f(Constant<UnaryKind::affine>());
+    case UnaryKind::exp:
+      return f(Constant<UnaryKind::exp>());
+    case UnaryKind::log:
+      return f(Constant<UnaryKind::log>());
+    case UnaryKind::sqrt:
+      return f(Constant<UnaryKind::sqrt>());
+    case UnaryKind::reciprocal:
+      return f(Constant<UnaryKind::reciprocal>());
+    case UnaryKind::abs:
+      return f(Constant<UnaryKind::abs>());
+    case UnaryKind::sign:
+      return f(Constant<UnaryKind::sign>());
+  }
+}
+
+/// Packets a thread of `vector` owns, of each operand: 64 bytes of all that it reads.
+constexpr int binary_packets = 2;
+constexpr int unary_packets = 4;
+
+/// Where a thread's packet i begins, of `packets`: neighbours in a block are neighbours in memory.
+template <class T, int packets>
+__device__ int64_t first_of_packet(int i) {
+  return ((int64_t(blockIdx.x) * packets + i) * threads + threadIdx.x) * Packet<T>::size;
+}
+/// Whether all packets of all threads of the block lie within `count` elements. Then they can be
+/// asked for without a test between them.
+template <class T, int packets>
+__device__ bool is_whole_block(int64_t count) {
+  return (int64_t(blockIdx.x) + 1) * packets * threads * Packet<T>::size <= count;
+}
+template <class T>
+__device__ Packet<T> packet_at(const T* from) {
+  return *reinterpret_cast<const Packet<T>*>(from);
+}
+
 template <class T>
 __global__ void binary_vector(const T* a, const T* b, T* y, int64_t count, BinaryKind kind) {
   using A = Arithmetic<T>;
-  constexpr int n = Packet<T>::size;
-  const int64_t first = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * n;
-  if (first + n <= count) {
-    const Packet<T> left = *reinterpret_cast<const Packet<T>*>(a + first);
-    const Packet<T> right = *reinterpret_cast<const Packet<T>*>(b + first);
-    Packet<T> out;
-    for (int k = 0; k < n; ++k) out.at[k] = T(combine(kind, A(left.at[k]), A(right.at[k])));
-    *reinterpret_cast<Packet<T>*>(y + first) = out;
-  } else {
-    for (int64_t i = first; i < count; ++i) y[i] = T(combine(kind, A(a[i]), A(b[i])));
-  }
+  constexpr int n = Packet<T>::size, packets = binary_packets;
+  with_constant(kind, [&](auto constant) {
+    const auto store = [&](int64_t first, const Packet<T>& left, const Packet<T>& right) {
+      Packet<T> out;
+      for (int k = 0; k < n; ++k) {
+        out.at[k] = T(combine(constant, A(left.at[k]), A(right.at[k])));
+      }
+      *reinterpret_cast<Packet<T>*>(y + first) = out;
+    };
+    if (is_whole_block<T, packets>(count)) {
+      Packet<T> left[packets], right[packets];
+#pragma unroll
+      for (int i = 0; i < packets; ++i) {
+        left[i] = packet_at(a + first_of_packet<T, packets>(i));
+        right[i] = packet_at(b + first_of_packet<T, packets>(i));
+      }
+#pragma unroll
+      for (int i = 0; i < packets; ++i) store(first_of_packet<T, packets>(i), left[i], right[i]);
+      return;
+    }
+    for (int i = 0; i < packets; ++i) {
+      const int64_t first = first_of_packet<T, packets>(i);
+      if (first + n <= count) {
+        store(first, packet_at(a + first), packet_at(b + first));
+      } else {
+        for (int64_t e = first; e < count; ++e) y[e] = T(combine(constant, A(a[e]), A(b[e])));
+      }
+    }
+  });
 }
 
 template <class T>
 __global__ void unary_naive(const T* x, T* y, int64_t count, Unary f) {
   const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < count) y[i] = T(apply(f, float(x[i])));
+  if (i < count) y[i] = T(apply(f.kind, f, float(x[i])));
 }
 
 template <class T>
 __global__ void unary_vector(const T* x, T* y, int64_t count, Unary f) {
-  constexpr int n = Packet<T>::size;
-  const int64_t first = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * n;
-  if (first + n <= count) {
-    const Packet<T> in = *reinterpret_cast<const Packet<T>*>(x + first);
-    Packet<T> out;
-    for (int k = 0; k < n; ++k) out.at[k] = T(apply(f, float(in.at[k])));
-    *reinterpret_cast<Packet<T>*>(y + first) = out;
-  } else {
-    for (int64_t i = first; i < count; ++i) y[i] = T(apply(f, float(x[i])));
-  }
+  constexpr int n = Packet<T>::size, packets = unary_packets;
+  with_constant(f.kind, [&](auto constant) {
+    const auto store = [&](int64_t first, const Packet<T>& in) {
+      Packet<T> out;
+      for (int k = 0; k < n; ++k) out.at[k] = T(apply(constant, f, float(in.at[k])));
+      *reinterpret_cast<Packet<T>*>(y + first) = out;
+    };
+    if (is_whole_block<T, packets>(count)) {
+      Packet<T> in[packets];
+#pragma unroll
+      for (int i = 0; i < packets; ++i) in[i] = packet_at(x + first_of_packet<T, packets>(i));
+#pragma unroll
+      for (int i = 0; i < packets; ++i) store(first_of_packet<T, packets>(i), in[i]);
+      return;
+    }
+    for (int i = 0; i < packets; ++i) {
+      const int64_t first = first_of_packet<T, packets>(i);
+      if (first + n <= count) {
+        store(first, packet_at(x + first));
+      } else {
+        for (int64_t e = first; e < count; ++e) y[e] = T(apply(constant, f, float(x[e])));
+      }
+    }
+  });
 }
 
 /// True if y is the shape that a and b, of equal rank, broadcast to.
@@ -189,7 +285,7 @@ void run_binary_vector(const ElementwiseBinary& op, Workspace /*workspace*/, Str
   const int64_t count = op.y.numel();
   visit_operand(op.a.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const dim3 grid = blocks_for(count, int64_t{threads} * Packet<T>::size);
+    const dim3 grid = blocks_for(count, int64_t{threads} * binary_packets * Packet<T>::size);
     launch(binary_vector<T>, {grid, threads, 0, stream}, op.a.as<T>(), op.b.as<T>(), op.y.as<T>(),
            count, op.kind);
   });
@@ -222,7 +318,7 @@ void run_unary_vector(const ElementwiseUnary& op, Workspace /*workspace*/, Strea
   const int64_t count = op.x.numel();
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const dim3 grid = blocks_for(count, int64_t{threads} * Packet<T>::size);
+    const dim3 grid = blocks_for(count, int64_t{threads} * unary_packets * Packet<T>::size);
     launch(unary_vector<T>, {grid, threads, 0, stream}, op.x.as<T>(), op.y.as<T>(), count,
            Unary{op.kind, op.scale, op.shift});
   });
