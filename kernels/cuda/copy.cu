@@ -1,8 +1,11 @@
 // Copies, casts and changes of layout, handwritten. From plain to fast; `--impl copy=cuda/<name>`.
 //   strided    one thread per element of y, offsets by division: any strides, any dtypes
 //   transpose  nchw ↔ nhwc of one dtype by tiles of 32×32 in shared memory: both sides coalesced
-//   vector     equal dense order: 16 bytes per thread on the wider side, casts between floats
+//   vector     equal dense order: packets of 16 bytes on the wider side, four under way a thread;
+//              casts between floats
 #include "burin/kernels/copy.h"
+
+#include <algorithm>
 
 #include "burin/kernels/cuda/support/convert.h"
 #include "burin/kernels/cuda/support/copy_elements.h"
@@ -46,24 +49,47 @@ __global__ void copy_transpose(const T* x, T* y, int64_t rows, int64_t columns) 
   }
 }
 
-/// Variant `vector`: as many elements per thread as 16 bytes of the wider dtype hold.
+/// Elements of a packet of `vector`: as many as 16 bytes of the wider dtype hold.
+template <class From, class To>
+constexpr int packet_size = 16 / static_cast<int>(std::max(sizeof(From), sizeof(To)));
+constexpr int packets_per_thread = 4;
+
+/// Variant `vector`: a thread's packets are a block's width apart, so neighbours read neighbours.
 template <class From, class To>
 __global__ void copy_vector(const From* x, To* y, int64_t count) {
-  constexpr int n = 16 / static_cast<int>(sizeof(From) > sizeof(To) ? sizeof(From) : sizeof(To));
+  constexpr int n = packet_size<From, To>, of_block = packets_per_thread * threads * n;
   struct alignas(n * sizeof(From)) In {
     From at[n];
   };
   struct alignas(n * sizeof(To)) Out {
     To at[n];
   };
-  const int64_t first = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * n;
-  if (first + n <= count) {
-    const In in = *reinterpret_cast<const In*>(x + first);
-    Out out;
-    for (int k = 0; k < n; ++k) out.at[k] = convert<To>(in.at[k]);
-    *reinterpret_cast<Out*>(y + first) = out;
-  } else {
-    for (int64_t i = first; i < count; ++i) y[i] = convert<To>(x[i]);
+  const auto load = [&](int64_t first) { return *reinterpret_cast<const In*>(x + first); };
+  const auto store = [&](int64_t first, const In& in) {
+    if constexpr (std::is_same_v<From, To>) {  // as it is, not taken apart
+      *reinterpret_cast<In*>(y + first) = in;
+    } else {
+      Out out;
+      for (int k = 0; k < n; ++k) out.at[k] = convert<To>(in.at[k]);
+      *reinterpret_cast<Out*>(y + first) = out;
+    }
+  };
+
+  const int64_t begin = int64_t(blockIdx.x) * of_block, first = begin + threadIdx.x * n;
+  if (begin + of_block <= count) {  // all packets can be asked for without a test between them
+    In in[packets_per_thread];
+#pragma unroll
+    for (int i = 0; i < packets_per_thread; ++i) in[i] = load(first + i * threads * n);
+#pragma unroll
+    for (int i = 0; i < packets_per_thread; ++i) store(first + i * threads * n, in[i]);
+    return;
+  }
+  for (int64_t at = first; at < count; at += threads * n) {
+    if (at + n <= count) {
+      store(at, load(at));
+    } else {
+      for (int64_t i = at; i < count; ++i) y[i] = convert<To>(x[i]);
+    }
   }
 }
 
@@ -151,11 +177,10 @@ Refusal accepts_vector(const Copy& op, const Context& context) {
 
 template <class From, class To>
 void queue_vector(const Copy& op, Stream& stream) {
-  constexpr int64_t n =
-      16 / static_cast<int64_t>(sizeof(From) > sizeof(To) ? sizeof(From) : sizeof(To));
+  constexpr int64_t of_block = int64_t{threads} * packets_per_thread * packet_size<From, To>;
   const int64_t count = op.x.numel();
-  launch(copy_vector<From, To>, {blocks_for(count, threads * n), threads, 0, stream},
-         op.x.as<From>(), op.y.as<To>(), count);
+  launch(copy_vector<From, To>, {blocks_for(count, of_block), threads, 0, stream}, op.x.as<From>(),
+         op.y.as<To>(), count);
 }
 
 void run_vector(const Copy& op, Workspace /*workspace*/, Stream& stream) {
