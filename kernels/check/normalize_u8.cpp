@@ -18,6 +18,9 @@ const NormalizeCase cases[] = {
     {"decoded images", {2, 3, 5, 7}, Layout::nhwc},
     {"CIFAR's planes", {2, 3, 6, 5}, Layout::nchw},
     {"one grey pixel", {1, 1, 1, 1}, Layout::nhwc},
+    {"five channels", {2, 5, 9, 7}, Layout::nhwc},
+    {"several blocks, grey", {2, 1, 81, 67}, Layout::nhwc},
+    {"several blocks, three channels", {3, 3, 41, 37}, Layout::nhwc},
     {"a batch for ResNet", {16, 3, 224, 224}, Layout::nhwc, true},
 };
 

@@ -1,6 +1,7 @@
 // u8 images become a network's input, handwritten. `--impl normalize_u8=cuda/<name>` runs one.
 //   naive   one thread per element of y; x may have any strides, so this also turns nhwc into nchw
-//   vector  x and y nhwc: 16 bytes of u8 in, one or two packets out
+//   vector  x and y nhwc: packets of y, four a thread; with one or three channels a multiply-add an
+//           element
 #include "burin/kernels/normalize_u8.h"
 
 #include "burin/kernels/cuda/support/family.h"
@@ -38,27 +39,92 @@ __global__ void normalize_naive(const uint8_t* x, const float* mean, const float
   y[i] = T(normalized(level, mean[c], std[c]));
 }
 
+/// Blocks of `vector`: a multiple of three, so that all packets of a thread begin with one channel.
+constexpr int vector_threads = 192;
+constexpr int packets_per_thread = 4;
+
+/// Where packet i of the thread begins.
+template <class T>
+__device__ int64_t first_of_packet(int i) {
+  const int64_t packet = int64_t(blockIdx.x) * packets_per_thread + i;
+  return (packet * vector_threads + threadIdx.x) * Packet<T>::size;
+}
+
+/// As many levels as a packet of y has elements.
+template <class T>
+struct alignas(Packet<T>::size) Levels {
+  uint8_t at[Packet<T>::size];
+};
+
+/// Variant `vector` for C known channels: y = level · scale + shift, from registers.
+template <class T, int C>
+__global__ void normalize_channels(const uint8_t* x, const float* mean, const float* std, T* y,
+                                   int64_t count) {
+  constexpr int n = Packet<T>::size;
+  static_assert(vector_threads * n % C == 0);
+  const int first_channel = static_cast<int>(first_of_packet<T>(0) % C);
+  float scale[C], shift[C];  // of the channels as they follow in a packet
+  for (int k = 0; k < C; ++k) {
+    const int c = (first_channel + k) % C;
+    scale[k] = 1 / (255.0f * std[c]);
+    shift[k] = -mean[c] / std[c];
+  }
+
+  const auto value = [&](int k, uint8_t level) {
+    return T(static_cast<float>(level) * scale[k % C] + shift[k % C]);
+  };
+  const auto store = [&](int64_t first, const Levels<T>& levels) {
+    Packet<T> out;
+    for (int k = 0; k < n; ++k) out.at[k] = value(k, levels.at[k]);
+    *reinterpret_cast<Packet<T>*>(y + first) = out;
+  };
+  const auto levels_at = [&](int64_t first) {
+    return *reinterpret_cast<const Levels<T>*>(x + first);
+  };
+
+  constexpr int64_t of_block = int64_t{packets_per_thread} * vector_threads * n;
+  if ((blockIdx.x + 1) * of_block <= count) {  // packets can be asked for without a test between
+    Levels<T> levels[packets_per_thread];
+#pragma unroll
+    for (int i = 0; i < packets_per_thread; ++i) levels[i] = levels_at(first_of_packet<T>(i));
+#pragma unroll
+    for (int i = 0; i < packets_per_thread; ++i) store(first_of_packet<T>(i), levels[i]);
+    return;
+  }
+  for (int i = 0; i < packets_per_thread; ++i) {
+    const int64_t first = first_of_packet<T>(i);
+    if (first + n <= count) {
+      store(first, levels_at(first));
+    } else {
+#pragma unroll
+      for (int k = 0; k < n; ++k) {
+        if (first + k < count) y[first + k] = value(k, x[first + k]);
+      }
+    }
+  }
+}
+
+/// Variant `vector` for any channels.
 template <class T>
 __global__ void normalize_vector(const uint8_t* x, const float* mean, const float* std, T* y,
                                  int64_t count, int C) {
-  constexpr int n = Packet<uint8_t>::size;
-  const int64_t first = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * n;
-  if (first >= count) return;
-  int c = static_cast<int>(first % C);
-  if (first + n <= count) {
-    const Packet<uint8_t> in = *reinterpret_cast<const Packet<uint8_t>*>(x + first);
-    for (int part = 0; part < n; part += Packet<T>::size) {
-      Packet<T> out;
-      for (int k = 0; k < Packet<T>::size; ++k) {
-        out.at[k] = T(normalized(in.at[part + k], mean[c], std[c]));
-        c = c + 1 == C ? 0 : c + 1;
-      }
-      *reinterpret_cast<Packet<T>*>(y + first + part) = out;
-    }
-  } else {
-    for (int64_t i = first; i < count; ++i) {
-      y[i] = T(normalized(x[i], mean[c], std[c]));
+  constexpr int n = Packet<T>::size;
+  for (int i = 0; i < packets_per_thread; ++i) {
+    const int64_t first = first_of_packet<T>(i);
+    if (first >= count) return;
+    int c = static_cast<int>(first % C);
+    const auto next = [&](uint8_t level) {
+      const float value = normalized(level, mean[c], std[c]);
       c = c + 1 == C ? 0 : c + 1;
+      return T(value);
+    };
+    if (first + n <= count) {
+      const Levels<T> levels = *reinterpret_cast<const Levels<T>*>(x + first);
+      Packet<T> out;
+      for (int k = 0; k < n; ++k) out.at[k] = next(levels.at[k]);
+      *reinterpret_cast<Packet<T>*>(y + first) = out;
+    } else {
+      for (int64_t e = first; e < count; ++e) y[e] = next(x[e]);
     }
   }
 }
@@ -93,12 +159,21 @@ void run_naive(const NormalizeU8& op, Workspace /*workspace*/, Stream& stream) {
 }
 
 void run_vector(const NormalizeU8& op, Workspace /*workspace*/, Stream& stream) {
-  const int64_t count = op.x.numel();
-  const dim3 grid = blocks_for(count, int64_t{threads} * Packet<uint8_t>::size);
+  const int64_t count = op.x.numel(), C = op.x.dim(1);
+  const auto* const x = op.x.as<uint8_t>();
+  const auto *const mean = op.mean.as<float>(), *const std = op.std.as<float>();
   visit_element(op.y.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    launch(normalize_vector<T>, {grid, threads, 0, stream}, op.x.as<uint8_t>(), op.mean.as<float>(),
-           op.std.as<float>(), op.y.as<T>(), count, static_cast<int>(op.x.dim(1)));
+    T* const y = op.y.as<T>();
+    const int64_t of_block = int64_t{vector_threads} * packets_per_thread * Packet<T>::size;
+    const LaunchConfig config{blocks_for(count, of_block), vector_threads, 0, stream};
+    if (C == 3) {
+      launch(normalize_channels<T, 3>, config, x, mean, std, y, count);
+    } else if (C == 1) {
+      launch(normalize_channels<T, 1>, config, x, mean, std, y, count);
+    } else {
+      launch(normalize_vector<T>, config, x, mean, std, y, count, static_cast<int>(C));
+    }
   });
 }
 
