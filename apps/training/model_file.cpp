@@ -5,6 +5,7 @@
 #include "burin/models/catalog.h"
 #include "burin/models/load_weights.h"
 #include "burin/tensor/files/safetensors.h"
+#include "burin/tensor/ops/copy.h"
 #include "burin/version.h"
 
 namespace burin::apps {
@@ -84,9 +85,12 @@ void save_model(const std::string& path, models::Model& model,
                        {"burin.mean", three(model.preprocess.mean)},
                        {"burin.std", three(model.preprocess.std)}};
   metadata.insert(metadata.end(), further.begin(), further.end());
+  std::vector<Tensor> on_host;  // alive until the file is written
   std::vector<NamedView> views;
-  for (const nn::NamedTensor& entry : nn::state(model))
-    views.push_back({entry.name, entry.tensor.view()});
+  for (const nn::NamedTensor& entry : nn::state(model)) {
+    on_host.push_back(to_device(entry.tensor, Device::cpu()));
+    views.push_back({entry.name, on_host.back().view()});
+  }
   write_safetensors(path, views, metadata);
 }
 
