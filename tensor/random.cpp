@@ -28,6 +28,12 @@ void Generator::set(uint64_t seed, uint64_t offset) {
   copy_into(state_, Tensor::from(words, {2}, {DType::i64}));
 }
 
+void Generator::move_to(Device device) {
+  const auto [seed, offset] = seed_and_offset();
+  state_ = empty({2}, {DType::i64, device});
+  set(seed, offset);
+}
+
 void uniform_(Tensor& x, double low, double high, Generator& generator) {
   draw(x, FillKind::uniform, low, high, generator);
 }

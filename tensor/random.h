@@ -18,6 +18,8 @@ class Generator {
   /// What a checkpoint needs.
   std::pair<uint64_t, uint64_t> seed_and_offset() const;
   void set(uint64_t seed, uint64_t offset);
+  /// Goes on with the same numbers on another device, for all that hold on to it.
+  void move_to(Device device);
 
  private:
   Tensor state_;

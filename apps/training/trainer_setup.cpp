@@ -131,6 +131,7 @@ void Trainer::make_model() {
   }
   set_input_size();
   nn::to(*model_, device_, Layout::nhwc);
+  init_generator_.move_to(device_);  // from here on it draws for dropout
   // Before anything is computed from it: a frozen trunk's norms use their running statistics.
   prepare_model(*model_, options_, {});
 }
