@@ -32,7 +32,8 @@ class DeviceRuntime {
 
   virtual std::unique_ptr<Stream> make_stream(int index) = 0;
   /// Copies in stream order between this kind's memory and the host's, or within either.
-  /// The host side may be reused when synchronize() has returned.
+  /// Ordinary host memory that is read may be reused at once; memory of allocate_host(), and what
+  /// is written, when synchronize() has returned.
   virtual void copy(Stream& stream, void* to, Device to_device, const void* from,
                     Device from_device, size_t bytes) = 0;
   /// Returns when all work queued on the stream has ended.

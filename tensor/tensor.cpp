@@ -17,13 +17,13 @@ constexpr DType dtype_for() {
   if constexpr (std::is_same_v<T, uint8_t>) return DType::u8;
 }
 
-/// Host memory ↔ a contiguous tensor.
+/// Host memory ↔ a contiguous tensor. An upload does not wait: `from` may be reused at once.
 void transfer(void* to, Device to_device, const void* from, Device from_device, size_t bytes) {
   const Device device = to_device.kind == DeviceKind::cpu ? from_device : to_device;
   Stream& stream = current_stream(device);
   DeviceRuntime& runtime = runtime_of(device);
   runtime.copy(stream, to, to_device, from, from_device, bytes);
-  runtime.synchronize(stream);
+  if (from_device.kind != DeviceKind::cpu) runtime.synchronize(stream);
 }
 
 /// The elements of x on the host as T, row-major.

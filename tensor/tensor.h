@@ -30,7 +30,8 @@ class Tensor {
   /// No tensor at all: defined() is false.
   Tensor() = default;
 
-  /// Copies host values. Throws Error unless there are numel(shape) of them.
+  /// Copies host values, without waiting for the device. Throws Error unless there are numel(shape)
+  /// of them.
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape,
                      const TensorOptions& options = {});
@@ -112,7 +113,7 @@ Tensor zeros(const Shape& shape, const TensorOptions& options = {});
 Tensor full(const Shape& shape, double value, const TensorOptions& options = {});
 
 /// Copies the elements of `from` into `to`: any dtypes, strides, devices. Shapes must agree.
-/// Not recorded for backward. Between devices the copy waits for both.
+/// Not recorded for backward. From a device to another the copy waits for the first.
 void copy_into(Tensor& to, const Tensor& from);
 
 /// "Tensor f32 [2, 3] cpu" and the elements, long ones shortened in the middle.

@@ -1,8 +1,11 @@
 #include "burin/kernels/emulator/runtime.h"
 
 #include <atomic>
+#include <cstddef>
 #include <cstring>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "burin/kernels/emulator/queue.h"
 
@@ -48,10 +51,20 @@ class EmulatorRuntime final : public DeviceRuntime {
     const auto owner = std::make_shared<OwnedQueue>();
     return std::make_unique<Stream>(Device::emulator(), &owner->queue, owner);
   }
-  void copy(Stream& stream, void* to, Device /*to_device*/, const void* from,
-            Device /*from_device*/, size_t bytes) override {
+  void copy(Stream& stream, void* to, Device to_device, const void* from, Device from_device,
+            size_t bytes) override {
     if (bytes == 0) return;
-    machine().submit(queue_of(stream), [=] { std::memcpy(to, from, bytes); });
+    const bool upload = from_device.kind == DeviceKind::cpu && to_device.kind != DeviceKind::cpu;
+    if (!upload || is_pinned(from)) {
+      machine().submit(queue_of(stream), [=] { std::memcpy(to, from, bytes); });
+      return;
+    }
+    check(queue_of(stream)->tape == nullptr, "copy: a recorded step would read ", bytes,
+          " bytes of host memory again at each replay; put them on the device before it");
+    const auto* const begin = static_cast<const std::byte*>(from);
+    machine().submit(queue_of(stream), [to, kept = std::vector(begin, begin + bytes)] {
+      std::memcpy(to, kept.data(), kept.size());
+    });
   }
   void synchronize(Stream& stream) override {
     check(queue_of(stream)->tape == nullptr,
@@ -66,6 +79,18 @@ class EmulatorRuntime final : public DeviceRuntime {
     const cudaStream_t first = queue_of(earlier);
     machine().submit(queue_of(later),
                      [first, last = first->queued] { machine().run_until(first, last); });
+  }
+
+  void* allocate_host(size_t bytes) override {
+    void* const data = DeviceRuntime::allocate_host(bytes);
+    const std::lock_guard guard(machine().lock);
+    pinned_[static_cast<std::byte*>(data)] = bytes;
+    return data;
+  }
+  void free_host(void* data) noexcept override {
+    const std::lock_guard guard(machine().lock);
+    pinned_.erase(static_cast<std::byte*>(data));
+    DeviceRuntime::free_host(data);
   }
 
   bool can_record() const override { return true; }
@@ -84,6 +109,15 @@ class EmulatorRuntime final : public DeviceRuntime {
   }
 
  private:
+  /// Whether it lies in memory of allocate_host(), which copies read when their turn comes.
+  bool is_pinned(const void* data) const {
+    const std::lock_guard guard(machine().lock);
+    const auto* const at = static_cast<const std::byte*>(data);
+    auto behind = pinned_.upper_bound(at);
+    return behind != pinned_.begin() && at < (--behind)->first + behind->second;
+  }
+
+  std::map<const std::byte*, size_t> pinned_;  // with the bytes of each
   std::atomic<int64_t> waits_{0};
 };
 

@@ -79,12 +79,33 @@ TEST(Emulator, RunsThreadsInTheOrderAskedFor) {
 TEST(Emulator, LateStreamsShowAStagingBufferThatIsReusedTooSoon) {
   const Environment environment("BURIN_EMULATOR_STREAMS", "late");
   Board board;
-  std::vector<float> staging(32, 5.0f);
-  board.runtime.copy(*board.stream, board.x, Device::emulator(), staging.data(), Device::cpu(),
-                     128);
-  std::fill(staging.begin(), staging.end(), 7.0f);  // before the copy has been waited for
+  auto* const staging = static_cast<float*>(board.runtime.allocate_host(128));
+  std::fill(staging, staging + 32, 5.0f);
+  board.runtime.copy(*board.stream, board.x, Device::emulator(), staging, Device::cpu(), 128);
+  std::fill(staging, staging + 32, 7.0f);  // before the copy has been waited for
   board.download();
   EXPECT_EQ(board.values[0], 7.0f);
+  board.runtime.free_host(staging);
+}
+
+TEST(Emulator, OrdinaryHostMemoryMayBeReusedAtOnce) {
+  const Environment environment("BURIN_EMULATOR_STREAMS", "late");
+  Board board;
+  std::vector<float> values(32, 5.0f);
+  board.runtime.copy(*board.stream, board.x, Device::emulator(), values.data(), Device::cpu(), 128);
+  std::fill(values.begin(), values.end(), 7.0f);
+  board.download();
+  EXPECT_EQ(board.values[0], 5.0f);
+}
+
+TEST(Emulator, ARecordedStepMayNotReadOrdinaryHostMemory) {
+  Board board;
+  const std::vector<float> values(32, 5.0f);
+  board.runtime.begin_recording(*board.stream);
+  EXPECT_THROW(board.runtime.copy(*board.stream, board.x, Device::emulator(), values.data(),
+                                  Device::cpu(), 128),
+               Error);
+  board.runtime.end_recording(*board.stream);
 }
 
 TEST(Emulator, LateStreamsShowAMissingOrderBetweenStreams) {
