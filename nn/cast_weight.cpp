@@ -9,7 +9,7 @@ Tensor CastWeight::in(DType dtype, const Tensor& weight) {
   if (weight.dtype() == dtype) return weight;
   if (records({weight})) return cast(weight, dtype);
   const ContentKey key = weight.view().key;
-  if (!copy_.defined() || copy_.dtype() != dtype || !(of_ == key)) {
+  if (!copy_.defined() || copy_.dtype() != dtype || !key || !(of_ == key)) {
     copy_ = cast(weight, dtype);
     of_ = key;
   }
