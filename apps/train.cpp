@@ -79,6 +79,9 @@ void add_run_options(Command& command, TrainFlags& flags) {
   command.heading("Machine");
   command.add("--device", &train.device, "auto, cpu, cuda, cuda:N or emulator");
   command.add("--amp", &train.amp, "dtype of the activations", one_of({"off", "bf16"}));
+  command.add("--graph", &train.graph,
+              "record a training step once and replay it; auto: where the device can",
+              one_of({"auto", "on", "off"}));
   command.heading("Run");
   command.add("--seed", &train.seed, "of weights, split, order and augmentation");
   command.add("--project", &train.project, "folder of the runs");

@@ -43,8 +43,9 @@ struct TrainOptions {
   int patience = 0;      // epochs without a better validation loss; 0: off
   // machine
   std::string device = "auto";
-  std::string amp = "off";  // off, bf16
-  int threads = 0;          // 0: all cores
+  std::string amp = "off";     // off, bf16
+  std::string graph = "auto";  // steps recorded and replayed: where that is possible, on, off
+  int threads = 0;             // 0: all cores
   std::string impl;
   // run
   uint64_t seed = 42;

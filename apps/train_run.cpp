@@ -142,6 +142,7 @@ TrainOutcome TrainRun::train() {
   callbacks.on_step = [this](const StepProgress& step) { show_step(step); };
   callbacks.on_epoch = [this](const EpochResult& epoch) { show_epoch(epoch); };
   callbacks.wants_loss = [this] { return progress_.due(); };
+  callbacks.on_note = [this](const std::string& note) { progress_.say(note); };
   callbacks.stop = &stop_requested();
 
   const auto trainer =

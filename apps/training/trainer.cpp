@@ -113,13 +113,16 @@ Tensor Trainer::loss_of(const TrainBatch& batch, int64_t number) {
                         .label_smoothing = static_cast<float>(options_.label_smoothing)});
 }
 
-void Trainer::train_step(const TrainBatch& batch, int64_t number) {
-  const int64_t batches = train_source_->batches_per_epoch();
+/// The first and the last of the batches whose gradients make one step.
+std::pair<int64_t, int64_t> Trainer::batches_of_step(int64_t number) const {
   const int64_t first = number / options_.accumulate * options_.accumulate;
-  const int64_t last = std::min(first + options_.accumulate, batches) - 1;
+  return {first, std::min(first + options_.accumulate, train_source_->batches_per_epoch()) - 1};
+}
+
+/// What a step queues, and what is recorded where steps are replayed.
+Tensor Trainer::step_on_device(const TrainBatch& batch, int64_t number) {
+  const auto [first, last] = batches_of_step(number);
   if (number == first) {
-    const double share = static_cast<double>(number) / static_cast<double>(batches);
-    set_schedule(*optimizer_, options_, *phase_, static_cast<double>(epoch_) + share);
     optimizer_->zero_grad();  // before forward: the old gradients' memory serves the activations
   }
   const Tensor loss = loss_of(batch, number);
@@ -127,10 +130,30 @@ void Trainer::train_step(const TrainBatch& batch, int64_t number) {
   if (number == last) {
     if (options_.clip_grad > 0) optimizer_->clip_gradients(options_.clip_grad);
     optimizer_->step();
-    if (ema_) ema_->update();
   }
-
   add_(loss_sum_, loss.detach(), static_cast<double>(batch.size()));
+  return loss.detach();
+}
+
+Tensor Trainer::replay(const TrainBatch& batch) {
+  const Tensor loss = replay_->run(batch, *optimizer_);
+  if (const std::string refusal = replay_->refusal(); !refusal.empty()) {
+    check(options_.graph != "on", "--graph on: a step can't be recorded: ", refusal);
+    replay_.reset();
+    if (callbacks_.on_note) callbacks_.on_note("steps are not replayed: " + refusal);
+  }
+  return loss;
+}
+
+void Trainer::train_step(const TrainBatch& batch, int64_t number) {
+  const int64_t batches = train_source_->batches_per_epoch();
+  const auto [first, last] = batches_of_step(number);
+  if (number == first) {
+    const double share = static_cast<double>(number) / static_cast<double>(batches);
+    set_schedule(*optimizer_, options_, *phase_, static_cast<double>(epoch_) + share);
+  }
+  const Tensor loss = replay_ ? replay(batch) : step_on_device(batch, number);
+  if (number == last && ema_) ema_->update();
   images_ += batch.size();
   if (!callbacks_.on_step) return;
   const bool read = callbacks_.wants_loss && callbacks_.wants_loss();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "burin/apps/train_options.h"
@@ -15,6 +16,7 @@
 #include "burin/apps/training/lr_finder.h"
 #include "burin/apps/training/mixing.h"
 #include "burin/apps/training/recipe.h"
+#include "burin/apps/training/step_replay.h"
 #include "burin/nn/ema.h"
 #include "burin/nn/optimizer.h"
 
@@ -50,6 +52,8 @@ struct TrainCallbacks {
   std::function<void(const EpochResult&)> on_epoch = {};
   /// Whether the next on_step wants the loss read back (that waits for the device).
   std::function<bool()> wants_loss = {};
+  /// What turned out on the way.
+  std::function<void(const std::string&)> on_note = {};
   /// Set from a signal handler: the run saves last.ckpt and returns.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -97,9 +101,14 @@ class Trainer {
   void make_model();
   void set_input_size();
   void make_sources();
+  void decide_replay();
+  std::string why_not_replayed() const;
   void enter_phase();
   void train_epoch(const std::string& weights_folder);
+  std::pair<int64_t, int64_t> batches_of_step(int64_t number) const;
   void train_step(const TrainBatch& batch, int64_t number);
+  Tensor step_on_device(const TrainBatch& batch, int64_t number);
+  Tensor replay(const TrainBatch& batch);
   Tensor loss_of(const TrainBatch& batch, int64_t number);
   void finish_epoch(EpochResult result, const std::string& weights_folder);
   EpochResult validate();
@@ -123,6 +132,7 @@ class Trainer {
   bool features_only_ = false;  // the sources give features, the head alone is trained
   std::unique_ptr<BatchSource> train_source_, val_source_;
   std::unique_ptr<nn::Optimizer> optimizer_;
+  std::unique_ptr<StepReplay> replay_;  // null: each step is queued kernel by kernel
   std::unique_ptr<nn::Ema> ema_;
   Tensor class_weight_;
 

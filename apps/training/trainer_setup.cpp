@@ -95,6 +95,7 @@ Trainer::Trainer(const TrainOptions& options, TrainCallbacks callbacks)
   }
   if (options.class_weights) class_weight_ = balanced_class_weights(*data_.train, device_);
   loss_sum_ = zeros({}, {.device = device_});
+  decide_replay();
 }
 
 void Trainer::make_model() {
@@ -182,6 +183,30 @@ void Trainer::make_sources() {
   check(train_source_->batches_per_epoch() > 0, "there is no training batch");
 }
 
+/// --graph: whether steps are recorded and replayed.
+void Trainer::decide_replay() {
+  check(options_.graph == "auto" || options_.graph == "on" || options_.graph == "off", "--graph: '",
+        options_.graph, "' is none of auto, on, off");
+  if (options_.graph == "off") return;
+  const std::string refusal = why_not_replayed();
+  check(refusal.empty() || options_.graph == "auto", "--graph on: ", refusal,
+        "\n  hint: --graph auto replays steps where that is possible");
+  if (refusal.empty()) {
+    replay_ = std::make_unique<StepReplay>(
+        device_, [this](const TrainBatch& batch) { return step_on_device(batch, 0); });
+    notes_.emplace_back("steps are recorded once and replayed as a whole");
+  } else if (StepGraph::is_possible(device_)) {
+    notes_.push_back("steps are not replayed: " + refusal);
+  }
+}
+
+std::string Trainer::why_not_replayed() const {
+  if (!StepGraph::is_possible(device_)) return str(device_, " can't record a step to replay it");
+  if (mixer_) return "--mixup and --cutmix mix each batch in another way";
+  if (options_.accumulate > 1) return "with --accumulate, batches differ in what they do";
+  return {};
+}
+
 void Trainer::enter_phase() {
   const Phase* entered = &phases_.front();
   for (const Phase& phase : phases_) {
@@ -189,6 +214,7 @@ void Trainer::enter_phase() {
   }
   if (entered == phase_) return;
   phase_ = entered;
+  if (replay_) replay_->forget();
   prepare_model(*model_, options_, *phase_);
   optimizer_ = make_optimizer(*model_, options_);
 }

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 
+#include "apps/training_images.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/train_run.h"
 #include "burin/apps/training/model_file.h"
@@ -17,48 +19,10 @@
 namespace burin::apps {
 namespace {
 
+using testing_support::losses;
+using testing_support::small_run;
 using testing_support::TemporaryFolder;
-
-/// Class folders of small PPM files: class "dark" and class "light", each image with some noise.
-void write_images(const std::filesystem::path& folder, int per_class, int size) {
-  uint32_t noise = 1;
-  for (const int level : {60, 180}) {
-    const auto directory = folder / (level < 128 ? "dark" : "light");
-    std::filesystem::create_directories(directory);
-    for (int i = 0; i < per_class; ++i) {
-      std::string pixels;
-      for (int p = 0; p < size * size * 3; ++p) {
-        noise = noise * 1664525u + 1013904223u;
-        pixels += static_cast<char>(level + static_cast<int>(noise >> 26));
-      }
-      std::ofstream(directory / (std::to_string(i) + ".ppm"), std::ios::binary)
-          << "P6\n"
-          << size << ' ' << size << "\n255\n"
-          << pixels;
-    }
-  }
-}
-
-TrainOptions small_run(const std::filesystem::path& images) {
-  TrainOptions options;
-  options.weights = "none";
-  options.data = {images.string()};
-  options.model = "resnet20";
-  options.img_size = 32;
-  options.batch_size = 8;
-  options.epochs = 3;
-  options.workers = 2;
-  return options;
-}
-
-std::vector<double> losses(const TrainOutcome& outcome) {
-  std::vector<double> result;
-  for (const EpochResult& epoch : outcome.epochs) {
-    result.push_back(epoch.train_loss);
-    result.push_back(epoch.val_loss);
-  }
-  return result;
-}
+using testing_support::write_images;
 
 TEST(Trainer, LearnsWhatIsEasy) {
   const TemporaryFolder folder;
