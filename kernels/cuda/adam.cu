@@ -116,14 +116,16 @@ __global__ void adam_naive(Parameter parameter, Options options) {
 }
 
 /// Variant `multi`: a block owns one chunk of one parameter and finds out which by its number.
-__global__ void __launch_bounds__(chunk_threads, 5)
-    adam_multi(const __grid_constant__ ParameterTable<Parameter> table, Options options) {
+__global__ void adam_multi(const __grid_constant__ ParameterTable<Parameter> table,
+                           Options options) {
   if (options.scalars[scalar_found_inf] != 0) return;
-  __shared__ Constants shared;
-  if (threadIdx.x == 0) shared = constants_of(options);  // two powers in double, once a block
+  __shared__ Constants constants;
+  if (threadIdx.x == 0) {  // two powers in double, once a block
+    const Constants mine = constants_of(options);
+    constants = mine;
+  }
   __syncthreads();
 
-  const Constants constants = shared;
   step_chunk(
       table, [&](const Parameter& p, int64_t i) { step_element(p, options, constants, i); },
       [&](const Parameter& p, int64_t i) { step_packet(p, options, constants, i); });
