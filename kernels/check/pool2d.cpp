@@ -130,7 +130,7 @@ const PoolCase cases[] = {
     {"NaN wins and travels", {2, 5, 9, 7}, square(3, 2, 1), Content::nan},
     {"infinities, also windows of −∞ only", {2, 5, 9, 7}, square(2, 2, 1), Content::infinite},
     {"several threads", {3, 24, 41, 37}, square(3, 2, 1)},
-    {"windows wider than what is loaded at once", {1, 16, 7, 9}, square(5, 1, 2)},
+    {"windows wider than what is loaded at once", {1, 16, 7, 9}, square(4, 1, 2)},
     {"more channels than a block is wide, the last block not full",
      {2, 136, 9, 10},
      square(3, 2, 1)},
