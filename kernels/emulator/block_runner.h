@@ -38,7 +38,7 @@ class BlockRunner {
   void copy_async(const AsyncCopy& copy);
   void copy_async_commit();
   void copy_async_wait(size_t groups);
-  void background(std::function<void()> work);
+  void background(const void* work, size_t bytes, void (*f)(void*));
   void background_commit();
   void background_wait(size_t groups);
 
@@ -60,8 +60,8 @@ class BlockRunner {
     bool done = false;
     std::vector<AsyncCopy> copies;                 // not yet waited for
     std::vector<size_t> copies_a_group;            // of the groups committed and not waited for
-    std::vector<std::function<void()>> open_work;  // not yet committed
-    std::deque<std::vector<std::function<void()>>> work;  // the groups not yet waited for
+    std::vector<BackgroundWork> open_work;         // not yet committed
+    std::deque<std::vector<BackgroundWork>> work;  // the groups not yet waited for
   };
 
   void prepare(const cudaLaunchConfig_t& config, Order order);

@@ -60,8 +60,8 @@ void copy_async_wait(size_t groups) {
   here().copy_async_wait(groups);
 }
 
-void background(std::function<void()> work) {
-  here().background(std::move(work));
+void background(const void* work, size_t bytes, void (*f)(void*)) {
+  here().background(work, bytes, f);
 }
 void background_commit() {
   here().background_commit();
@@ -96,8 +96,11 @@ void BlockRunner::copy_async_wait(size_t groups) {
   }
 }
 
-void BlockRunner::background(std::function<void()> work) {
-  current_->open_work.push_back(std::move(work));
+void BlockRunner::background(const void* work, size_t bytes, void (*f)(void*)) {
+  BackgroundWork copy{f, {}};
+  if (bytes > copy.bytes.size()) throw KernelError("too large a piece of background work");
+  std::memcpy(copy.bytes.data(), work, bytes);
+  current_->open_work.push_back(copy);
 }
 
 void BlockRunner::background_commit() {
@@ -106,8 +109,12 @@ void BlockRunner::background_commit() {
 
 void BlockRunner::background_wait(size_t groups) {
   while (current_->work.size() > groups) {
-    for (const std::function<void()>& step : current_->work.front()) step();
+    const std::vector<BackgroundWork> group = std::move(current_->work.front());
     current_->work.pop_front();
+    for (const BackgroundWork& work : group) {
+      BackgroundWork on_this_stack = work;
+      on_this_stack.run(on_this_stack.bytes.data());
+    }
   }
 }
 

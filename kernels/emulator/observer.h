@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 
 #include "burin/kernels/emulator/dialect/vectors.h"
@@ -12,6 +13,12 @@ struct AsyncCopy {
   void* to;
   const void* from;
   size_t bytes, valid;
+};
+
+/// Something that a thread has asked for and that is done when it waits.
+struct BackgroundWork {
+  void (*run)(void* bytes);
+  alignas(16) std::array<char, 640> bytes;  // room for a product of wgmma
 };
 
 /// The thread that runs, and how often it has been synchronised with others.

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
+#include <type_traits>
 
 #include "burin/kernels/base/error.h"
 #include "burin/kernels/emulator/dialect/vectors.h"
@@ -38,8 +38,15 @@ void copy_async_commit();
 /// Waits until at most `groups` of the groups committed last are still under way.
 void copy_async_wait(size_t groups);
 
-/// The same for other work that goes on in the background: `work` is done at the wait.
-void background(std::function<void()> work);
+/// The same for other work that goes on in the background: it is done at the wait, by the thread
+/// that asked for it. `work` is copied as bytes, so that the race check, which looks at what
+/// kernels read and write, does not meet the copy.
+void background(const void* work, size_t bytes, void (*run)(void* work));
+template <class Work>
+void background(const Work& work) {
+  static_assert(std::is_trivially_copyable_v<Work>);
+  background(&work, sizeof work, [](void* copy) { (*static_cast<Work*>(copy))(); });
+}
 void background_commit();
 void background_wait(size_t groups);
 
