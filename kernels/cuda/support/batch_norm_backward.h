@@ -125,8 +125,7 @@ inline __global__ void finish_gradients(const double* sums, int parts, Parameter
                                         Factors factors, int C) {
   const int c = static_cast<int>(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32);
   if (c >= C) return;  // a whole warp leaves together
-  const double g = sum_of_parts(sums + c, parts, 2 * C);
-  const double centred = sum_of_parts(sums + C + c, parts, 2 * C);
+  const auto [g, centred] = sums_of_parts(sums + c, sums + C + c, parts, 2 * C);
   if (threadIdx.x % 32 != 0) return;
   const double inverse_std = static_cast<double>(to.inverse_std[c]);
   const double scale = static_cast<double>(to.weight[c]) * inverse_std;

@@ -136,8 +136,7 @@ __global__ void finish_statistics_vector(const T* x, const double* sums, int par
                                          Rows rows) {
   const int c = static_cast<int>(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32);
   if (c >= rows.C) return;  // a whole warp leaves together
-  const double sum = sum_of_parts(sums + c, parts, 2 * rows.C);
-  const double squares = sum_of_parts(sums + rows.C + c, parts, 2 * rows.C);
+  const auto [sum, squares] = sums_of_parts(sums + c, sums + rows.C + c, parts, 2 * rows.C);
   if (threadIdx.x % 32 != 0) return;
   const double n = static_cast<double>(rows.count), mean = sum / n;
   const double off = mean - static_cast<double>(shift_for(float(x[c])));

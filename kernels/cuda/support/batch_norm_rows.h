@@ -81,11 +81,31 @@ __device__ inline void join_rows(const double (&mine)[per_byte], double* to, int
   }
 }
 
-/// The sum over `parts` of from[part · apart], by the lanes of a warp in a fixed order.
-__device__ inline double sum_of_parts(const double* from, int parts, int apart) {
-  double sum = 0;
-  for (int part = threadIdx.x % 32; part < parts; part += 32) sum += from[int64_t(part) * apart];
-  return warp_sum(sum);
+struct TwoSums {
+  double first, second;
+};
+
+/// The sums over `parts` of first[part · apart] and of second[part · apart], by the lanes of a warp
+/// in a fixed order. All that waits here is memory, so sixteen loads a lane are under way.
+__device__ inline TwoSums sums_of_parts(const double* first, const double* second, int parts,
+                                        int apart) {
+  constexpr int in_flight = 8;  // of either
+  TwoSums sums{0, 0};
+  for (int begin = threadIdx.x % 32; begin < parts; begin += 32 * in_flight) {
+    double a[in_flight], b[in_flight];
+#pragma unroll
+    for (int i = 0; i < in_flight; ++i) {
+      const int part = begin + 32 * i;
+      a[i] = part < parts ? first[int64_t(part) * apart] : 0;
+      b[i] = part < parts ? second[int64_t(part) * apart] : 0;
+    }
+#pragma unroll
+    for (int i = 0; i < in_flight; ++i) {
+      sums.first += a[i];
+      sums.second += b[i];
+    }
+  }
+  return {warp_sum(sums.first), warp_sum(sums.second)};
 }
 
 }  // namespace burin::cuda
