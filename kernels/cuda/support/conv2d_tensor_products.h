@@ -19,8 +19,9 @@ struct ForwardProduct {
   int k_begin = 0;
 
   __device__ void select(int /*z*/) {}
-  __device__ void store_row(int m, int n, const float* sums, int count) const {
-    out.store_row(int64_t(m) * N + n, n, sums, count);
+  __device__ int64_t row(int m) const { return int64_t(m) * N; }
+  __device__ void store(int64_t row, int n, const float* sums, int count) const {
+    out.store_row(row + n, n, sums, count);
   }
 };
 
@@ -41,24 +42,26 @@ struct BackwardDataProduct {
     across = AxisClass::of(z % g.stride_w, g.W, g.S, g.stride_w, g.pad_w, g.dilation_w);
     M = g.N * down.extent * across.extent;
     k_end = down.taps * across.taps * g.K;
-    left.rows_h = down.extent;
-    left.rows_w = across.extent;
+    left.rows = Digits::of(max(across.extent, 1), max(down.extent, 1), 32);
     left.M = M;
-    left.order.taps_h = max(down.taps, 1);
-    left.order.taps_w = max(across.taps, 1);
+    const int depth = left.order.digits.lows;
+    const int taps_w = max(across.taps, 1), taps_h = max(down.taps, 1);
+    left.order = TapOrder::of(depth, taps_w, taps_h, tile_depth);
     left.h = {1, down.output0, -down.output_step};
     left.w = {1, across.output0, -across.output_step};
     right.tap0_h = down.tap0;
     right.step_h = down.tap_step;
     right.tap0_w = across.tap0;
     right.step_w = across.tap_step;
-    right.order = left.order;
+    right.order = TapOrder::of(depth, taps_w, taps_h, 32);
   }
-  __device__ void store_row(int m, int n, const float* sums, int count) const {
+  __device__ int64_t row(int m) const {
     const int j = m % across.extent, line = m / across.extent;
     const int h = down.first + line % down.extent * g.stride_h, v = across.first + j * g.stride_w;
-    const int64_t pixel = (int64_t(line / down.extent) * g.H + h) * g.W + v;
-    out.store_row(pixel * N + n, n, sums, count);
+    return ((int64_t(line / down.extent) * g.H + h) * g.W + v) * N;
+  }
+  __device__ void store(int64_t row, int n, const float* sums, int count) const {
+    out.store_row(row + n, n, sums, count);
   }
 };
 
@@ -80,10 +83,17 @@ struct BackwardWeightProduct {
     k_end = min(k_begin + split.pixels, pixels);
     parts += int64_t(z) * M * N;
   }
-  __device__ void store_row(int m, int n, const float* sums, int count) const {
-    constexpr bool taps_are_rows = std::is_same_v<Left, TapColumns<T>>;
-    float* const to = parts + (taps_are_rows ? int64_t(n) * M + m : int64_t(m) * N + n);
-    for (int i = 0; i < count && i < 8; ++i) to[taps_are_rows ? int64_t(i) * M : i] = sums[i];
+  static constexpr bool taps_are_rows = std::is_same_v<Left, TapColumns<T>>;
+  __device__ int64_t row(int m) const { return taps_are_rows ? m : int64_t(m) * N; }
+  /// Always eight: both extents are multiples of 8.
+  __device__ void store(int64_t row, int n, const float* sums, int /*count*/) const {
+    if constexpr (taps_are_rows) {
+      for (int i = 0; i < 8; ++i) parts[row + int64_t(n + i) * M] = sums[i];
+    } else {
+      float4* const to = reinterpret_cast<float4*>(parts + row + n);
+      to[0] = make_float4(sums[0], sums[1], sums[2], sums[3]);
+      to[1] = make_float4(sums[4], sums[5], sums[6], sums[7]);
+    }
   }
 };
 

@@ -60,13 +60,12 @@ struct Conv2dRungs {
   static void run_forward(const Conv2dForward& op, const T* x, const T* w, int channels,
                           Stream& stream) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
-    const TapOrder order{g.R, g.S, TapOrder::depth_of(channels)};
+    const TapOrder order = TapOrder::of(TapOrder::depth_of(channels), g.S, g.R, tile_depth);
     const Neighbourhoods<T> left{x,
                                  g.H,
                                  g.W,
                                  channels,
-                                 g.P,
-                                 g.Q,
+                                 Digits::of(g.Q, g.P, 32),
                                  static_cast<int>(g.pixels()),
                                  order,
                                  {g.stride_h, -g.pad_h, g.dilation_h},
@@ -83,8 +82,8 @@ struct Conv2dRungs {
   template <class T>
   static void run_backward_data(const Conv2dBackwardData& op, Stream& stream) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
-    const TapOrder order{1, 1, TapOrder::depth_of(g.K)};
-    const Neighbourhoods<T> left{op.dy.as<T>(), g.P, g.Q, g.K, 0, 0, 0, order, {}, {}};
+    const TapOrder order = TapOrder::of(TapOrder::depth_of(g.K), 1, 1, tile_depth);
+    const Neighbourhoods<T> left{op.dy.as<T>(), g.P, g.Q, g.K, {}, 0, order, {}, {}};
     const FilterColumns<T> right{op.w.as<T>(), g.R, g.S, g.C, order, 0, 1, 0, 1};
     const BackwardDataProduct<T> product{left, right, Output<T>::of(op.dx, {}, true), g, g.C};
     const int64_t down = (g.H + g.stride_h - 1) / g.stride_h;
@@ -115,7 +114,7 @@ struct Conv2dRungs {
     using Gradient = ColumnMatrix<T>;
     using Image = TapColumns<T>;
     const Gradient dy{op.dy.as<T>(), g.K, g.K};
-    const Image image{x, g, channels};
+    const Image image{x, g, channels, Digits::of(g.Q, g.P, 32)};
     if (taps_are_rows(g)) {
       const BackwardWeightProduct<T, Image, Gradient> product{image,  dy,   parts, split,
                                                               pixels, taps, g.K};

@@ -15,27 +15,37 @@ struct GatherAxis {
   int stride, offset, step;
 };
 
-/// A number with three digits: low < lows, middle < middles, and high. Goes on by a fixed step
-/// without a division.
-struct Odometer {
-  int low, middle, high;
+/// How many values the two lower digits of a number with three digits have, and a step's digits.
+struct Digits {
+  int lows, middles;
   int step_low, step_middle, step_high;
 
-  __device__ Odometer(int value, int lows, int middles, int step)
-      : low(value % lows),
-        middle(value / lows % middles),
-        high(value / lows / middles),
-        step_low(step % lows),
-        step_middle(step / lows % middles),
-        step_high(step / lows / middles) {}
-  __device__ void advance(int lows, int middles) {
-    low += step_low;
-    const bool low_over = low >= lows;
-    if (low_over) low -= lows;
-    middle += step_middle + (low_over ? 1 : 0);
-    const bool middle_over = middle >= middles;
-    if (middle_over) middle -= middles;
-    high += step_high + (middle_over ? 1 : 0);
+  __host__ __device__ static Digits of(int lows, int middles, int step) {
+    return {lows, middles, step % lows, step / lows % middles, step / lows / middles};
+  }
+};
+
+/// A number in these digits, which goes on by the step without a division.
+struct Odometer {
+  int low, middle, high;
+
+  __device__ Odometer(int value, const Digits& digits) {
+    // Unsigned, which takes half of the instructions.
+    const unsigned lows = static_cast<unsigned>(digits.lows);
+    const unsigned middles = static_cast<unsigned>(digits.middles);
+    const unsigned rest = static_cast<unsigned>(value) / lows;
+    low = value - static_cast<int>(rest * lows);
+    high = static_cast<int>(rest / middles);
+    middle = static_cast<int>(rest) - high * digits.middles;
+  }
+  __device__ void advance(const Digits& digits) {
+    low += digits.step_low;
+    const bool low_over = low >= digits.lows;
+    if (low_over) low -= digits.lows;
+    middle += digits.step_middle + (low_over ? 1 : 0);
+    const bool middle_over = middle >= digits.middles;
+    if (middle_over) middle -= digits.middles;
+    high += digits.step_high + (middle_over ? 1 : 0);
   }
 };
 
@@ -44,23 +54,29 @@ struct Odometer {
 /// Where `depth` is a tile's, one tile after the other reads the pixels around the same outputs, at
 /// most one further, so that most are still in the multiprocessor's cache.
 struct TapOrder {
-  int taps_h, taps_w, depth;
+  Digits
+      digits;  // channel % depth, tap_w, the rest, and the step from tile to tile or line to line
+  int taps_h;
 
   static int depth_of(int channels) { return channels % tile_depth == 0 ? tile_depth : channels; }
+  __host__ __device__ static TapOrder of(int depth, int taps_w, int taps_h, int step) {
+    return {Digits::of(depth, taps_w, step), taps_h};
+  }
 
   struct Place {
     Odometer at;   // channel % depth, tap_w, tap_h
     int channel0;  // the rest of the channel
 
-    __device__ Place(const TapOrder& order, int k, int step)
-        : at(k, order.depth, order.taps_w, step), channel0(at.high / order.taps_h * order.depth) {
-      at.high %= order.taps_h;
+    __device__ Place(const TapOrder& order, int k) : at(k, order.digits) {
+      const int block = at.high / order.taps_h;
+      channel0 = block * order.digits.lows;
+      at.high -= block * order.taps_h;
     }
     __device__ void advance(const TapOrder& order) {
-      at.advance(order.depth, order.taps_w);
+      at.advance(order.digits);
       if (at.high < order.taps_h) return;
       at.high -= order.taps_h;
-      channel0 += order.depth;
+      channel0 += order.digits.lows;
     }
     __device__ int channel() const { return channel0 + at.low; }
     __device__ int tap_w() const { return at.middle; }
@@ -75,7 +91,8 @@ struct Neighbourhoods {
   using Lines = AlongK;
   const T* data;
   int H, W, C;  // of the image
-  int rows_h, rows_w, M;
+  Digits rows;  // of m: j, i, n; and the step from line to line of a thread
+  int M;
   TapOrder order;
   GatherAxis h, w;
 
@@ -90,11 +107,9 @@ struct Neighbourhoods {
     TapOrder::Place place;
 
     __device__ Cursor(const Neighbourhoods& image, int row0, int k_begin, int end)
-        : k(k_begin + static_cast<int>(threadIdx.x) % 8 * 8),
-          k_end(end),
-          place(image.order, k, tile_depth) {
+        : k(k_begin + static_cast<int>(threadIdx.x) % 8 * 8), k_end(end), place(image.order, k) {
       int m = row0 + static_cast<int>(threadIdx.x) / 8;
-      Odometer at(m, image.rows_w, image.rows_h, 32);
+      Odometer at(m, image.rows);
 #pragma unroll
       for (int i = 0; i < count; ++i, m += 32) {
         const int h = at.middle * image.h.stride + image.h.offset;
@@ -102,9 +117,10 @@ struct Neighbourhoods {
         base[i] = ((at.high * image.H + h) * image.W + w) * image.C;
         inside[i] = m < image.M
                         ? taps_inside(h, image.h.step, image.H, image.order.taps_h) |
-                              taps_inside(w, image.w.step, image.W, image.order.taps_w) << 16
+                              taps_inside(w, image.w.step, image.W, image.order.digits.middles)
+                                  << 16
                         : 0;
-        at.advance(image.rows_w, image.rows_h);
+        at.advance(image.rows);
       }
     }
     __device__ static uint32_t taps_inside(int at, int step, int pixels, int taps) {
@@ -151,12 +167,12 @@ struct FilterRows {
         : row(row0 + static_cast<int>(threadIdx.x) / 8),
           k(k_begin + static_cast<int>(threadIdx.x) % 8 * 8),
           k_end(end),
-          place(filter.order, k, tile_depth) {
+          place(filter.order, k) {
       from = filter.data + row * filter.pitch();
     }
     __device__ void load(const FilterRows& filter, T* tile) {
       const int line = static_cast<int>(threadIdx.x) / 8, chunk = static_cast<int>(threadIdx.x) % 8;
-      const int tap = place.tap_h() * filter.order.taps_w + place.tap_w();
+      const int tap = place.tap_h() * filter.order.digits.middles + place.tap_w();
       const T* const tap_from = from + (tap * filter.C + place.channel());
 #pragma unroll
       for (int i = 0; i < count; ++i) {
@@ -169,7 +185,7 @@ struct FilterRows {
     }
   };
   __device__ int pitch() const {
-    return order.taps_h * order.taps_w * C;
+    return order.taps_h * order.digits.middles * C;
   }
 };
 
@@ -193,7 +209,7 @@ struct FilterColumns {
         : row(row0 + lines.chunk * 8),
           k(k_begin + lines.line),
           k_end(end),
-          place(filter.order, k, 32) {}
+          place(filter.order, k) {}
     __device__ void load(const FilterColumns& filter, T* tile) {
 #pragma unroll
       for (int i = 0; i < LinesOfPanels::passes; ++i) {
@@ -220,7 +236,8 @@ struct TapColumns {
   using Lines = AlongRows;
   const T* data;
   Conv2dGeometry g;
-  int channels;  // of the image in memory
+  int channels;   // of the image in memory
+  Digits pixels;  // of k: column, line, image; and the step from line to line of a thread
 
   template <int tile_rows>
   struct Cursor {
@@ -231,7 +248,7 @@ struct TapColumns {
     Odometer at;  // output pixel: column, line, image
 
     __device__ Cursor(const TapColumns& image, int row0, int k_begin, int end)
-        : k(k_begin + lines.line), k_end(end), at(k, image.g.Q, image.g.P, 32) {
+        : k(k_begin + lines.line), k_end(end), at(k, image.pixels) {
 #pragma unroll
       for (int p = 0; p < panels; ++p) {
         const int row = row0 + panel_rows * p + lines.chunk * 8, tap = row / image.channels;
@@ -256,7 +273,7 @@ struct TapColumns {
           copy_async_16_cached(tile + lines.template at<tile_rows>(i, p), from + offset[p], valid);
         }
         k += 32;
-        at.advance(image.g.Q, image.g.P);
+        at.advance(image.pixels);
       }
     }
   };

@@ -82,7 +82,8 @@ struct WarpSums {
 ///   using Element; Left left; Right right      operands with a Cursor, see tensor_tile.h
 ///   void select(int z)                         which of the products that share the launch
 ///   int M, N, k_begin, k_end                   after select()
-///   void store_row(int m, int n, const float* sums, int count)   eight neighbours along n, or
+///   int64_t row(int m)                         where row m of the result begins
+///   void store(int64_t row, int n, const float* sums, int count)   eight neighbours along n, or
 ///   fewer
 template <class Product, int columns>
 __global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product product) {
@@ -132,8 +133,8 @@ __global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product pro
   for (int i = static_cast<int>(threadIdx.x); i < Block::rows * chunks; i += tile_threads) {
     const int m = m0 + i / chunks, n = n0 + i % chunks * 8;
     if (m >= product.M || n >= product.N) continue;
-    product.store_row(m, n, tile_of_sums + i / chunks * Block::pitch + i % chunks * 8,
-                      product.N - n);
+    product.store(product.row(m), n, tile_of_sums + i / chunks * Block::pitch + i % chunks * 8,
+                  product.N - n);
   }
 }
 

@@ -162,13 +162,15 @@ __global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
   for (int i = 0; i < Block::left; ++i) {
     const int first = m0 + warp / 4 * Block::warpgroup_rows + 64 * i + warp % 4 * 16;
     sums.store(rows, i, lane);
+    const int64_t row_of_lane = product.row(first + lane % 16);  // found once for all its chunks
     __syncwarp();
 #pragma unroll 1
     for (int chunk = lane; chunk < 16 * chunks; chunk += 32) {
       const int m = first + chunk / chunks, n = n0 + chunk % chunks * 8;
+      const int64_t row = __shfl_sync(~0u, row_of_lane, chunk / chunks);
       float eight[8];
       load_eight(eight, rows + chunk / chunks * Block::pitch + chunk % chunks * 8, lane);
-      if (m < product.M && n < product.N) product.store_row(m, n, eight, product.N - n);
+      if (m < product.M && n < product.N) product.store(row, n, eight, product.N - n);
     }
     __syncwarp();
   }

@@ -50,8 +50,9 @@ struct MatmulTensorProduct {
     left.data = whole.left.data;
     right.data = whole.right.data;
   }
-  __device__ void store_row(int m, int n, const float* sums, int count) const {
-    whole.out.store_row(whole.first + m * whole.pitch + n, n, sums, count);
+  __device__ int64_t row(int m) const { return whole.first + m * whole.pitch; }
+  __device__ void store(int64_t row, int n, const float* sums, int count) const {
+    whole.out.store_row(row + n, n, sums, count);
   }
 };
 
