@@ -11,7 +11,7 @@ namespace {
 
 struct ThreadContext {
   struct PerDevice {
-    std::unique_ptr<Stream> own;
+    std::unique_ptr<Stream> own, uploads;
     Stream* current = nullptr;
   };
   std::map<std::pair<DeviceKind, int>, PerDevice> devices;
@@ -37,6 +37,12 @@ ThreadContext& context() {
 
 Stream& current_stream(Device device) {
   return *context().current(device);
+}
+
+Stream& upload_stream(Device device) {
+  std::unique_ptr<Stream>& stream = context().devices[{device.kind, device.index}].uploads;
+  if (!stream) stream = runtime_of(device).make_stream(device.index);
+  return *stream;
 }
 
 StreamGuard::StreamGuard(Stream& stream)

@@ -14,6 +14,10 @@ class Storage;
 /// The stream that this thread's ops on `device` are queued on. Made at first use.
 Stream& current_stream(Device device);
 
+/// A second stream of this thread, for what travels while current_stream(device) computes. Where
+/// the two meet is for DeviceRuntime::order() to say. Made at first use.
+Stream& upload_stream(Device device);
+
 /// Queues this thread's ops on another stream while it lives.
 class StreamGuard {
  public:

@@ -4,6 +4,7 @@
 
 #include "burin/apps/exit.h"
 #include "burin/data/split.h"
+#include "burin/kernels/device_runtime.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/concat.h"
 #include "burin/tensor/ops/shape.h"
@@ -17,7 +18,27 @@ ImageSource::ImageSource(std::shared_ptr<const data::Dataset> dataset, data::Tra
 std::optional<TrainBatch> ImageSource::next() {
   const std::optional<data::Batch> batch = next_batch();
   if (!batch) return std::nullopt;
-  return TrainBatch{input_.images(*batch), input_.labels(*batch)};
+  const Device device = input_.device();
+  if (!current_.x.defined() || current_.size() != batch->size()) {
+    current_ = {input_.make_images(batch->size(), batch->height, batch->width),
+                empty({batch->size()}, {DType::i64, device})};
+  }
+  Stream& compute = current_stream(device);
+  Stream& uploads = upload_stream(device);
+  Tensor pixels, labels;
+  {
+    const StreamGuard uploading(uploads);
+    pixels = input_.pixels(*batch);
+    labels = input_.labels(*batch);
+  }
+  DeviceRuntime& runtime = runtime_of(device);
+  runtime.order(compute, uploads);
+  input_.normalize(pixels, current_.x);
+  copy_into(current_.labels, labels);
+  // The memory of both serves the next upload, which is not to begin before they were read. What is
+  // queued from here on, the step, it does not wait for.
+  runtime.order(uploads, compute);
+  return current_;
 }
 
 /// An image that can't be read is the data's fault, whenever it is met.

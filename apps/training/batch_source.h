@@ -9,7 +9,7 @@
 
 namespace burin::apps {
 
-/// What one step works on.
+/// What one step works on. A source may write its next batch over it.
 struct TrainBatch {
   Tensor x;       // images or features, [N, …]
   Tensor labels;  // [N] i64
@@ -32,7 +32,8 @@ class BatchSource {
   virtual std::optional<TrainBatch> next() = 0;
 };
 
-/// Batches of images, decoded by worker threads and normalised on the device.
+/// Batches of images, decoded by worker threads and normalised on the device. Their bytes travel on
+/// a stream of their own, while what was queued before computes.
 class ImageSource final : public BatchSource {
  public:
   ImageSource(std::shared_ptr<const data::Dataset> dataset, data::Transform transform,
@@ -47,6 +48,7 @@ class ImageSource final : public BatchSource {
 
   data::Loader loader_;
   InputMaker input_;
+  TrainBatch current_;  // in the same memory while batches have the same size
 };
 
 /// Batches of features that a frozen trunk made once and for all, so that an epoch costs

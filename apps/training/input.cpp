@@ -13,12 +13,25 @@ InputMaker::InputMaker(const models::Preprocess& preprocess, DType dtype, Device
       layout_(layout) {}
 
 Tensor InputMaker::images(const data::Batch& batch) const {
+  Tensor images = make_images(batch.size(), batch.height, batch.width);
+  normalize(pixels(batch), images);
+  return images;
+}
+
+Tensor InputMaker::pixels(const data::Batch& batch) const {
   const int64_t N = batch.size(), H = batch.height, W = batch.width;
   // The pixels lie as [N, H, W, 3]: an nhwc tensor as they are.
   const Tensor pixels =
       Tensor::from(batch.pixels, {N, H, W, 3}, {.dtype = DType::u8, .device = device_});
-  const Tensor images = pixels.alias({N, 3, H, W}, dense_strides({N, 3, H, W}, Layout::nhwc));
-  return normalize_u8(images, mean_, std_, dtype_, layout_);
+  return pixels.alias({N, 3, H, W}, dense_strides({N, 3, H, W}, Layout::nhwc));
+}
+
+Tensor InputMaker::make_images(int64_t size, int64_t height, int64_t width) const {
+  return empty({size, 3, height, width}, {dtype_, device_, layout_});
+}
+
+void InputMaker::normalize(const Tensor& pixels, Tensor& images) const {
+  normalize_u8(pixels, mean_, std_, images);
 }
 
 Tensor InputMaker::labels(const data::Batch& batch) const {

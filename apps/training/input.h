@@ -12,8 +12,15 @@ class InputMaker {
 
   /// [N, 3, H, W], normalised
   Tensor images(const data::Batch& batch) const;
+  /// u8 [N, 3, H, W], as decoded
+  Tensor pixels(const data::Batch& batch) const;
   /// [N] i64
   Tensor labels(const data::Batch& batch) const;
+
+  /// Memory for `size` images.
+  Tensor make_images(int64_t size, int64_t height, int64_t width) const;
+  void normalize(const Tensor& pixels, Tensor& images) const;
+  Device device() const { return device_; }
 
  private:
   Tensor mean_, std_;

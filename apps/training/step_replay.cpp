@@ -15,8 +15,8 @@ StepReplay::StepReplay(Device device, Step step) : device_(device), step_(std::m
 Tensor StepReplay::run(const TrainBatch& batch, nn::Optimizer& optimizer) {
   if (!graph_ && refusal_.empty() && ++steps_ > eager_steps) record(batch, optimizer);
   if (!can_replay(batch)) return step_(batch);
-  copy_into(inputs_.x, batch.x);
-  copy_into(inputs_.labels, batch.labels);
+  if (!batch.x.is_same(inputs_.x)) copy_into(inputs_.x, batch.x);
+  if (!batch.labels.is_same(inputs_.labels)) copy_into(inputs_.labels, batch.labels);
   optimizer.before_replay();
   graph_->replay();
   optimizer.after_replay();
@@ -28,7 +28,7 @@ bool StepReplay::can_replay(const TrainBatch& batch) const {
 }
 
 void StepReplay::record(const TrainBatch& batch, nn::Optimizer& optimizer) {
-  inputs_ = {empty_like(batch.x), empty_like(batch.labels)};
+  inputs_ = batch;
   optimizer.before_replay();
   // The recording gets memory of its own: what earlier steps have left behind goes first.
   optimizer.zero_grad();

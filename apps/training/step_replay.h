@@ -37,7 +37,7 @@ class StepReplay {
   Device device_;
   Step step_;
   int steps_ = 0;      // before the recording
-  TrainBatch inputs_;  // where the recorded step reads
+  TrainBatch inputs_;  // where the recorded step reads: most sources write each batch there
   Tensor loss_;        // where it writes
   std::unique_ptr<StepGraph> graph_;
   std::string refusal_;

@@ -7,13 +7,19 @@ namespace burin {
 
 Tensor normalize_u8(const Tensor& x, const Tensor& mean, const Tensor& std, DType dtype,
                     Layout layout) {
+  Tensor y = empty(x.shape(), {dtype, x.device(), layout});
+  normalize_u8(x, mean, std, y);
+  return y;
+}
+
+void normalize_u8(const Tensor& x, const Tensor& mean, const Tensor& std, Tensor& y) {
   check(x.rank() == 4 && x.dtype() == DType::u8, "normalize_u8: input ", x.dtype(), ' ', x.shape(),
         " must be u8 [N, C, H, W]");
   check(mean.shape() == Shape{x.dim(1)} && std.shape() == mean.shape(), "normalize_u8: mean ",
         mean.shape(), " and std ", std.shape(), " do not fit ", x.dim(1), " channels");
-  Tensor y = empty(x.shape(), {dtype, x.device(), layout});
+  check(y.shape() == x.shape(), "normalize_u8: output ", y.shape(), " is not shaped as the input ",
+        x.shape());
   launch(x.device(), NormalizeU8{x.view(), mean.view(), std.view(), y.writable()});
-  return y;
 }
 
 }  // namespace burin

@@ -9,5 +9,7 @@ namespace burin {
 /// differentiable.
 Tensor normalize_u8(const Tensor& x, const Tensor& mean, const Tensor& std, DType dtype,
                     Layout layout);
+/// The same into y, which has the shape of x.
+void normalize_u8(const Tensor& x, const Tensor& mean, const Tensor& std, Tensor& y);
 
 }  // namespace burin
