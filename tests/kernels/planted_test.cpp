@@ -17,6 +17,7 @@
 #include "burin/kernels/dropout.h"
 #include "burin/kernels/elementwise.h"
 #include "burin/kernels/fill.h"
+#include "burin/kernels/gather_u8.h"
 #include "burin/kernels/layer_norm.h"
 #include "burin/kernels/matmul.h"
 #include "burin/kernels/normalize_u8.h"
@@ -118,9 +119,10 @@ using Ops =
                    BatchNormInference, BatchNormBackward, Concat, Conv2dForward, Conv2dBackwardData,
                    Conv2dBackwardWeight, Copy, CrossEntropyForward, CrossEntropyBackward,
                    DropoutForward, DropoutBackward, ElementwiseBinary, ElementwiseUnary, Fill,
-                   LayerNormForward, LayerNormBackward, Matmul, NormalizeU8, MaxPool2dForward,
-                   MaxPool2dBackward, AvgPool2dForward, AvgPool2dBackward, AdaptiveAvgPool2dForward,
-                   AdaptiveAvgPool2dBackward, Reduce, SgdStep, SoftmaxForward, SoftmaxBackward>;
+                   LayerNormForward, LayerNormBackward, Matmul, NormalizeU8, GatherU8,
+                   MaxPool2dForward, MaxPool2dBackward, AvgPool2dForward, AvgPool2dBackward,
+                   AdaptiveAvgPool2dForward, AdaptiveAvgPool2dBackward, Reduce, SgdStep,
+                   SoftmaxForward, SoftmaxBackward>;
 
 struct OpName {
   template <class Op>
