@@ -10,6 +10,18 @@
 
 namespace burin::data {
 
+std::vector<int64_t> order_of_epoch(int64_t samples, int64_t epoch, const LoaderOptions& options) {
+  if (options.shuffle) return randperm(samples, options.seed + static_cast<uint64_t>(epoch));
+  std::vector<int64_t> order(static_cast<size_t>(samples));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  return order;
+}
+
+int64_t batches_of_epoch(int64_t samples, const LoaderOptions& options) {
+  const int64_t whole = samples / options.batch_size;
+  return options.drop_last || samples % options.batch_size == 0 ? whole : whole + 1;
+}
+
 Loader::Loader(std::shared_ptr<const Dataset> dataset, Transform transform, LoaderOptions options)
     : dataset_(std::move(dataset)), transform_(std::move(transform)), options_(options) {
   check(dataset_->size() >= 1, "loader: the data set is empty");
@@ -26,25 +38,14 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, Transform transform, Load
 }
 
 int64_t Loader::batches_per_epoch() const {
-  const int64_t n = dataset_->size();
-  return options_.drop_last ? n / options_.batch_size
-                            : (n + options_.batch_size - 1) / options_.batch_size;
-}
-
-std::vector<int64_t> Loader::order_of(int64_t epoch) const {
-  if (options_.shuffle) {
-    return randperm(dataset_->size(), options_.seed + static_cast<uint64_t>(epoch));
-  }
-  std::vector<int64_t> order(static_cast<size_t>(dataset_->size()));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  return order;
+  return batches_of_epoch(dataset_->size(), options_);
 }
 
 void Loader::start(int64_t epoch, int64_t first_batch) {
   check(epoch >= 0 && first_batch >= 0 && first_batch <= batches_per_epoch(),
         "loader: can't start epoch ", epoch, " at batch ", first_batch, ", an epoch has ",
         batches_per_epoch());
-  std::vector<int64_t> order = order_of(epoch);
+  std::vector<int64_t> order = order_of_epoch(dataset_->size(), epoch, options_);
   {
     const std::lock_guard lock(mutex_);
     epoch_ = epoch;

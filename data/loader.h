@@ -36,6 +36,10 @@ struct LoaderOptions {
   uint64_t seed = 42;      // of the order and of the augmentation
 };
 
+/// The samples in the order of an epoch.
+std::vector<int64_t> order_of_epoch(int64_t samples, int64_t epoch, const LoaderOptions& options);
+int64_t batches_of_epoch(int64_t samples, const LoaderOptions& options);
+
 /// Makes batches ahead of time on worker threads. What is in a batch depends on data set,
 /// transform, options, epoch and batch number alone: not on the number of workers, nor on where it
 /// started. One thread uses a loader; the workers are its own.
@@ -73,7 +77,6 @@ class Loader {
     int64_t position = 0;
   };
 
-  std::vector<int64_t> order_of(int64_t epoch) const;
   std::shared_ptr<Slot> make_slot(int64_t number) const;
   std::optional<Task> find_task();
   void work(const std::stop_token& stop);

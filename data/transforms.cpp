@@ -38,24 +38,27 @@ Image crop_and_resize(const Image& image, const Window& window, int64_t size, Fi
   return resize(is_whole ? image : crop(image, window), size, size, filter);
 }
 
-Window random_padded_crop(const Image& image, const TrainingOptions& options,
+Window random_padded_crop(int64_t width, int64_t height, const TrainingOptions& options,
                           SampleRandom& random) {
-  const int64_t room_x = image.width + 2 * options.padding - options.size;
-  const int64_t room_y = image.height + 2 * options.padding - options.size;
-  check(room_x >= 0 && room_y >= 0, "random crop: an image of ", image.width, "x", image.height,
-        " padded by ", options.padding, " is smaller than the crop of ", options.size);
+  const int64_t room_x = width + 2 * options.padding - options.size;
+  const int64_t room_y = height + 2 * options.padding - options.size;
+  check(room_x >= 0 && room_y >= 0, "random crop: an image of ", width, "x", height, " padded by ",
+        options.padding, " is smaller than the crop of ", options.size);
   const int64_t left = random.below(room_x + 1) - options.padding;
   const int64_t top = random.below(room_y + 1) - options.padding;
   return {left, top, options.size, options.size};
 }
 
+Image plain_crop(const Image& image, const TrainingOptions& options) {
+  EvaluationOptions plain = options.otherwise;
+  plain.crop = options.size;
+  return evaluate(image, plain);
+}
+
 Image training_crop(const Image& image, const TrainingOptions& options, SampleRandom& random) {
   switch (options.crop) {
-    case TrainingOptions::Crop::none: {
-      EvaluationOptions plain = options.otherwise;
-      plain.crop = options.size;
-      return evaluate(image, plain);
-    }
+    case TrainingOptions::Crop::none:
+      return plain_crop(image, options);
     case TrainingOptions::Crop::resized: {
       const Window window = options.resized_crop.window(image.width, image.height, random);
       return crop_and_resize(image, window, options.size, options.filter);
@@ -66,7 +69,7 @@ Image training_crop(const Image& image, const TrainingOptions& options, SampleRa
                              options.filter);
     }
     case TrainingOptions::Crop::padded:
-      return crop(image, random_padded_crop(image, options, random));
+      return crop(image, random_padded_crop(image.width, image.height, options, random));
   }
   fail("training transform: unknown crop");
 }
@@ -145,6 +148,35 @@ Transform training_transform(const TrainingOptions& options) {
             options.jitter.apply(result, random);
             return result;
           }};
+}
+
+std::optional<PlacedTransform> placed_training_transform(const TrainingOptions& options,
+                                                         int64_t width, int64_t height) {
+  using Crop = TrainingOptions::Crop;
+  const bool padded = options.crop == Crop::padded;
+  const ColorJitter& jitter = options.jitter;
+  const bool recolours =
+      jitter.brightness != 0 || jitter.contrast != 0 || jitter.saturation != 0 || jitter.hue != 0;
+  if (recolours || (!padded && options.crop != Crop::none)) return std::nullopt;
+  PlacedTransform result;
+  result.size = options.size;
+  if (padded) {
+    result.fixed = {width, height, [](const Image& image, SampleRandom&) { return image; }};
+  } else {
+    result.fixed = {options.size, options.size, [options](const Image& image, SampleRandom&) {
+                      return plain_crop(image, options);
+                    }};
+  }
+  result.place = [options, width, height, padded](SampleRandom& random) {
+    Placement placement;
+    if (padded) {
+      const Window window = random_padded_crop(width, height, options, random);
+      placement = {window.left, window.top};
+    }
+    placement.mirrored = random.chance(options.flip_probability);
+    return placement;
+  };
+  return result;
 }
 
 }  // namespace burin::data

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "burin/data/color_jitter.h"
 #include "burin/data/image.h"
@@ -78,5 +79,23 @@ struct TrainingOptions {
 
 /// Crop, flip, colour jitter, in this order.
 Transform training_transform(const TrainingOptions& options);
+
+/// Where a training transform looks in one epoch: at a window of a kept image, perhaps mirrored.
+struct Placement {
+  int64_t left = 0, top = 0;
+  bool mirrored = false;
+};
+
+/// A training transform in two: what is the same in every epoch, and what each draws anew. Done one
+/// after the other they are training_transform() byte for byte, black outside of the image.
+struct PlacedTransform {
+  Transform fixed;
+  int64_t size = 0;  // both sides of the window
+  std::function<Placement(SampleRandom&)> place;
+};
+/// Nothing for a transform that resizes at random or changes colours. All images must have the
+/// given size. Throws Error where the window has no room.
+std::optional<PlacedTransform> placed_training_transform(const TrainingOptions& options,
+                                                         int64_t width, int64_t height);
 
 }  // namespace burin::data
