@@ -12,6 +12,10 @@ namespace burin {
 Recording::~Recording() = default;
 DeviceRuntime::~DeviceRuntime() = default;
 
+size_t DeviceRuntime::free_bytes(int /*index*/) const {
+  return 0;
+}
+
 void DeviceRuntime::order(Stream& /*later*/, Stream& earlier) {
   synchronize(earlier);
 }

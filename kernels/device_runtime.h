@@ -25,6 +25,8 @@ class DeviceRuntime {
   virtual int count() const = 0;
   /// One line for people: name, memory, capability.
   virtual std::string describe(int index) const = 0;
+  /// How much memory could be allocated now, about; 0 where nobody knows.
+  virtual size_t free_bytes(int index) const;
 
   /// At least `bytes` bytes aligned to 64. Throws OutOfMemory.
   virtual void* allocate(int index, size_t bytes) = 0;

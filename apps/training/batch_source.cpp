@@ -1,9 +1,8 @@
 #include "burin/apps/training/batch_source.h"
 
-#include <numeric>
+#include <algorithm>
 
 #include "burin/apps/exit.h"
-#include "burin/data/split.h"
 #include "burin/kernels/device_runtime.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/concat.h"
@@ -11,12 +10,23 @@
 
 namespace burin::apps {
 
+std::optional<data::Batch> next_batch(data::Loader& loader) {
+  try {
+    return loader.next();
+  } catch (const OutOfMemory&) {
+    throw;
+  } catch (const Error& error) {
+    throw Failure(exit_bad_input, error.what(),
+                  "burin scan DIR lists all such files; --move-to FOLDER takes them out");
+  }
+}
+
 ImageSource::ImageSource(std::shared_ptr<const data::Dataset> dataset, data::Transform transform,
                          const data::LoaderOptions& options, InputMaker input)
     : loader_(std::move(dataset), std::move(transform), options), input_(std::move(input)) {}
 
 std::optional<TrainBatch> ImageSource::next() {
-  const std::optional<data::Batch> batch = next_batch();
+  const std::optional<data::Batch> batch = next_batch(loader_);
   if (!batch) return std::nullopt;
   const Device device = input_.device();
   if (!current_.x.defined() || current_.size() != batch->size()) {
@@ -41,18 +51,6 @@ std::optional<TrainBatch> ImageSource::next() {
   return current_;
 }
 
-/// An image that can't be read is the data's fault, whenever it is met.
-std::optional<data::Batch> ImageSource::next_batch() {
-  try {
-    return loader_.next();
-  } catch (const OutOfMemory&) {
-    throw;
-  } catch (const Error& error) {
-    throw Failure(exit_bad_input, error.what(),
-                  "burin scan DIR lists all such files; --move-to FOLDER takes them out");
-  }
-}
-
 FeatureSource::FeatureSource(models::Model& trunk, BatchSource& images,
                              const data::LoaderOptions& options, const std::atomic<bool>* stop)
     : options_(options) {
@@ -69,19 +67,11 @@ FeatureSource::FeatureSource(models::Model& trunk, BatchSource& images,
 }
 
 int64_t FeatureSource::batches_per_epoch() const {
-  const auto n = static_cast<int64_t>(labels_.size());
-  return options_.drop_last ? n / options_.batch_size
-                            : (n + options_.batch_size - 1) / options_.batch_size;
+  return data::batches_of_epoch(static_cast<int64_t>(labels_.size()), options_);
 }
 
 void FeatureSource::start(int64_t epoch, int64_t first_batch) {
-  const auto n = static_cast<int64_t>(labels_.size());
-  if (options_.shuffle) {
-    order_ = data::randperm(n, options_.seed + static_cast<uint64_t>(epoch));
-  } else {
-    order_.resize(labels_.size());
-    std::iota(order_.begin(), order_.end(), int64_t{0});
-  }
+  order_ = data::order_of_epoch(static_cast<int64_t>(labels_.size()), epoch, options_);
   next_batch_ = first_batch;
 }
 

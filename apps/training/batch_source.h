@@ -32,6 +32,10 @@ class BatchSource {
   virtual std::optional<TrainBatch> next() = 0;
 };
 
+/// The loader's next batch. An image that can't be read is the data's fault, whenever it is met:
+/// throws Failure with that exit code.
+std::optional<data::Batch> next_batch(data::Loader& loader);
+
 /// Batches of images, decoded by worker threads and normalised on the device. Their bytes travel on
 /// a stream of their own, while what was queued before computes.
 class ImageSource final : public BatchSource {
@@ -44,8 +48,6 @@ class ImageSource final : public BatchSource {
   std::optional<TrainBatch> next() override;
 
  private:
-  std::optional<data::Batch> next_batch();
-
   data::Loader loader_;
   InputMaker input_;
   TrainBatch current_;  // in the same memory while batches have the same size

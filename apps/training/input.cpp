@@ -1,5 +1,6 @@
 #include "burin/apps/training/input.h"
 
+#include "burin/tensor/ops/gather_u8.h"
 #include "burin/tensor/ops/normalize_u8.h"
 
 namespace burin::apps {
@@ -32,6 +33,10 @@ Tensor InputMaker::make_images(int64_t size, int64_t height, int64_t width) cons
 
 void InputMaker::normalize(const Tensor& pixels, Tensor& images) const {
   normalize_u8(pixels, mean_, std_, images);
+}
+
+void InputMaker::gather(const Tensor& table, const Tensor& rows, Tensor& images) const {
+  gather_u8(table, rows, mean_, std_, images);
 }
 
 Tensor InputMaker::labels(const data::Batch& batch) const {

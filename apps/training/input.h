@@ -20,6 +20,8 @@ class InputMaker {
   /// Memory for `size` images.
   Tensor make_images(int64_t size, int64_t height, int64_t width) const;
   void normalize(const Tensor& pixels, Tensor& images) const;
+  /// From a table of pixels, as `rows` say (tensor/ops/gather_u8.h).
+  void gather(const Tensor& table, const Tensor& rows, Tensor& images) const;
   Device device() const { return device_; }
 
  private:

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,6 +102,11 @@ class Trainer {
   void make_model();
   void set_input_size();
   void make_sources();
+  InputMaker input_maker() const;
+  std::unique_ptr<BatchSource> image_source(
+      const std::shared_ptr<const data::Dataset>& dataset, const data::Transform& transform,
+      const data::LoaderOptions& how,
+      const std::function<std::optional<data::PlacedTransform>()>& placed);
   void decide_replay();
   std::string why_not_replayed() const;
   void enter_phase();

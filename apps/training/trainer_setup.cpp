@@ -4,7 +4,9 @@
 #include <thread>
 
 #include "burin/apps/device.h"
+#include "burin/apps/table.h"
 #include "burin/apps/training/model_file.h"
+#include "burin/apps/training/table_source.h"
 #include "burin/apps/training/trainer.h"
 #include "burin/models/catalog.h"
 #include "burin/models/load_weights.h"
@@ -39,8 +41,8 @@ struct Augmentation {
   bool any() const { return flip || crop || square || jitter; }
 };
 
-data::Transform training_transform(const Augmentation& aug, const models::Preprocess& preprocess,
-                                   bool small_and_equal) {
+data::TrainingOptions training_options(const Augmentation& aug,
+                                       const models::Preprocess& preprocess, bool small_and_equal) {
   data::TrainingOptions options;
   options.size = preprocess.crop;
   using Crop = data::TrainingOptions::Crop;
@@ -53,7 +55,17 @@ data::Transform training_transform(const Augmentation& aug, const models::Prepro
   if (aug.jitter) options.jitter = {.brightness = 0.2, .contrast = 0.2, .saturation = 0.2};
   options.filter = preprocess.bicubic ? data::Filter::bicubic : data::Filter::bilinear;
   options.otherwise = {preprocess.resize, preprocess.crop, options.filter};
-  return data::training_transform(options);
+  return options;
+}
+
+/// What the transform leaves to draw, where that is a place in images of one size.
+std::optional<data::PlacedTransform> placed_transform(const data::TrainingOptions& options,
+                                                      const data::Dataset& dataset) {
+  if (options.crop != data::TrainingOptions::Crop::padded) {
+    return data::placed_training_transform(options, 0, 0);  // any size: the crop is part of it
+  }
+  const std::shared_ptr<const data::Image> first = dataset.load(0);
+  return data::placed_training_transform(options, first->width, first->height);
 }
 
 /// torch's and sklearn's "balanced": samples / (classes · samples of the class).
@@ -160,27 +172,52 @@ void Trainer::make_sources() {
                             .drop_last = data_.train->size() >= options_.batch_size,
                             .seed = options_.seed};
   const data::LoaderOptions in_order{.batch_size = options_.batch_size, .workers = workers};
-  const InputMaker input(model_->preprocess, dtype_, device_, Layout::nhwc);
-  const auto images = [&](const std::shared_ptr<const data::Dataset>& dataset,
-                          const data::Transform& transform, const data::LoaderOptions& how) {
-    return std::make_unique<ImageSource>(dataset, transform, how, input);
-  };
   const data::Transform plain = evaluation_transform(model_->preprocess);
 
   if (options_.recipe == "last-layer" && !aug.any()) {
     features_only_ = true;
-    train_source_ = std::make_unique<FeatureSource>(*model_, *images(data_.train, plain, in_order),
-                                                    train, callbacks_.stop);
-    val_source_ = std::make_unique<FeatureSource>(*model_, *images(data_.val, plain, in_order),
-                                                  in_order, callbacks_.stop);
+    const auto features = [&](const std::shared_ptr<const data::Dataset>& dataset,
+                              const data::LoaderOptions& how) {
+      ImageSource images(dataset, plain, in_order, input_maker());
+      return std::make_unique<FeatureSource>(*model_, images, how, callbacks_.stop);
+    };
+    train_source_ = features(data_.train, train);
+    val_source_ = features(data_.val, in_order);
     notes_.push_back(
         "the trunk is frozen and nothing is augmented: its features were computed once");
   } else {
-    train_source_ = images(
-        data_.train, training_transform(aug, model_->preprocess, data_.small_and_equal), train);
-    val_source_ = images(data_.val, plain, in_order);
+    const data::TrainingOptions augmented =
+        training_options(aug, model_->preprocess, data_.small_and_equal);
+    train_source_ = image_source(data_.train, data::training_transform(augmented), train,
+                                 [&] { return placed_transform(augmented, *data_.train); });
+    val_source_ = image_source(data_.val, plain, in_order, [&] {
+      const auto in_place = [](data::SampleRandom&) { return data::Placement{}; };
+      return data::PlacedTransform{plain, plain.width, in_place};
+    });
   }
   check(train_source_->batches_per_epoch() > 0, "there is no training batch");
+}
+
+InputMaker Trainer::input_maker() const {
+  return InputMaker(model_->preprocess, dtype_, device_, Layout::nhwc);
+}
+
+/// Images kept on the device where `placed` gives a transform for that and they have room, else a
+/// loader.
+std::unique_ptr<BatchSource> Trainer::image_source(
+    const std::shared_ptr<const data::Dataset>& dataset, const data::Transform& transform,
+    const data::LoaderOptions& how,
+    const std::function<std::optional<data::PlacedTransform>()>& placed) {
+  // A quarter: what a step needs is not known yet, and it needs most of the memory.
+  const size_t room = runtime_of(device_).free_bytes(device_.index) / 4;
+  const std::optional<data::PlacedTransform> kept = room > 0 ? placed() : std::nullopt;
+  if (!kept || TableSource::bytes(*dataset, *kept) > room) {
+    return std::make_unique<ImageSource>(dataset, transform, how, input_maker());
+  }
+  const double megabytes = static_cast<double>(TableSource::bytes(*dataset, *kept)) * 1e-6;
+  notes_.push_back(str("the ", dataset == data_.train ? "training" : "validation", " images (",
+                       fixed(megabytes, 1), " MB) are kept on the device"));
+  return std::make_unique<TableSource>(dataset, *kept, how, input_maker(), callbacks_.stop);
 }
 
 /// --graph: whether steps are recorded and replayed.

@@ -77,6 +77,10 @@ void* DeviceMemory::allocate(size_t bytes) {
   return data;
 }
 
+size_t DeviceMemory::free_bytes() const {
+  return capacity() - std::min(in_use_, capacity());
+}
+
 void DeviceMemory::free(void* data) noexcept {
   const auto block = blocks_.find(static_cast<char*>(data));
   if (block == blocks_.end()) return;

@@ -20,6 +20,7 @@ class DeviceMemory {
   /// Throws OutOfMemory beyond BURIN_EMULATOR_MEMORY_MB (default 8192) in all.
   void* allocate(size_t bytes);
   void free(void* data) noexcept;
+  size_t free_bytes() const;
 
   /// Between these two the memory can be touched. They nest.
   void open();

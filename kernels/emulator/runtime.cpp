@@ -37,6 +37,11 @@ class EmulatorRuntime final : public DeviceRuntime {
     return "the CUDA kernels on the CPU: one block at a time, its threads as fibers";
   }
 
+  size_t free_bytes(int /*index*/) const override {
+    const std::lock_guard guard(machine().lock);
+    return machine().memory.free_bytes();
+  }
+
   void* allocate(int /*index*/, size_t bytes) override {
     const std::lock_guard guard(machine().lock);
     return machine().memory.allocate(bytes);

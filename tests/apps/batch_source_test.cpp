@@ -1,5 +1,5 @@
-// Batches that travel on a stream of their own are the batches of the CPU, in whatever order the
-// device gets to its streams.
+// Batches come out alike: made on the CPU, uploaded on a stream of their own in whatever order the
+// device gets to its streams, or gathered from a table on the device.
 #include "burin/apps/training/batch_source.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "apps/training_images.h"
+#include "burin/apps/training/table_source.h"
 #include "burin/data/image_folder.h"
 #include "burin/kernels/plugin.h"
 #include "burin/kernels/registry.h"
@@ -20,6 +21,33 @@ namespace {
 
 using testing_support::TemporaryFolder;
 
+struct Batches {
+  std::vector<float> images;
+  std::vector<int64_t> labels;
+};
+
+/// The rest of an epoch, looked at when all of it is queued.
+Batches batches_of(BatchSource& source, int64_t epoch, int64_t first_batch,
+                   Stream* first_to_end = nullptr) {
+  std::vector<Tensor> images, labels;
+  source.start(epoch, first_batch);
+  while (const auto batch = source.next()) {
+    images.push_back(clone(batch->x));
+    labels.push_back(cast(batch->labels, DType::f32));
+  }
+  if (first_to_end != nullptr) runtime_of(first_to_end->device()).synchronize(*first_to_end);
+  Batches result;
+  for (const Tensor& x : images) {
+    const std::vector<float> values = x.to_vector<float>();
+    result.images.insert(result.images.end(), values.begin(), values.end());
+  }
+  for (const Tensor& x : labels) {
+    const std::vector<int64_t> values = x.to_vector<int64_t>();
+    result.labels.insert(result.labels.end(), values.begin(), values.end());
+  }
+  return result;
+}
+
 class BatchSourceOn : public testing::TestWithParam<DeviceKind> {
  protected:
   void SetUp() override {
@@ -27,46 +55,27 @@ class BatchSourceOn : public testing::TestWithParam<DeviceKind> {
       GTEST_SKIP() << why_family_is_missing(name_of(GetParam()));
     }
     testing_support::write_images(folder.path(), 7, 6);
+    dataset = std::make_shared<data::ImageFolder>(folder.path());
   }
-
-  struct Epoch {
-    std::vector<float> images;
-    std::vector<int64_t> labels;
-  };
-  /// An epoch of batches of three, looked at when all are queued.
-  Epoch epoch_on(Device device, bool uploads_first) const {
-    ImageSource source(std::make_shared<data::ImageFolder>(folder.path()),
-                       evaluation_transform({.resize = 0, .crop = 6}), {.batch_size = 3},
-                       InputMaker({}, DType::f32, device, Layout::nhwc));
-    std::vector<Tensor> images, labels;
-    source.start(0, 0);
-    while (const auto batch = source.next()) {
-      images.push_back(clone(batch->x));
-      labels.push_back(cast(batch->labels, DType::f32));
-    }
-    if (uploads_first) runtime_of(device).synchronize(upload_stream(device));
-    Epoch result;
-    for (const Tensor& x : images) {
-      const std::vector<float> values = x.to_vector<float>();
-      result.images.insert(result.images.end(), values.begin(), values.end());
-    }
-    for (const Tensor& x : labels) {
-      const std::vector<int64_t> values = x.to_vector<int64_t>();
-      result.labels.insert(result.labels.end(), values.begin(), values.end());
-    }
-    return result;
+  Device device() const { return {GetParam(), 0}; }
+  InputMaker input(Device on, DType dtype = DType::f32) const {
+    return InputMaker({}, dtype, on, Layout::nhwc);
   }
 
   const TemporaryFolder folder;
+  std::shared_ptr<const data::Dataset> dataset;
 };
 
 TEST_P(BatchSourceOn, ImagesArriveWhenTheyAreNeededAndStayUntilTheyWereRead) {
-  const Epoch expected = epoch_on(Device::cpu(), false);
+  const data::Transform transform = evaluation_transform({.resize = 0, .crop = 6});
+  ImageSource on_cpu(dataset, transform, {.batch_size = 3}, input(Device::cpu()));
+  const Batches expected = batches_of(on_cpu, 0, 0);
   for (const bool uploads_first : {false, true}) {
-    Epoch actual;
+    Batches actual;
     setenv("BURIN_EMULATOR_STREAMS", "late", 1);
     std::thread([&] {  // a new thread has new streams
-      actual = epoch_on({GetParam(), 0}, uploads_first);
+      ImageSource source(dataset, transform, {.batch_size = 3}, input(device()));
+      actual = batches_of(source, 0, 0, uploads_first ? &upload_stream(device()) : nullptr);
     })
         .join();
     unsetenv("BURIN_EMULATOR_STREAMS");
@@ -75,8 +84,28 @@ TEST_P(BatchSourceOn, ImagesArriveWhenTheyAreNeededAndStayUntilTheyWereRead) {
   }
 }
 
+TEST_P(BatchSourceOn, ATableOnTheDeviceGivesTheSameBatches) {
+  using Crop = data::TrainingOptions::Crop;
+  const data::LoaderOptions how{.batch_size = 4, .shuffle = true, .seed = 7};
+  for (const Crop crop : {Crop::padded, Crop::none}) {
+    // The padded crop keeps the pictures as they are, the other keeps what a resize makes of them.
+    const data::TrainingOptions options{.size = 5, .crop = crop, .otherwise = {.resize = 7}};
+    ImageSource loaded(dataset, data::training_transform(options), how,
+                       input(device(), DType::bf16));
+    TableSource kept(dataset, *data::placed_training_transform(options, 6, 6), how,
+                     input(device(), DType::bf16), nullptr);
+    EXPECT_EQ(kept.batches_per_epoch(), loaded.batches_per_epoch());
+    for (const auto& [epoch, first_batch] : {std::pair{0, 0}, {1, 0}, {1, 2}}) {
+      const Batches expected = batches_of(loaded, epoch, first_batch);
+      const Batches actual = batches_of(kept, epoch, first_batch);
+      EXPECT_EQ(actual.images, expected.images);
+      EXPECT_EQ(actual.labels, expected.labels);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Devices, BatchSourceOn,
-                         testing::Values(DeviceKind::emulator, DeviceKind::cuda),
+                         testing::Values(DeviceKind::cpu, DeviceKind::emulator, DeviceKind::cuda),
                          [](const auto& one) { return std::string(name_of(one.param)); });
 
 }  // namespace

@@ -69,6 +69,14 @@ class CudaRuntime final : public DeviceRuntime {
                " multiprocessors");
   }
 
+  size_t free_bytes(int index) const override {
+    const DeviceScope scope(index);
+    size_t free = 0;
+    size_t total = 0;
+    cuda_check(cudaMemGetInfo(&free, &total));
+    return free;
+  }
+
   void* allocate(int index, size_t bytes) override {
     const DeviceScope scope(index);
     void* data = nullptr;
