@@ -40,6 +40,9 @@ void DeviceRuntime::replay(Recording& /*recording*/, Stream& stream) {
   fail("device: ", stream.device(), " can't replay work");
 }
 
+void DeviceRuntime::begin_range(const std::string& /*name*/) {}
+void DeviceRuntime::end_range() {}
+
 namespace {
 
 class CpuRuntime final : public DeviceRuntime {

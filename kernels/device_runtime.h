@@ -59,6 +59,10 @@ class DeviceRuntime {
   virtual std::shared_ptr<Recording> end_recording(Stream& stream);
   /// Queues all of it, with the pointers and values it was recorded with.
   virtual void replay(Recording& recording, Stream& stream);
+
+  /// Names what this thread queues from here to end_range(), for a profiler. They nest.
+  virtual void begin_range(const std::string& name);
+  virtual void end_range();
 };
 
 /// The host: malloc, memcpy, one stream that runs at once.

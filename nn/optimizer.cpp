@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "burin/kernels/adam.h"
+#include "burin/kernels/range.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/concat.h"
 #include "burin/tensor/ops/elementwise.h"
@@ -71,6 +72,7 @@ void Optimizer::write_scalars(Batch& batch) {
 
 void Optimizer::step() {
   const NoGradGuard no_grad;
+  const Range range(batches_.front().scalars.device(), "optimizer");
   for (Batch& batch : batches_) {
     write_scalars(batch);
     step_batch(batch);

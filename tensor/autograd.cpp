@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "burin/kernels/elementwise.h"
+#include "burin/kernels/range.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/launch.h"
 
@@ -184,6 +185,7 @@ void backward(const Tensor& loss, const Tensor& seed) {
   check(seed.defined() || loss.numel() == 1, "backward: the tensor has shape ", loss.shape(),
         ", not one element; give its gradient");
   const NoGradGuard no_grad;
+  const Range range(loss.device(), "backward");
   std::unordered_map<const Node*, Tensor> gradients;
   std::vector<NodePointer> order = reachable(GraphAccess::node(loss));
   gradients[order.front().get()] = seed.defined() ? seed : full(loss.shape(), 1, loss.options());

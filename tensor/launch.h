@@ -1,6 +1,7 @@
 #pragma once
 
 #include "burin/kernels/dispatch.h"
+#include "burin/kernels/range.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/storage.h"
 
@@ -10,6 +11,7 @@ namespace burin {
 /// Throws Error if no implementation accepts, with every candidate's reason.
 template <class Op>
 void launch(Device device, const Op& op) {
+  const Range range(device, Op::name);
   Stream& stream = current_stream(device);
   const Context context{stream};
   const Implementation<Op>& implementation = choose(op, context);

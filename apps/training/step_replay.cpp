@@ -1,5 +1,6 @@
 #include "burin/apps/training/step_replay.h"
 
+#include "burin/kernels/range.h"
 #include "burin/tensor/allocator.h"
 #include "burin/tensor/context.h"
 
@@ -17,6 +18,7 @@ Tensor StepReplay::run(const TrainBatch& batch, nn::Optimizer& optimizer) {
   if (!can_replay(batch)) return step_(batch);
   if (!batch.x.is_same(inputs_.x)) copy_into(inputs_.x, batch.x);
   if (!batch.labels.is_same(inputs_.labels)) copy_into(inputs_.labels, batch.labels);
+  const Range range(device_, "replayed step");
   optimizer.before_replay();
   graph_->replay();
   optimizer.after_replay();

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "burin/apps/training/model_file.h"
+#include "burin/kernels/range.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/copy.h"
@@ -103,6 +104,7 @@ void Trainer::train_epoch(const std::string& weights_folder) {
 }
 
 Tensor Trainer::loss_of(const TrainBatch& batch, int64_t number) {
+  const Range range(device_, "forward");
   if (mixer_) {
     const MixedBatch mixed = mixer_->mix(batch, epoch_, number);
     return soft_cross_entropy(cast(model_->forward(mixed.x), DType::f32), mixed.targets);

@@ -1,6 +1,7 @@
 #include "burin/kernels/cuda/support/runtime.h"
 
 #include <cuda_runtime_api.h>
+#include <nvtx3/nvToolsExt.h>
 
 #include <atomic>
 #include <string_view>
@@ -152,6 +153,9 @@ class CudaRuntime final : public DeviceRuntime {
     const DeviceScope scope(stream.device().index);
     cuda_check(cudaGraphLaunch(static_cast<Graph&>(recording).executable, queue_of(stream)));
   }
+
+  void begin_range(const std::string& name) override { nvtxRangePushA(name.c_str()); }
+  void end_range() override { nvtxRangePop(); }
 
  private:
   std::atomic<int64_t> host_waits_ = 0;
