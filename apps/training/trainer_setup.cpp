@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "burin/apps/device.h"
+#include "burin/apps/exit.h"
 #include "burin/apps/table.h"
 #include "burin/apps/training/model_file.h"
 #include "burin/apps/training/table_source.h"
@@ -226,8 +227,10 @@ void Trainer::decide_replay() {
         options_.graph, "' is none of auto, on, off");
   if (options_.graph == "off") return;
   const std::string refusal = why_not_replayed();
-  check(refusal.empty() || options_.graph == "auto", "--graph on: ", refusal,
-        "\n  hint: --graph auto replays steps where that is possible");
+  if (!refusal.empty() && options_.graph == "on") {
+    throw Failure(exit_usage, "--graph on: " + refusal,
+                  "--graph auto replays steps where that is possible");
+  }
   if (refusal.empty()) {
     replay_ = std::make_unique<StepReplay>(
         device_, [this](const TrainBatch& batch) { return step_on_device(batch, 0); });
