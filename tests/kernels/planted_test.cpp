@@ -16,6 +16,7 @@
 #include "burin/kernels/cross_entropy.h"
 #include "burin/kernels/dropout.h"
 #include "burin/kernels/elementwise.h"
+#include "burin/kernels/ema.h"
 #include "burin/kernels/fill.h"
 #include "burin/kernels/gather_u8.h"
 #include "burin/kernels/layer_norm.h"
@@ -118,8 +119,8 @@ using Ops =
     testing::Types<ActivationForward, ActivationBackward, AdamStep, BatchNormTrain,
                    BatchNormInference, BatchNormBackward, Concat, Conv2dForward, Conv2dBackwardData,
                    Conv2dBackwardWeight, Copy, CrossEntropyForward, CrossEntropyBackward,
-                   DropoutForward, DropoutBackward, ElementwiseBinary, ElementwiseUnary, Fill,
-                   LayerNormForward, LayerNormBackward, Matmul, NormalizeU8, GatherU8,
+                   DropoutForward, DropoutBackward, ElementwiseBinary, ElementwiseUnary, EmaStep,
+                   Fill, LayerNormForward, LayerNormBackward, Matmul, NormalizeU8, GatherU8,
                    MaxPool2dForward, MaxPool2dBackward, AvgPool2dForward, AvgPool2dBackward,
                    AdaptiveAvgPool2dForward, AdaptiveAvgPool2dBackward, Reduce, SgdStep,
                    SoftmaxForward, SoftmaxBackward>;
