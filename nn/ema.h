@@ -14,8 +14,12 @@ class Ema {
   /// Starts from the module's values. The module must outlive it.
   Ema(Module& module, double decay, bool warm_up);
 
-  /// Call after each step.
+  /// Call after each step, or within one that is recorded (tensor/step_graph.h).
   void update();
+  /// The host's part of an update that is replayed: before it, brings the decay to the device where
+  /// it changed; after it, counts it.
+  void before_replay();
+  void after_replay() { ++updates_; }
   /// Exchanges the module's values with the averages: call before and after evaluating.
   void swap();
   /// Averages, under the module's names, to be saved and restored in place.
@@ -25,8 +29,12 @@ class Ema {
   void set_updates(int64_t updates) { updates_ = updates; }
 
  private:
+  void write_decay();
+
   std::vector<NamedTensor> values_;
   std::vector<NamedTensor> averages_;
+  Tensor device_decay_;  // [1] f32
+  float written_;        // what it holds
   double decay_;
   bool warm_up_;
   int64_t updates_ = 0;

@@ -13,15 +13,17 @@ constexpr int eager_steps = 2;  // the first makes moments, the second runs in m
 
 StepReplay::StepReplay(Device device, Step step) : device_(device), step_(std::move(step)) {}
 
-Tensor StepReplay::run(const TrainBatch& batch, nn::Optimizer& optimizer) {
-  if (!graph_ && refusal_.empty() && ++steps_ > eager_steps) record(batch, optimizer);
+Tensor StepReplay::run(const TrainBatch& batch, nn::Optimizer& optimizer, nn::Ema* ema) {
+  if (!graph_ && refusal_.empty() && ++steps_ > eager_steps) record(batch, optimizer, ema);
   if (!can_replay(batch)) return step_(batch);
   if (!batch.x.is_same(inputs_.x)) copy_into(inputs_.x, batch.x);
   if (!batch.labels.is_same(inputs_.labels)) copy_into(inputs_.labels, batch.labels);
   const Range range(device_, "replayed step");
   optimizer.before_replay();
+  if (ema != nullptr) ema->before_replay();
   graph_->replay();
   optimizer.after_replay();
+  if (ema != nullptr) ema->after_replay();
   return loss_;
 }
 
@@ -29,9 +31,10 @@ bool StepReplay::can_replay(const TrainBatch& batch) const {
   return graph_ && batch.x.shape() == inputs_.x.shape();
 }
 
-void StepReplay::record(const TrainBatch& batch, nn::Optimizer& optimizer) {
+void StepReplay::record(const TrainBatch& batch, nn::Optimizer& optimizer, nn::Ema* ema) {
   inputs_ = batch;
   optimizer.before_replay();
+  if (ema != nullptr) ema->before_replay();
   // The recording gets memory of its own: what earlier steps have left behind goes first.
   optimizer.zero_grad();
   synchronize(device_);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "burin/apps/training/batch_source.h"
+#include "burin/nn/ema.h"
 #include "burin/nn/optimizer.h"
 #include "burin/tensor/step_graph.h"
 
@@ -15,14 +16,16 @@ namespace burin::apps {
 /// step itself would do.
 class StepReplay {
  public:
-  /// A batch's work on the device up to the optimiser's step. Returns the loss.
+  /// A batch's work on the device, the optimiser's step and the averages' update included. Returns
+  /// the loss.
   using Step = std::function<Tensor(const TrainBatch&)>;
 
   StepReplay(Device device, Step step);
 
   /// Does a step and returns its loss, which the next one overwrites. A batch of another size than
   /// the recorded one's is not replayed.
-  Tensor run(const TrainBatch& batch, nn::Optimizer& optimizer);
+  /// Without averages of the weights, `ema` is null.
+  Tensor run(const TrainBatch& batch, nn::Optimizer& optimizer, nn::Ema* ema);
 
   /// Why the step could not be recorded, after run() has tried; it then came as the others.
   const std::string& refusal() const { return refusal_; }
@@ -32,7 +35,7 @@ class StepReplay {
 
  private:
   bool can_replay(const TrainBatch& batch) const;
-  void record(const TrainBatch& batch, nn::Optimizer& optimizer);
+  void record(const TrainBatch& batch, nn::Optimizer& optimizer, nn::Ema* ema);
 
   Device device_;
   Step step_;

@@ -132,13 +132,14 @@ Tensor Trainer::step_on_device(const TrainBatch& batch, int64_t number) {
   if (number == last) {
     if (options_.clip_grad > 0) optimizer_->clip_gradients(options_.clip_grad);
     optimizer_->step();
+    if (ema_) ema_->update();
   }
   add_(loss_sum_, loss.detach(), static_cast<double>(batch.size()));
   return loss.detach();
 }
 
 Tensor Trainer::replay(const TrainBatch& batch) {
-  const Tensor loss = replay_->run(batch, *optimizer_);
+  const Tensor loss = replay_->run(batch, *optimizer_, ema_.get());
   if (const std::string refusal = replay_->refusal(); !refusal.empty()) {
     check(options_.graph != "on", "--graph on: a step can't be recorded: ", refusal);
     replay_.reset();
@@ -149,13 +150,11 @@ Tensor Trainer::replay(const TrainBatch& batch) {
 
 void Trainer::train_step(const TrainBatch& batch, int64_t number) {
   const int64_t batches = train_source_->batches_per_epoch();
-  const auto [first, last] = batches_of_step(number);
-  if (number == first) {
+  if (number == batches_of_step(number).first) {
     const double share = static_cast<double>(number) / static_cast<double>(batches);
     set_schedule(*optimizer_, options_, *phase_, static_cast<double>(epoch_) + share);
   }
   const Tensor loss = replay_ ? replay(batch) : step_on_device(batch, number);
-  if (number == last && ema_) ema_->update();
   images_ += batch.size();
   if (!callbacks_.on_step) return;
   const bool read = callbacks_.wants_loss && callbacks_.wants_loss();

@@ -116,5 +116,21 @@ TEST(Ema, AveragesAndSwaps) {
   EXPECT_FLOAT_EQ(layer.weight.to_vector<float>()[0], 5);
 }
 
+// d = min(decay, 1 − (1 + t)^(−2/3)): 1 − 2^(−2/3) in the first update.
+TEST(Ema, WarmsUp) {
+  Generator generator(1);
+  Linear layer(1, 1, false, generator);
+  fill_(layer.weight, 1);
+  Ema ema(layer, 0.5, true);
+  fill_(layer.weight, 5);
+  ema.update();
+  const float first = 1 - std::pow(2.0f, -2.0f / 3);
+  EXPECT_FLOAT_EQ(ema.averages()[0].tensor.to_vector<float>()[0], first + (1 - first) * 5);
+  ema.set_updates(1000);
+  fill_(ema.averages()[0].tensor, 1);
+  ema.update();
+  EXPECT_FLOAT_EQ(ema.averages()[0].tensor.to_vector<float>()[0], 3);
+}
+
 }  // namespace
 }  // namespace burin::nn
