@@ -15,8 +15,4 @@ void register_conv2d_tensor_cores(Registry& registry);
 void register_conv2d_depthwise(Registry& registry);
 void register_conv2d_implicit_gemm(Registry& registry);
 
-/// Copies a view dense in nhwc to where every pixel has its channels rounded up to a multiple of 8,
-/// the rest zeros. 16-bit elements.
-void pad_channels(const ConstView& from, void* to, Stream& stream);
-
 }  // namespace burin::cuda

@@ -1,19 +1,11 @@
 #pragma once
 
 #include "burin/kernels/cuda/support/conv2d.h"
+#include "burin/kernels/cuda/support/conv2d_stem.h"
 #include "burin/kernels/cuda/support/conv2d_tensor_products.h"
 #include "burin/kernels/cuda/support/matmul.h"
 
 namespace burin::cuda {
-
-inline int round_up_8(int64_t value) {
-  return static_cast<int>((value + 7) / 8 * 8);
-}
-
-/// Of a view with its channels padded.
-inline size_t padded_elements(const Shape& shape) {
-  return static_cast<size_t>(shape[0] * shape[2] * shape[3] * round_up_8(shape[1]));
-}
 
 inline bool is_pointwise(const Conv2dGeometry& g) {
   return g.R == 1 && g.S == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 &&
@@ -56,10 +48,10 @@ struct Conv2dRungs {
   static void add_all(Registry& registry);
 
  private:
+  /// g is op's geometry, or that of the copies that x and w are.
   template <class T>
-  static void run_forward(const Conv2dForward& op, const T* x, const T* w, int channels,
-                          Stream& stream) {
-    const Conv2dGeometry g = Conv2dGeometry::of(op);
+  static void run_forward(const Conv2dForward& op, const Conv2dGeometry& g, const T* x, const T* w,
+                          int channels, Stream& stream) {
     const TapOrder order = TapOrder::of(TapOrder::depth_of(channels), g.S, g.R, tile_depth);
     const Neighbourhoods<T> left{x,
                                  g.H,
@@ -105,10 +97,10 @@ struct Conv2dRungs {
                                channels);
   }
 
+  /// Leaves as many parts as split_of() says.
   template <class T>
-  static void run_backward_weight(const Conv2dBackwardWeight& op, const T* x, int channels,
-                                  float* parts, Stream& stream) {
-    const Conv2dGeometry g = Conv2dGeometry::of(op);
+  static void run_backward_weight(const Conv2dBackwardWeight& op, const Conv2dGeometry& g,
+                                  const T* x, int channels, float* parts, Stream& stream) {
     const PixelSplit split = split_of(g, channels, stream.device());
     const int taps = g.R * g.S * channels, pixels = static_cast<int>(g.pixels());
     using Gradient = ColumnMatrix<T>;
@@ -124,7 +116,6 @@ struct Conv2dRungs {
                                                               pixels, g.K,   taps};
       Instructions::launch(product, g.K, taps, split.count, stream);
     }
-    add_weight_parts(parts, split.count, channels, op, stream);
   }
 
   /// Calls f with the 16-bit type of `dtype`.
@@ -180,7 +171,8 @@ struct Conv2dRungs {
   static void forward(const Conv2dForward& op, Workspace /*workspace*/, Stream& stream) {
     visit_16(op.x.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
-      run_forward(op, op.x.as<T>(), op.w.as<T>(), static_cast<int>(op.x.dim(1)), stream);
+      const Conv2dGeometry g = Conv2dGeometry::of(op);
+      run_forward(op, g, op.x.as<T>(), op.w.as<T>(), g.C, stream);
     });
   }
   static void backward_data(const Conv2dBackwardData& op, Workspace /*workspace*/, Stream& stream) {
@@ -196,59 +188,71 @@ struct Conv2dRungs {
     auto* const parts = workspace.take<float>(parts_elements(g, g.C, stream.device()));
     visit_16(op.x.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
-      run_backward_weight(op, op.x.as<T>(), g.C, parts, stream);
+      run_backward_weight(op, g, op.x.as<T>(), g.C, parts, stream);
     });
+    add_weight_parts(parts, split_of(g, g.C, stream.device()).count, g.C, op, stream);
   }
 
-  // -- other channels: padded ---------------------------------------------------------------------
+  // -- other channels: padded copies --------------------------------------------------------------
+
+  static constexpr const char* too_large_padded = "x with padded channels is too large";
+
+  template <class Op>
+  static bool has_odd_channels(const Op& op, const Context& /*context*/) {
+    return Conv2dGeometry::of(op).C % 8 != 0;
+  }
 
   static Refusal accepts_stem_forward(const Conv2dForward& op, const Context& context) {
-    if (padded_elements(op.x.shape) >= size_t{1} << 31) return too_large_padded;
-    return refuses(Conv2dGeometry::of(op), op.x, op.y, op.w, context);
+    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    if (Stem::of(g).image_elements() >= size_t{1} << 31) return too_large_padded;
+    return refuses(g, op.x, op.y, op.w, context);
   }
   static size_t stem_forward_bytes(const Conv2dForward& op, const Context& /*context*/) {
-    return Workspace::room_for<uint16_t>(padded_elements(op.x.shape)) +
-           Workspace::room_for<uint16_t>(padded_elements(op.w.shape));
+    const Stem stem = Stem::of(Conv2dGeometry::of(op));
+    return Workspace::room_for<uint16_t>(stem.image_elements()) +
+           Workspace::room_for<uint16_t>(stem.filter_elements());
   }
   static void stem_forward(const Conv2dForward& op, Workspace workspace, Stream& stream) {
+    const Stem stem = Stem::of(Conv2dGeometry::of(op));
     visit_16(op.x.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
-      T* const x = workspace.take<T>(padded_elements(op.x.shape));
-      T* const w = workspace.take<T>(padded_elements(op.w.shape));
-      pad_channels(op.x, x, stream);
-      pad_channels(op.w, w, stream);
-      run_forward<T>(op, x, w, round_up_8(op.x.dim(1)), stream);
+      T* const x = workspace.take<T>(stem.image_elements());
+      T* const w = workspace.take<T>(stem.filter_elements());
+      copy_image(stem, op.x, x, stream);
+      copy_filter(stem, op.w, w, stream);
+      run_forward<T>(op, stem.g, x, w, stem.channels, stream);
     });
   }
 
   static Refusal accepts_stem_backward_weight(const Conv2dBackwardWeight& op,
                                               const Context& context) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
-    if (padded_elements(op.x.shape) >= size_t{1} << 31) return too_large_padded;
+    if (Stem::of(g).image_elements() >= size_t{1} << 31) return too_large_padded;
     if (Refusal refusal = refuses(g, op.x, op.dy, op.dw, context); !refusal.empty()) {
       return refusal;
     }
     return g.K % 8 == 0 ? "" : "output channels are no multiple of 8";
   }
   static size_t stem_backward_weight_bytes(const Conv2dBackwardWeight& op, const Context& context) {
-    const Conv2dGeometry g = Conv2dGeometry::of(op);
-    return Workspace::room_for<uint16_t>(padded_elements(op.x.shape)) +
-           Workspace::room_for<float>(parts_elements(g, round_up_8(g.C), context.stream.device()));
+    const Stem stem = Stem::of(Conv2dGeometry::of(op));
+    return Workspace::room_for<uint16_t>(stem.image_elements()) +
+           Workspace::room_for<float>(
+               parts_elements(stem.g, stem.channels, context.stream.device()));
   }
   static void stem_backward_weight(const Conv2dBackwardWeight& op, Workspace workspace,
                                    Stream& stream) {
-    const Conv2dGeometry g = Conv2dGeometry::of(op);
+    const Stem stem = Stem::of(Conv2dGeometry::of(op));
     visit_16(op.x.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
-      T* const x = workspace.take<T>(padded_elements(op.x.shape));
+      T* const x = workspace.take<T>(stem.image_elements());
       auto* const parts =
-          workspace.take<float>(parts_elements(g, round_up_8(g.C), stream.device()));
-      pad_channels(op.x, x, stream);
-      run_backward_weight<T>(op, x, round_up_8(g.C), parts, stream);
+          workspace.take<float>(parts_elements(stem.g, stem.channels, stream.device()));
+      copy_image(stem, op.x, x, stream);
+      run_backward_weight<T>(op, stem.g, x, stem.channels, parts, stream);
+      const int count = split_of(stem.g, stem.channels, stream.device()).count;
+      add_stem_parts(stem, parts, count, op, stream);
     });
   }
-
-  static constexpr const char* too_large_padded = "x with padded channels is too large";
 
   // -- 1×1 as a matrix product --------------------------------------------------------------------
 
@@ -295,12 +299,17 @@ void Conv2dRungs<Instructions>::add_all(Registry& registry) {
                                        .accepts = accepts_backward_weight,
                                        .workspace_bytes = parts_bytes,
                                        .run = backward_weight});
+  // Before the vendor's: an image's three channels are what its engines are slowest at.
   add<Conv2dForward>(registry, {.name = Instructions::stem_name,
+                                .place = place::before_vendor,
                                 .accepts = accepts_stem_forward,
+                                .prefers = has_odd_channels<Conv2dForward>,
                                 .workspace_bytes = stem_forward_bytes,
                                 .run = stem_forward});
   add<Conv2dBackwardWeight>(registry, {.name = Instructions::stem_name,
+                                       .place = place::before_vendor,
                                        .accepts = accepts_stem_backward_weight,
+                                       .prefers = has_odd_channels<Conv2dBackwardWeight>,
                                        .workspace_bytes = stem_backward_weight_bytes,
                                        .run = stem_backward_weight});
 }
