@@ -23,7 +23,7 @@ ProblemKey& ProblemKey::add(const ConstView& view) {
 namespace {
 
 constexpr int64_t candidates = 8;  // engines asked for
-constexpr size_t timed_engines = 4;  // that autotuning times: each may be compiled first, a second long
+constexpr size_t timed_engines = 3;  // that autotuning times: each may be compiled first, a second long
 constexpr int timed_runs = 3;
 
 std::vector<Descriptor> engine_configurations(const Descriptor& graph) {
