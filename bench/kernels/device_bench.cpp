@@ -79,7 +79,8 @@ class DeviceBench {
 double bytes_of(const std::vector<Tensor>& tensors) {
   double sum = 0;
   for (const Tensor& t : tensors) {
-    if (t.defined()) sum += static_cast<double>(t.numel()) * static_cast<double>(size_of(t.dtype()));
+    if (t.defined())
+      sum += static_cast<double>(t.numel()) * static_cast<double>(size_of(t.dtype()));
   }
   return sum;
 }
@@ -158,15 +159,12 @@ void DeviceBench::copy_bandwidth() {
 
 void DeviceBench::convolution(int64_t C, int64_t K, int64_t extent, int64_t filter,
                               int64_t stride) {
-  const Conv2dParams params = {.stride_h = stride,
-                               .stride_w = stride,
-                               .pad_h = filter / 2,
-                               .pad_w = filter / 2};
+  const Conv2dParams params = {
+      .stride_h = stride, .stride_w = stride, .pad_h = filter / 2, .pad_w = filter / 2};
   const int64_t out = params.output_h(extent, filter), N = options_.batch;
   const Tensor x = random({N, C, extent, extent}), w = random({K, C, filter, filter});
   const Tensor dy = random({N, K, out, out});
   Tensor y = room(dy.shape(), DType::bf16), dx = room(x.shape(), DType::bf16);
-  Tensor dw = room(w.shape(), DType::f32);
   const double flops = 2.0 * static_cast<double>(N * K * out * out * C * filter * filter);
   const std::string shape = str(x.shape(), " * ", w.shape(), " stride ", stride);
   time_all(Conv2dForward{x.view(), w.view(), y.writable(), params, {}},
@@ -175,8 +173,11 @@ void DeviceBench::convolution(int64_t C, int64_t K, int64_t extent, int64_t filt
     time_all(Conv2dBackwardData{dy.view(), w.view(), dx.writable(), params},
              {shape, flops, bytes_of({dy, w, dx}), dx});
   }
-  time_all(Conv2dBackwardWeight{dy.view(), x.view(), dw.writable(), params},
-           {shape, flops, bytes_of({dy, x, dw}), dw});
+  for (const DType dtype : {DType::f32, DType::bf16}) {  // training's; and what cuDNN has, too
+    Tensor dw = room(w.shape(), dtype);
+    time_all(Conv2dBackwardWeight{dy.view(), x.view(), dw.writable(), params},
+             {str(shape, " -> ", dtype), flops, bytes_of({dy, x, dw}), dw});
+  }
 }
 
 void DeviceBench::batch_norm(int64_t C, int64_t extent, bool with_residual) {
