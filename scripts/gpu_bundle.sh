@@ -9,10 +9,10 @@ source scripts/lib.sh
 
 out=$(realpath -m "${1:-build/gpu_bundle.tar.gz}")
 limit=$((60 * 1000 * 1000))
-programs=(burin burin_kernels_tests burin_tensor_tests)
+programs=(burin burin_tensor_tests burin_device_bench step_bench)
 fashion=/usr/share/datasets/fashion-mnist
 
-build cuda
+build cuda -DBURIN_BENCH=ON
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 root=$stage/burin
@@ -20,7 +20,10 @@ mkdir -p "$root/build/cuda/bin" "$root/build/cuda/lib" "$root/data"
 git archive HEAD | tar x -C "$root"
 
 for program in "${programs[@]}"; do cp "build/cuda/bin/$program" "$root/build/cuda/bin/"; done
-cp -a build/cuda/lib/*.so* "$root/build/cuda/lib/"
+for library in burin burin_kernels burin_cpu_v4 burin_family_cuda burin_family_cudnn burin_family_emulator; do
+  cp -a "build/cuda/lib/lib$library".so* "$root/build/cuda/lib/"
+done
+git describe --always --dirty >"$root/build/cuda/revision"
 strip --strip-debug "$root"/build/cuda/bin/* "$root"/build/cuda/lib/*.so* 2>/dev/null || true
 
 # The C library, its companions, and CUDA's own belong to the machine; the rest goes along.

@@ -75,11 +75,12 @@ alone() {
   row "$1"
 }
 
-# sanitized TOOL OP: the op's handwritten kernels under a tool of compute-sanitizer. No caching: bounds are true then.
+# sanitized TOOL OP IMPLEMENTATION: its cases under a tool of compute-sanitizer. Without caching, so that bounds are
+# true, and without the vendors' families, whose plans would take most of the time.
 sanitized() {
   command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not installed"; return 77; }
-  BURIN_ALLOCATOR=plain compute-sanitizer --tool "$1" --error-exitcode 1 \
-    $bin/burin kernels check "$2" --device cuda --impl cuda
+  LD_LIBRARY_PATH=$PWD/build/cuda/lib BURIN_ALLOCATOR=plain compute-sanitizer --tool "$1" --error-exitcode 1 \
+    $bin/burin kernels check "$2" --device cuda --impl "$3"
 }
 
 train() {
@@ -96,7 +97,8 @@ beside_pytorch() {
 export -f sanitized train beside_pytorch  # timeout starts a shell of its own
 
 ops=$($bin/burin kernels | awk 'NR > 1 && /^[a-z]/ { print $1 }')
-sanitized_ops='batch_norm_train batch_norm_backward reduce softmax matmul max_pool2d_backward adam_step'
+sanitized='batch_norm_train:vector batch_norm_backward:vector max_pool2d_backward:vector softmax_forward:warp_per_row
+adam_step:multi matmul:tensor_cores matmul:warpgroup conv2d_backward_data:warpgroup'
 checked_on="$device emulator"
 # On the emulator a few ops stand for all: what is tried then is this script.
 [ "$device" != emulator ] || { ops='activation_forward softmax_forward'; checked_on=emulator; }
@@ -111,9 +113,10 @@ for where in $checked_on; do
 done
 if [ "$device" = cuda ]; then
   checks_of step_graph 60 $bin/burin_tensor_tests --gtest_filter='*cuda*'
-  for op in $sanitized_ops; do
-    checks_of "memcheck_$op" 150 sanitized memcheck "$op"
-    checks_of "racecheck_$op" 150 sanitized racecheck "$op"
+  for pair in $sanitized; do
+    for tool in memcheck racecheck; do
+      checks_of "${tool}_${pair/:/_}" 150 sanitized $tool "${pair%:*}" "cuda/${pair#*:}"
+    done
   done
 fi
 wait
@@ -130,7 +133,7 @@ alone train 90 train
 # A folder's worth of results as one JSON object.
 {
   printf '{"device": "%s", "gpu": "%s", "revision": "%s", "date": "%s",\n"nvcc": "%s", "pytorch": "%s",\n"checks": [' \
-    "$device" "$gpu" "$(git describe --always --dirty 2>/dev/null || echo bundle)" "$(date -u +%F)" \
+    "$device" "$gpu" "$(git describe --always --dirty 2>/dev/null || cat build/cuda/revision)" "$(date -u +%F)" \
     "$(nvcc --version 2>/dev/null | tail -n 1)" "$(python3 -c 'import torch; print(torch.__version__)' 2>/dev/null || true)"
   separator=''
   for row in "${rows[@]}"; do
