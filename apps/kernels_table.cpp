@@ -95,8 +95,7 @@ void print_kernel_table(std::ostream& out, const KernelSelection& selection) {
       const auto found = by_name.find(entry.name);
       if (found == by_name.end()) continue;
       const Answers& answers = found->second;
-      const std::string caveat = entry.caveat.empty() ? "" : str(" (", entry.caveat, ")");
-      table.add({first ? op : "", entry.name + caveat, cell(answers, DType::f32),
+      table.add({first ? op : "", entry.name, cell(answers, DType::f32),
                  cell(answers, DType::bf16), cell(answers, DType::f16)});
       first = false;
     }

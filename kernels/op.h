@@ -69,7 +69,6 @@ struct Implementation {
     return size_t{0};
   };
   void (*run)(const Op&, Workspace, Stream&) = nullptr;
-  std::string_view caveat = {};  // what `burin kernels` says beside the name
 };
 
 }  // namespace burin

@@ -25,15 +25,13 @@ class Registry {
     int place = 0;
     bool only_when_named = false;  // a user's plug-in
     std::shared_ptr<const void> implementation;
-    std::string caveat;
   };
 
   template <class Op>
   void add(const Implementation<Op>& implementation, DeviceKind device = DeviceKind::cpu) {
     add_entry(Op::name, device,
               {std::string(implementation.name), implementation.place, false,
-               std::make_shared<const Implementation<Op>>(implementation),
-               std::string(implementation.caveat)});
+               std::make_shared<const Implementation<Op>>(implementation)});
   }
 
   /// Makes a kind of device usable. The first runtime of a kind stays.

@@ -7,8 +7,7 @@ namespace burin::cuda {
 
 /// Registers a kernel of this folder, on the device it is compiled for.
 template <class Op>
-void add(Registry& registry, Implementation<Op> implementation) {
-  implementation.caveat = "not yet run on a GPU";
+void add(Registry& registry, const Implementation<Op>& implementation) {
   registry.add(implementation, device_kind);
 }
 

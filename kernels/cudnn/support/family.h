@@ -7,8 +7,7 @@ namespace burin::cudnn {
 
 /// Registers an implementation of this family.
 template <class Op>
-void add(Registry& registry, Implementation<Op> implementation) {
-  implementation.caveat = "not yet run on a GPU";
+void add(Registry& registry, const Implementation<Op>& implementation) {
   registry.add(implementation, DeviceKind::cuda);
 }
 
