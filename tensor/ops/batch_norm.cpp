@@ -4,6 +4,7 @@
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/elementwise.h"
+#include "burin/tensor/ops/views.h"
 
 namespace burin {
 namespace {
@@ -22,10 +23,6 @@ void check_batch_norm(const Tensor& x, const BatchNormState& state, const BatchN
 
 Tensor empty_mask(const Tensor& x) {
   return empty({(x.numel() + 7) / 8}, {DType::u8, x.device()});
-}
-
-ConstView view_or_absent(const Tensor& x) {
-  return x.defined() ? x.view() : ConstView();
 }
 
 /// What backward needs, whichever statistics forward used.

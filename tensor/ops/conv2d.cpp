@@ -3,6 +3,7 @@
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/reduce.h"
+#include "burin/tensor/ops/views.h"
 
 namespace burin {
 namespace {
@@ -29,10 +30,6 @@ void check_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
 Shape output_shape(const Tensor& x, const Tensor& w, const Conv2dParams& params) {
   return {x.dim(0), w.dim(0), params.output_h(x.dim(2), w.dim(2)),
           params.output_w(x.dim(3), w.dim(3))};
-}
-
-ConstView view_or_absent(const Tensor& x) {
-  return x.defined() ? x.view() : ConstView();
 }
 
 Tensor conv2d_backward_data(const Tensor& dy, const Tensor& w, const Shape& x_shape,

@@ -3,6 +3,7 @@
 #include "burin/kernels/cross_entropy.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/views.h"
 
 namespace burin {
 namespace {
@@ -24,11 +25,10 @@ Results forward(const Tensor& logits, const Tensor& target, const CrossEntropyOp
   Results r{empty({}, f32), empty({logits.dim(0)}, f32), empty({logits.dim(0)}, f32),
             empty({}, f32)};
   launch(logits.device(),
-         CrossEntropyForward{
-             logits.view(), target.view(),
-             options.class_weight.defined() ? options.class_weight.view() : ConstView(),
-             r.loss.writable(), r.sample_loss.writable(), r.log_sum_exp.writable(),
-             r.total_weight.writable(), options.label_smoothing, options.ignore_index});
+         CrossEntropyForward{logits.view(), target.view(), view_or_absent(options.class_weight),
+                             r.loss.writable(), r.sample_loss.writable(), r.log_sum_exp.writable(),
+                             r.total_weight.writable(), options.label_smoothing,
+                             options.ignore_index});
   return r;
 }
 

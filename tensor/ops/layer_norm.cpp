@@ -3,17 +3,9 @@
 #include "burin/kernels/layer_norm.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/views.h"
 
 namespace burin {
-namespace {
-
-Tensor as_rows(const Tensor& x) {
-  const int64_t C = x.dim(-1);
-  return x.alias({C > 0 ? x.numel() / C : 0, C}, {C, 1});
-}
-
-}  // namespace
-
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float epsilon) {
   check(x.rank() >= 1 && x.is_contiguous(), "layer_norm: input ", x.shape(), " must be contiguous");
   const Shape channels = {x.dim(-1)};

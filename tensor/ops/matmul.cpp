@@ -4,6 +4,7 @@
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/reduce.h"
+#include "burin/tensor/ops/views.h"
 
 namespace burin {
 namespace {
@@ -59,7 +60,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, const LinearTail& tail) {
   check_linear(x, w, bias);
   // One product whatever the leading dimensions are.
-  const int64_t rows = x.numel() / x.dim(-1), K = w.dim(0);
+  const int64_t K = w.dim(0);
   Shape y_shape = x.shape();
   y_shape[y_shape.rank() - 1] = K;
   const Tensor& residual = tail.residual;
@@ -67,21 +68,17 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, const Linear
         "linear: the residual must be ", y_shape, ", contiguous");
   check(tail.activation == Activation::none || !records({x, w, bias, residual}),
         "linear: a fused activation has no gradient: use it for inference");
-  const auto as_rows = [rows](const Tensor& t) {
-    return t.alias({rows, t.dim(-1)}, {t.dim(-1), 1});
-  };
   const Tensor x2 = as_rows(x);
   const Tensor y2 =
       product(x2.view(), transposed(w), x.dtype(), x.device(),
-              {.bias = bias.defined() ? bias.view() : ConstView(),
+              {.bias = view_or_absent(bias),
                .residual = residual.defined() ? as_rows(residual).view() : ConstView(),
                .activation = tail.activation});
   const Tensor y = y2.alias(y_shape, contiguous_strides(y_shape));
   return record(
       "linear", y, {x, w, bias, residual},
       [x2 = save(x2), w = save(w), x_shape = x.shape()](const Tensor& dy, Gradients& grads) {
-        const int64_t width = dy.dim(-1);
-        const Tensor dy2 = dy.alias({dy.numel() / width, width}, {width, 1});
+        const Tensor dy2 = as_rows(dy);
         if (grads.wanted(0)) {
           const Tensor dx = product(dy2.view(), w.get().view(), dy.dtype(), dy.device());
           grads.set(0, dx.alias(x_shape, contiguous_strides(x_shape)));
@@ -89,7 +86,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, const Linear
         if (grads.wanted(1)) {
           grads.set(1, product(transposed(dy2), x2.get().view(), DType::f32, dy.device()));
         }
-        if (grads.wanted(2)) grads.set(2, sum_to(dy2, {width}, {0}));
+        if (grads.wanted(2)) grads.set(2, sum_to(dy2, {dy.dim(-1)}, {0}));
         if (grads.wanted(3)) grads.set(3, dy);
       });
 }

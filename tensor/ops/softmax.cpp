@@ -3,18 +3,13 @@
 #include "burin/kernels/softmax.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/views.h"
 
 namespace burin {
 namespace {
 
-/// Seen as [rows, C].
-Tensor as_rows(const Tensor& x) {
-  check(x.rank() >= 1 && x.is_contiguous(), "softmax: input ", x.shape(), " must be contiguous");
-  const int64_t C = x.dim(-1);
-  return x.alias({C > 0 ? x.numel() / C : 0, C}, {C, 1});
-}
-
 Tensor softmax_over_rows(const Tensor& x, bool log) {
+  check(x.rank() >= 1 && x.is_contiguous(), "softmax: input ", x.shape(), " must be contiguous");
   Tensor y = empty(x.shape(), {x.dtype(), x.device()});
   launch(x.device(), SoftmaxForward{as_rows(x).view(), as_rows(y).writable(), log});
   return record(log ? "log_softmax" : "softmax", y, {x},
