@@ -2,7 +2,7 @@
 # Installs what the tests need, builds, runs them, and ends with `N passed, N failed, N skipped`.
 #   ./test.sh          every test but the exhaustive ones; at most 15 minutes from a bare machine
 #   ./test.sh --quick  without the slow ones: 2 minutes of tests
-#   ./test.sh --all    with sanitizers, fuzzing, and the outside consumer
+#   ./test.sh --all    with sanitizers, fuzzing, the outside consumer, and nvcc where it is installed
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/lib.sh
@@ -44,6 +44,7 @@ done
 [ "$mode" = --all ] || { finish; exit; }
 
 run_check package tests/package/run.sh build/release
+run_check cuda_compiles tests/cuda/run.sh
 
 say "address and undefined behaviour: kernels, tensors, what reads files"
 export BURIN_ALLOCATOR=plain

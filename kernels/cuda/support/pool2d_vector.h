@@ -126,7 +126,7 @@ inline Pixels patches_of(const Pixels& image) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(pool_threads, 3)
+__global__ void __launch_bounds__(pool_threads, sizeof(T) == 2 ? 3 : 2)
     max_backward_vector(const T* dy, const int32_t* index, T* dx, Pixels in, Pixels out,
                         MaxAxes axes, int across) {
   constexpr int in_flight = 2;
