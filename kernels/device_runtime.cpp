@@ -10,11 +10,18 @@
 namespace burin {
 
 Recording::~Recording() = default;
+Mark::~Mark() = default;
 DeviceRuntime::~DeviceRuntime() = default;
 
 size_t DeviceRuntime::free_bytes(int /*index*/) const {
   return 0;
 }
+
+std::shared_ptr<Mark> DeviceRuntime::mark(Stream& stream) {
+  synchronize(stream);
+  return std::make_shared<Mark>();
+}
+void DeviceRuntime::wait(Mark& /*mark*/) {}
 
 void DeviceRuntime::order(Stream& /*later*/, Stream& earlier) {
   synchronize(earlier);

@@ -15,6 +15,12 @@ class Recording {
   virtual ~Recording();
 };
 
+/// A place in a stream's queue, to be waited for later.
+class Mark {
+ public:
+  virtual ~Mark();
+};
+
 /// Memory, copies and streams of one kind of device. The CPU's is built in; a plug-in brings its
 /// own. What has a default here, a kind of device may leave out.
 class DeviceRuntime {
@@ -42,6 +48,10 @@ class DeviceRuntime {
   virtual void synchronize(Stream& stream) = 0;
   /// How often the host has waited for a stream: a step in a steady loop leaves it as it is.
   virtual int64_t host_waits() const { return 0; }
+  /// The end of what is queued on the stream now. The default waits for it at once.
+  virtual std::shared_ptr<Mark> mark(Stream& stream);
+  /// Returns when all that was queued before the mark has ended. Counts as a wait unless it has.
+  virtual void wait(Mark& mark);
   /// What is queued on `later` from now on starts when all that is queued on `earlier` has ended.
   /// The default waits on the host.
   virtual void order(Stream& later, Stream& earlier);

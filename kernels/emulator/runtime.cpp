@@ -30,6 +30,12 @@ cudaStream_t queue_of(Stream& stream) {
   return static_cast<cudaStream_t>(stream.native());
 }
 
+struct Reached final : Mark {
+  Reached(cudaStream_t stream, uint64_t tasks) : queue(stream), last(tasks) {}
+  cudaStream_t queue;
+  uint64_t last;
+};
+
 class EmulatorRuntime final : public DeviceRuntime {
  public:
   int count() const override { return 1; }
@@ -79,6 +85,16 @@ class EmulatorRuntime final : public DeviceRuntime {
     machine().rethrow();
   }
   int64_t host_waits() const override { return waits_; }
+
+  std::shared_ptr<Mark> mark(Stream& stream) override {
+    return std::make_shared<Reached>(queue_of(stream), queue_of(stream)->queued);
+  }
+  void wait(Mark& mark) override {
+    const auto& reached = static_cast<const Reached&>(mark);
+    if (reached.queue->done < reached.last) ++waits_;
+    machine().run_until(reached.queue, reached.last);
+    machine().rethrow();
+  }
 
   void order(Stream& later, Stream& earlier) override {
     const cudaStream_t first = queue_of(earlier);

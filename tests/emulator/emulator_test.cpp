@@ -147,6 +147,26 @@ TEST(Emulator, CountsTheHostsWaits) {
   EXPECT_EQ(board.runtime.host_waits(), before + 1);
 }
 
+TEST(Emulator, AMarkWaitsForWhatWasQueuedBeforeIt) {
+  const Environment environment("BURIN_EMULATOR_STREAMS", "late");
+  Board board;
+  const auto copy = [&](float* to, const float* from) {
+    board.runtime.copy(*board.stream, to, Device::cpu(), from, Device::emulator(), sizeof(float));
+  };
+  float before = 0, behind = 0;
+  copy(&before, board.x + 5);
+  const auto mark = board.runtime.mark(*board.stream);
+  copy(&behind, board.x + 7);
+  const int64_t waits = board.runtime.host_waits();
+  board.runtime.wait(*mark);
+  EXPECT_EQ(before, 5);
+  EXPECT_EQ(behind, 0);
+  EXPECT_EQ(board.runtime.host_waits(), waits + 1);
+  board.runtime.wait(*mark);  // it has ended
+  EXPECT_EQ(board.runtime.host_waits(), waits + 1);
+  board.runtime.synchronize(*board.stream);
+}
+
 TEST(Emulator, OutOfMemoryIsAnExceptionAndWorkGoesOn) {
   const Environment environment("BURIN_EMULATOR_MEMORY_MB", "64");
   Board board;

@@ -54,6 +54,15 @@ struct Graph final : Recording {
   Graph& operator=(const Graph&) = delete;
 };
 
+struct Event final : Mark {
+  cudaEvent_t event = nullptr;
+
+  Event() { cuda_check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming)); }
+  ~Event() override { cudaEventDestroy(event); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+};
+
 class CudaRuntime final : public DeviceRuntime {
  public:
   int count() const override {
@@ -114,15 +123,29 @@ class CudaRuntime final : public DeviceRuntime {
   }
   int64_t host_waits() const override { return host_waits_; }
 
+  std::shared_ptr<Mark> mark(Stream& stream) override {
+    const DeviceScope scope(stream.device().index);
+    auto reached = std::make_shared<Event>();
+    cuda_check(cudaEventRecord(reached->event, queue_of(stream)));
+    return reached;
+  }
+
+  void wait(Mark& mark) override {
+    const cudaEvent_t event = static_cast<Event&>(mark).event;
+    const cudaError_t status = cudaEventQuery(event);
+    if (status == cudaErrorNotReady) {
+      ++host_waits_;
+      cuda_check(cudaEventSynchronize(event));
+    } else {
+      cuda_check(status);
+    }
+  }
+
   void order(Stream& later, Stream& earlier) override {
     const DeviceScope scope(earlier.device().index);
-    cudaEvent_t reached = nullptr;
-    cuda_check(cudaEventCreateWithFlags(&reached, cudaEventDisableTiming));
-    const cudaError_t recorded = cudaEventRecord(reached, queue_of(earlier));
-    const cudaError_t waiting = cudaStreamWaitEvent(queue_of(later), reached, 0);
-    cudaEventDestroy(reached);  // CUDA keeps it until both streams have passed
-    cuda_check(recorded);
-    cuda_check(waiting);
+    const Event reached;  // CUDA keeps it until both streams have passed
+    cuda_check(cudaEventRecord(reached.event, queue_of(earlier)));
+    cuda_check(cudaStreamWaitEvent(queue_of(later), reached.event, 0));
   }
 
   void* allocate_host(size_t bytes) override {
