@@ -101,6 +101,8 @@ void Trainer::train_epoch(const std::string& weights_folder) {
     }
     if (seconds_since(last_save_) > 60 * options_.save_minutes) save_checkpoint(weights_folder);
   }
+  synchronize(device_);  // the epoch's time ends with its last step
+  epoch_seconds_ = seconds_before + seconds_since(start);
 }
 
 Tensor Trainer::loss_of(const TrainBatch& batch, int64_t number) {
@@ -148,6 +150,17 @@ Tensor Trainer::replay(const TrainBatch& batch) {
   return loss;
 }
 
+/// Nothing else would hold the host back: what it says of the run, and when it stops, would be of
+/// steps that the device has still to do.
+void Trainer::limit_steps_ahead() {
+  constexpr size_t most = 4;  // enough for a batch that comes late
+  DeviceRuntime& runtime = runtime_of(device_);
+  steps_ahead_.push_back(runtime.mark(current_stream(device_)));
+  if (steps_ahead_.size() <= most) return;
+  runtime.wait(*steps_ahead_.front());
+  steps_ahead_.pop_front();
+}
+
 void Trainer::train_step(const TrainBatch& batch, int64_t number) {
   const int64_t batches = train_source_->batches_per_epoch();
   if (number == batches_of_step(number).first) {
@@ -155,6 +168,7 @@ void Trainer::train_step(const TrainBatch& batch, int64_t number) {
     set_schedule(*optimizer_, options_, *phase_, static_cast<double>(epoch_) + share);
   }
   const Tensor loss = replay_ ? replay(batch) : step_on_device(batch, number);
+  limit_steps_ahead();
   images_ += batch.size();
   if (!callbacks_.on_step) return;
   const bool read = callbacks_.wants_loss && callbacks_.wants_loss();

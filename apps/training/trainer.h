@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "burin/apps/training/mixing.h"
 #include "burin/apps/training/recipe.h"
 #include "burin/apps/training/step_replay.h"
+#include "burin/kernels/device_runtime.h"
 #include "burin/nn/ema.h"
 #include "burin/nn/optimizer.h"
 
@@ -113,6 +115,7 @@ class Trainer {
   void train_epoch(const std::string& weights_folder);
   std::pair<int64_t, int64_t> batches_of_step(int64_t number) const;
   void train_step(const TrainBatch& batch, int64_t number);
+  void limit_steps_ahead();
   Tensor step_on_device(const TrainBatch& batch, int64_t number);
   Tensor replay(const TrainBatch& batch);
   Tensor loss_of(const TrainBatch& batch, int64_t number);
@@ -140,6 +143,7 @@ class Trainer {
   std::unique_ptr<nn::Optimizer> optimizer_;
   std::unique_ptr<StepReplay> replay_;  // null: each step is queued kernel by kernel
   std::unique_ptr<nn::Ema> ema_;
+  std::deque<std::shared_ptr<Mark>> steps_ahead_;  // queued; the device may not have done them
   Tensor class_weight_;
 
   // where the run is
