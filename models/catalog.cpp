@@ -22,6 +22,12 @@ std::unique_ptr<Model> make_cifar_resnet(int64_t classes, Generator& generator) 
   return std::make_unique<CifarResNet>(depth, classes, generator);
 }
 
+template <int64_t stages>
+std::unique_ptr<Model> make_preact_resnet(int64_t classes, Generator& generator) {
+  return std::make_unique<PreActResNet>(PreActResNetOptions{.stages = stages, .classes = classes},
+                                        generator);
+}
+
 std::unique_ptr<Model> make_vit(int64_t classes, Generator& generator) {
   return std::make_unique<VisionTransformer>(VitOptions{.classes = classes}, generator);
 }
@@ -46,10 +52,9 @@ const std::vector<CatalogEntry>& catalog() {
        make_resnet<false, 3, 4, 6, 3>},
       {"resnet50", "ResNet-50 v1.5, torchvision's wiring and names", 224,
        make_resnet<true, 3, 4, 6, 3>},
-      {"resnet50v2", "pre-activation ResNet-50, GluonCV's wiring", 224,
-       [](int64_t classes, Generator& generator) -> std::unique_ptr<Model> {
-         return std::make_unique<PreActResNet>(classes, generator);
-       }},
+      {"resnet50v2", "pre-activation ResNet-50, GluonCV's wiring", 224, make_preact_resnet<4>},
+      {"resnet50v2_stages1to3", "its first three stages, with the features of stages 2 and 3", 224,
+       make_preact_resnet<3>},
       {"squeezenet1_1", "SqueezeNet 1.1, torchvision's wiring and names", 224,
        [](int64_t classes, Generator& generator) -> std::unique_ptr<Model> {
          return std::make_unique<SqueezeNet>(classes, generator);

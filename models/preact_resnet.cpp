@@ -4,6 +4,7 @@
 
 #include "burin/nn/init.h"
 #include "burin/nn/tap.h"
+#include "burin/tensor/ops/concat.h"
 #include "burin/tensor/ops/elementwise.h"
 #include "burin/tensor/ops/pool2d.h"
 #include "burin/tensor/ops/shape.h"
@@ -23,6 +24,10 @@ nn::Conv2dOptions conv(int64_t in, int64_t out, int64_t kernel, int64_t stride) 
           .bias = false};
 }
 
+int64_t channels_behind(size_t stages) {
+  return PreActBottleneck::expansion * widths[stages - 1];
+}
+
 }  // namespace
 
 PreActBottleneck::PreActBottleneck(int64_t in, int64_t width, int64_t stride, bool projected,
@@ -38,8 +43,7 @@ PreActBottleneck::PreActBottleneck(int64_t in, int64_t width, int64_t stride, bo
   }
 }
 
-Tensor PreActBottleneck::forward(const Tensor& x) {
-  const Tensor activated = bn1.forward(x, {.relu = true});
+Tensor PreActBottleneck::forward(const Tensor& x, const Tensor& activated) {
   const Tensor identity = downsample ? downsample->forward(activated) : x;
   Tensor y = conv_norm(conv1, bn2, activated, {.relu = true});
   y = conv_norm(conv2, bn3, y, {.relu = true});
@@ -56,21 +60,22 @@ void PreActBottleneck::visit(nn::Visitor& v) {
   if (downsample) v.child("downsample", *downsample);
 }
 
-PreActResNet::PreActResNet(int64_t class_count, Generator& generator)
+PreActResNet::PreActResNet(const PreActResNetOptions& options, Generator& generator)
     : bn0(3, generator.state().device()),
       conv1(conv(3, 64, 7, 2), generator),
       bn1(64, generator.state().device()),
-      bn2(PreActBottleneck::expansion * widths[3], generator.state().device()) {
+      layers(static_cast<size_t>(options.stages)),
+      bn2(channels_behind(layers.size()), generator.state().device()) {
   int64_t channels = 64;
   for (size_t stage = 0; stage < layers.size(); ++stage) {
     for (int64_t i = 0; i < depths[stage]; ++i) {
       const int64_t stride = stage > 0 && i == 0 ? 2 : 1;
       layers[stage].push_back(
           std::make_unique<PreActBottleneck>(channels, widths[stage], stride, i == 0, generator));
-      channels = PreActBottleneck::expansion * widths[stage];
+      channels = channels_behind(stage + 1);
     }
   }
-  replace_head(class_count, generator);
+  replace_head(options.classes, generator);
   nn::kaiming_normal_convolutions_(*this, generator);
 }
 
@@ -78,11 +83,18 @@ Tensor PreActResNet::extract_map(const Tensor& x) {
   Tensor y = conv_norm(conv1, bn1, bn0.forward(x), {.relu = true});
   y = max_pool2d(
       y, {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
+  Tensor behind_stage2;
   for (size_t stage = 0; stage < layers.size(); ++stage) {
-    for (const auto& block : layers[stage]) y = block->forward(y);
+    for (const auto& block : layers[stage]) {
+      const Tensor activated = block->activate(y);
+      if (stage == 2 && block == layers[2].front()) behind_stage2 = activated;
+      y = block->forward(y, activated);
+    }
     y = nn::tap("layer" + std::to_string(stage + 1), y);
   }
-  return bn2.forward(y, {.relu = true});
+  y = bn2.forward(y, {.relu = true});
+  if (whole()) return y;
+  return concat({adaptive_avg_pool2d(behind_stage2, y.dim(2), y.dim(3)), y}, 1);
 }
 
 Tensor PreActResNet::extract(const Tensor& x) {
@@ -101,8 +113,8 @@ std::string PreActResNet::adopt(std::vector<nn::NamedTensor>& tensors) {
 }
 
 void PreActResNet::replace_head(int64_t new_classes, Generator& generator) {
-  fc = std::make_unique<nn::Linear>(PreActBottleneck::expansion * widths[3], new_classes, true,
-                                    generator);
+  const int64_t features = channels_behind(layers.size()) + (whole() ? 0 : channels_behind(2));
+  fc = std::make_unique<nn::Linear>(features, new_classes, true, generator);
   classes = new_classes;
 }
 
@@ -113,7 +125,7 @@ void PreActResNet::visit(nn::Visitor& v) {
   for (size_t stage = 0; stage < layers.size(); ++stage) {
     v.children("layer" + std::to_string(stage + 1), layers[stage]);
   }
-  v.child("bn2", bn2);
+  v.child(whole() ? "bn2" : "layer4.0.bn1", bn2);
   visit_head(v, "fc", *fc);
 }
 

@@ -67,6 +67,29 @@ TEST(PreActResNet, TranslatesGluonsNames) {
   EXPECT_EQ(preact_resnet_name("layer1.0.bn1.weight"), "");
 }
 
+// So that a file of either fits the other as far as it goes.
+TEST(PreActResNet, ThreeStagesAreNamedAsTheWhole) {
+  Generator generator(0);
+  std::vector<std::string> of_the_whole, of_three;
+  for (const nn::NamedTensor& entry : nn::state(*make_model("resnet50v2", 1000, generator))) {
+    const std::string& name = entry.name;
+    const bool beyond = name.starts_with("layer4.") && !name.starts_with("layer4.0.bn1.");
+    if (beyond || name.starts_with("bn2.") || name.starts_with("fc.")) continue;
+    of_the_whole.push_back(str(name, ' ', entry.tensor.shape()));
+  }
+  const auto model = make_model("resnet50v2_stages1to3", 2, generator);
+  for (const nn::NamedTensor& entry : nn::state(*model)) {
+    if (entry.name.starts_with("fc.")) continue;
+    of_three.push_back(str(entry.name, ' ', entry.tensor.shape()));
+  }
+  EXPECT_EQ(of_three, of_the_whole);
+  EXPECT_EQ(model->feature_count(), 512 + 1024);
+  const Tensor odd = zeros({2, 3, 72, 56}, {.layout = Layout::nhwc});
+  EXPECT_EQ(model->features(odd).shape(), (Shape{2, 1536}));
+  model->set_head("fastai", generator, generator);
+  EXPECT_EQ(model->forward(odd).shape(), (Shape{2, 2}));
+}
+
 TEST(VisionTransformer, TranslatesTorchvisionsNames) {
   EXPECT_EQ(vit_name("class_token"), "cls_token");
   EXPECT_EQ(vit_name("conv_proj.weight"), "patch_embed.proj.weight");

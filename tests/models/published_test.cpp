@@ -134,5 +134,25 @@ TEST(PreActResNet, TrunkEqualsTheReferenceVector) {
   for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], output.values[i], 1e-3) << i;
 }
 
+// The file has all of it but the classifier; the reference pools behind the last norm.
+TEST(PreActResNet, ThreeStagesNeedNothingButAHead) {
+  const auto weights = test_data("weights/resnet50v2-imagenet-stages1to3.safetensors");
+  if (!weights) GTEST_SKIP() << "test data is absent: set BURIN_TEST_DATA";
+  Generator generator(0);
+  const auto model = make_model("resnet50v2_stages1to3", 2, generator);
+  const nn::LoadReport entries = load_weights(*model, *weights).entries;
+  EXPECT_EQ(entries.missing, (std::vector<std::string>{"fc.weight", "fc.bias"}));
+  EXPECT_EQ(entries.unexpected.size() + entries.mismatched.size(), 0u) << entries.to_string();
+  nn::set_training(*model, false);
+  const NoGradGuard no_grad;
+  const Npy input(*test_data("weights/resnet50v2-test-vector/input.npy"));
+  const Npy pooled(*test_data("weights/resnet50v2-test-vector/stage3_bn_relu_pooled.npy"));
+  const Tensor x = Tensor::from(input.values, {1, 3, 224, 224}, {.layout = Layout::nhwc});
+  const std::vector<float> features = model->features(x).to_vector<float>();
+  ASSERT_EQ(features.size(), 512 + pooled.values.size());
+  for (size_t i = 0; i < pooled.values.size(); ++i)
+    ASSERT_NEAR(features[512 + i], pooled.values[i], 1e-3) << i;
+}
+
 }  // namespace
 }  // namespace burin::models
