@@ -55,8 +55,7 @@ Tensor input(const Command& command, Device device) {
     const auto word = static_cast<uint32_t>(i) * 1103515245u + 12345u;
     values[i] = static_cast<float>(word >> 8) * 0x1p-23f - 1.0f;
   }
-  const Tensor host =
-      Tensor::from(values, shape, {.dtype = command.dtype, .layout = Layout::nhwc});
+  const Tensor host = Tensor::from(values, shape, {.dtype = command.dtype, .layout = Layout::nhwc});
   Tensor x = empty(shape, {command.dtype, device, Layout::nhwc});
   copy_into(x, host);
   return x;
