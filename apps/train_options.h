@@ -45,6 +45,7 @@ struct TrainOptions {
   std::string device = "auto";
   std::string amp = "off";     // off, bf16
   std::string graph = "auto";  // steps recorded and replayed: where that is possible, on, off
+  bool autotune = false;       // the vendor's engines are timed when first met
   int threads = 0;             // 0: all cores
   std::string impl;
   // run

@@ -1,5 +1,6 @@
 // How a run is put together: model, weights, what is trained, data, optimiser.
 #include <algorithm>
+#include <cstdlib>
 #include <sstream>
 #include <thread>
 
@@ -89,6 +90,7 @@ Trainer::Trainer(const TrainOptions& options, TrainCallbacks callbacks)
       device_(choose_device(options.device)),
       data_(open_training_data(options)),
       init_generator_(options.seed) {
+  if (options.autotune) setenv("BURIN_AUTOTUNE", "1", 1);  // the cudnn family asks when it plans
   check(options.epochs > 0 && options.batch_size > 0, "--epochs and --batch-size must be positive");
   check(options.amp == "off" || options.amp == "bf16", "--amp: '", options.amp,
         "' is none of off, bf16");
