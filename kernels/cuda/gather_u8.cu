@@ -5,6 +5,7 @@
 #include "burin/kernels/gather_u8.h"
 
 #include "burin/kernels/cuda/support/family.h"
+#include "burin/kernels/cuda/support/normalization.h"
 #include "burin/kernels/cuda/support/packet.h"
 
 namespace burin::cuda {
@@ -19,10 +20,6 @@ struct Images {
   int64_t count;      // elements of y
   bool y_is_nhwc;
 };
-
-__device__ float normalized(uint8_t level, float mean, float std) {
-  return (static_cast<float>(level) / 255.0f - mean) / std;
-}
 
 /// What y[n, c, h, w] is made of; `row` is rows[n].
 __device__ uint8_t level_at(const uint8_t* table, const int* row, int64_t c, int64_t h, int64_t w,
@@ -44,7 +41,7 @@ __global__ void gather_naive(const uint8_t* table, const int* rows, const float*
   const int64_t w = images.y_is_nhwc ? i / C % W : i % W;
   const int64_t h = images.y_is_nhwc ? i / (C * W) % H : i / W % H;
   const int64_t n = i / (C * H * W);
-  y[i] = T(normalized(level_at(table, rows + 4 * n, c, h, w, images), mean[c], std[c]));
+  y[i] = T(Normalization::of(mean[c], std[c])(level_at(table, rows + 4 * n, c, h, w, images)));
 }
 
 template <class T>
@@ -59,7 +56,8 @@ __global__ void gather_vector(const uint8_t* table, const int* rows, const float
   Packet<T> out;
   const int filled = static_cast<int>(images.count - first < size ? images.count - first : size);
   for (int k = 0; k < filled; ++k) {
-    out.at[k] = T(normalized(level_at(table, rows + 4 * n, c, h, w, images), mean[c], std[c]));
+    out.at[k] =
+        T(Normalization::of(mean[c], std[c])(level_at(table, rows + 4 * n, c, h, w, images)));
     if (++c < C) continue;
     c = 0;
     if (++w < W) continue;

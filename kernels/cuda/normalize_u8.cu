@@ -5,6 +5,7 @@
 #include "burin/kernels/normalize_u8.h"
 
 #include "burin/kernels/cuda/support/family.h"
+#include "burin/kernels/cuda/support/normalization.h"
 #include "burin/kernels/cuda/support/packet.h"
 
 namespace burin::cuda {
@@ -20,10 +21,6 @@ struct Images {
   bool y_is_nhwc;
 };
 
-__device__ float normalized(uint8_t level, float mean, float std) {
-  return (static_cast<float>(level) / 255.0f - mean) / std;
-}
-
 template <class T>
 __global__ void normalize_naive(const uint8_t* x, const float* mean, const float* std, T* y,
                                 Images images) {
@@ -36,7 +33,7 @@ __global__ void normalize_naive(const uint8_t* x, const float* mean, const float
   const int64_t n = i / (C * H * W);
   const uint8_t level = x[n * images.x_stride[0] + c * images.x_stride[1] + h * images.x_stride[2] +
                           w * images.x_stride[3]];
-  y[i] = T(normalized(level, mean[c], std[c]));
+  y[i] = T(Normalization::of(mean[c], std[c])(level));
 }
 
 /// Blocks of `vector`: a multiple of three, so that all packets of a thread begin with one channel.
@@ -56,23 +53,20 @@ struct alignas(Packet<T>::size) Levels {
   uint8_t at[Packet<T>::size];
 };
 
-/// Variant `vector` for C known channels: y = level · scale + shift, from registers.
+/// Variant `vector` for C known channels, whose scales and shifts stay in registers.
 template <class T, int C>
 __global__ void normalize_channels(const uint8_t* x, const float* mean, const float* std, T* y,
                                    int64_t count) {
   constexpr int n = Packet<T>::size;
   static_assert(vector_threads * n % C == 0);
   const int first_channel = static_cast<int>(first_of_packet<T>(0) % C);
-  float scale[C], shift[C];  // of the channels as they follow in a packet
+  Normalization normalized[C];  // of the channels as they follow in a packet
   for (int k = 0; k < C; ++k) {
     const int c = (first_channel + k) % C;
-    scale[k] = 1 / (255.0f * std[c]);
-    shift[k] = -mean[c] / std[c];
+    normalized[k] = Normalization::of(mean[c], std[c]);
   }
 
-  const auto value = [&](int k, uint8_t level) {
-    return T(static_cast<float>(level) * scale[k % C] + shift[k % C]);
-  };
+  const auto value = [&](int k, uint8_t level) { return T(normalized[k % C](level)); };
   const auto store = [&](int64_t first, const Levels<T>& levels) {
     Packet<T> out;
     for (int k = 0; k < n; ++k) out.at[k] = value(k, levels.at[k]);
@@ -114,7 +108,7 @@ __global__ void normalize_vector(const uint8_t* x, const float* mean, const floa
     if (first >= count) return;
     int c = static_cast<int>(first % C);
     const auto next = [&](uint8_t level) {
-      const float value = normalized(level, mean[c], std[c]);
+      const float value = Normalization::of(mean[c], std[c])(level);
       c = c + 1 == C ? 0 : c + 1;
       return T(value);
     };

@@ -1,5 +1,5 @@
-// Batches come out alike: made on the CPU, uploaded on a stream of their own in whatever order the
-// device gets to its streams, or gathered from a table on the device.
+// Batches come out alike: uploaded on a stream of their own in whatever order the device gets to
+// its streams, or gathered from a table on the device.
 #include "burin/apps/training/batch_source.h"
 
 #include <gtest/gtest.h>
@@ -58,9 +58,7 @@ class BatchSourceOn : public testing::TestWithParam<DeviceKind> {
     dataset = std::make_shared<data::ImageFolder>(folder.path());
   }
   Device device() const { return {GetParam(), 0}; }
-  InputMaker input(Device on, DType dtype = DType::f32) const {
-    return InputMaker({}, dtype, on, Layout::nhwc);
-  }
+  InputMaker input() const { return InputMaker({}, DType::f32, device(), Layout::nhwc); }
 
   const TemporaryFolder folder;
   std::shared_ptr<const data::Dataset> dataset;
@@ -68,13 +66,13 @@ class BatchSourceOn : public testing::TestWithParam<DeviceKind> {
 
 TEST_P(BatchSourceOn, ImagesArriveWhenTheyAreNeededAndStayUntilTheyWereRead) {
   const data::Transform transform = evaluation_transform({.resize = 0, .crop = 6});
-  ImageSource on_cpu(dataset, transform, {.batch_size = 3}, input(Device::cpu()));
-  const Batches expected = batches_of(on_cpu, 0, 0);
+  ImageSource at_once(dataset, transform, {.batch_size = 3}, input());
+  const Batches expected = batches_of(at_once, 0, 0);
   for (const bool uploads_first : {false, true}) {
     Batches actual;
     setenv("BURIN_EMULATOR_STREAMS", "late", 1);
     std::thread([&] {  // a new thread has new streams
-      ImageSource source(dataset, transform, {.batch_size = 3}, input(device()));
+      ImageSource source(dataset, transform, {.batch_size = 3}, input());
       actual = batches_of(source, 0, 0, uploads_first ? &upload_stream(device()) : nullptr);
     })
         .join();
@@ -90,10 +88,9 @@ TEST_P(BatchSourceOn, ATableOnTheDeviceGivesTheSameBatches) {
   for (const Crop crop : {Crop::padded, Crop::none}) {
     // The padded crop keeps the pictures as they are, the other keeps what a resize makes of them.
     const data::TrainingOptions options{.size = 5, .crop = crop, .otherwise = {.resize = 7}};
-    ImageSource loaded(dataset, data::training_transform(options), how,
-                       input(device(), DType::bf16));
-    TableSource kept(dataset, *data::placed_training_transform(options, 6, 6), how,
-                     input(device(), DType::bf16), nullptr);
+    ImageSource loaded(dataset, data::training_transform(options), how, input());
+    TableSource kept(dataset, *data::placed_training_transform(options, 6, 6), how, input(),
+                     nullptr);
     EXPECT_EQ(kept.batches_per_epoch(), loaded.batches_per_epoch());
     for (const auto& [epoch, first_batch] : {std::pair{0, 0}, {1, 0}, {1, 2}}) {
       const Batches expected = batches_of(loaded, epoch, first_batch);
