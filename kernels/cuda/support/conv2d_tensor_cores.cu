@@ -18,7 +18,8 @@ struct TensorCores {
 
   static Refusal refuses(const Context& /*context*/) { return ""; }
   template <class Product>
-  static void launch(const Product& product, int64_t M, int64_t N, int64_t count, Stream& stream) {
+  static void launch(const Product& product, int64_t M, int64_t N, int64_t /*K*/, int64_t count,
+                     Stream& stream) {
     launch_tensor_cores(product, M, N, count, stream);
   }
   static PixelSplit split(int64_t pixels, int64_t M, int64_t N, Device /*device*/) {

@@ -39,7 +39,7 @@ inline Matmul backward_data_as_matmul(const Conv2dBackwardData& op) {
 /// The directions and forms of a convolution on tensor cores, over the instructions that multiply.
 /// Instructions says which:
 ///   Refusal refuses(context)                          empty where the GPU has them
-///   void launch(product, M, N, count, stream)         as launch_tensor_cores
+///   void launch(product, M, N, K, count, stream)      `count` products, K on average
 ///   PixelSplit split(pixels, M, N, device)            of the sums of an M×N weight gradient
 ///   void multiply(const Matmul&, Stream&)             for 1×1
 ///   const char *name, *stem_name, *matmul_name        of the implementations
@@ -68,7 +68,7 @@ struct Conv2dRungs {
                                     static_cast<int>(g.pixels()),
                                     g.K,
                                     g.R * g.S * channels};
-    Instructions::launch(product, product.M, g.K, 1, stream);
+    Instructions::launch(product, product.M, g.K, product.k_end, 1, stream);
   }
 
   template <class T>
@@ -80,8 +80,9 @@ struct Conv2dRungs {
     const BackwardDataProduct<T> product{left, right, Output<T>::of(op.dx, {}, true), g, g.C};
     const int64_t down = (g.H + g.stride_h - 1) / g.stride_h;
     const int64_t across = (g.W + g.stride_w - 1) / g.stride_w;
-    Instructions::launch(product, g.N * down * across, g.C, int64_t{g.stride_h} * g.stride_w,
-                         stream);
+    const int64_t classes = int64_t{g.stride_h} * g.stride_w;
+    const int64_t taps = (int64_t{g.R} * g.S + classes - 1) / classes;  // of an average class
+    Instructions::launch(product, g.N * down * across, g.C, taps * g.K, classes, stream);
   }
 
   /// A weight gradient as a product sums over all pixels: an output channel a row, or, where those
@@ -110,11 +111,11 @@ struct Conv2dRungs {
     if (taps_are_rows(g)) {
       const BackwardWeightProduct<T, Image, Gradient> product{image,  dy,   parts, split,
                                                               pixels, taps, g.K};
-      Instructions::launch(product, taps, g.K, split.count, stream);
+      Instructions::launch(product, taps, g.K, split.pixels, split.count, stream);
     } else {
       const BackwardWeightProduct<T, Gradient, Image> product{dy,     image, parts, split,
                                                               pixels, g.K,   taps};
-      Instructions::launch(product, g.K, taps, split.count, stream);
+      Instructions::launch(product, g.K, taps, split.pixels, split.count, stream);
     }
   }
 

@@ -16,25 +16,24 @@ struct Warpgroup {
 
   static Refusal refuses(const Context& context) { return warpgroup_refuses(context); }
   template <class Product>
-  static void launch(const Product& product, int64_t M, int64_t N, int64_t count, Stream& stream) {
-    launch_warpgroup(product, M, N, count, stream);
+  static void launch(const Product& product, int64_t M, int64_t N, int64_t K, int64_t count,
+                     Stream& stream) {
+    launch_warpgroup(product, M, N, K, count, stream);
   }
   /// The split that takes the least time: more parts fill the GPU better, but begin and end more
   /// often, and their sums go to memory and back.
   static PixelSplit split(int64_t pixels, int64_t M, int64_t N, Device device) {
-    constexpr int64_t shortest = 512, most = 64;
-    constexpr int64_t begin_and_end = 6;  // as long as so many tiles
-    constexpr int64_t sums_a_cost = 6;  // that memory takes and gives in a unit of cost; an H200's
+    constexpr int64_t shortest = 512;
+    constexpr int64_t sums_a_ns = 500;  // 8 bytes each, to memory and back; an H200's
     const int multiprocessors = multiprocessors_of(device);
     PixelSplit best{};
     int64_t least = std::numeric_limits<int64_t>::max();
-    for (int64_t parts = 1; parts <= most && (parts - 1) * shortest < pixels; ++parts) {
+    for (int64_t parts = 1; parts <= multiprocessors && (parts - 1) * shortest < pixels; ++parts) {
       const PixelSplit split = PixelSplit::in(pixels, parts);
-      const int64_t tiles = split.pixels / tile_depth + begin_and_end;
-      const int64_t cost =
-          with_warpgroup_block(M, N, split.count, multiprocessors,
-                               [&](auto /*block*/, int64_t a_tile) { return tiles * a_tile; });
-      const int64_t all = cost + split.count * M * N / sums_a_cost;
+      const int64_t products =
+          with_warpgroup_block(M, N, split.pixels, split.count, multiprocessors,
+                               [](auto /*block*/, int64_t cost) { return cost; });
+      const int64_t all = products + split.count * M * N / sums_a_ns;
       if (all < least) best = split;
       least = std::min(least, all);
     }

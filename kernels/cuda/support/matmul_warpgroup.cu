@@ -20,7 +20,7 @@ void run(const Matmul& op, Workspace /*workspace*/, Stream& stream) {
 
 void matmul_warpgroup(const Matmul& op, Stream& stream) {
   with_tensor_product(op, [&](const auto& product, int64_t M, int64_t N, int64_t count) {
-    launch_warpgroup(product, M, N, count, stream);
+    launch_warpgroup(product, M, N, product.k_end, count, stream);
   });
 }
 
