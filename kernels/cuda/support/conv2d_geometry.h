@@ -76,7 +76,7 @@ struct AxisClass {
 
   __device__ static AxisClass of(int first, int pixels, int filter, int stride, int pad,
                                  int dilation) {
-    AxisClass c{first, (pixels - first + stride - 1) / stride, 0, 0, 1, 0, 0};
+    AxisClass c{first, extent_of(first, pixels, stride), 0, 0, 1, 0, 0};
     for (int tap = 0; tap < filter; ++tap) {
       if ((first + pad - tap * dilation) % stride != 0) continue;
       if (c.taps == 0) c.tap0 = tap;
@@ -85,8 +85,10 @@ struct AxisClass {
     }
     c.output0 = (first + pad - c.tap0 * dilation) / stride;
     c.output_step = c.tap_step * dilation / stride;
-    if (c.extent < 0) c.extent = 0;
     return c;
+  }
+  __device__ static int extent_of(int first, int pixels, int stride) {
+    return first < pixels ? (pixels - first + stride - 1) / stride : 0;
   }
 };
 

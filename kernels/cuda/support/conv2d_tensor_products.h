@@ -20,6 +20,8 @@ struct ForwardProduct {
 
   __device__ void select(int /*z*/) {}
   __device__ int64_t row(int m) const { return int64_t(m) * N; }
+  static constexpr bool stores_sums = false;
+  __device__ const Output<T>& output() const { return out; }
   __device__ void store(int64_t row, int n, const float* sums, int count) const {
     out.store_row(row + n, n, sums, count);
   }
@@ -34,12 +36,15 @@ struct BackwardDataProduct {
   Conv2dGeometry g;
   int N;
   int M = 0, k_begin = 0, k_end = 0;
-  AxisClass down{}, across{};
+  int z = 0;
 
-  /// z = class down · stride_w + class across
-  __device__ void select(int z) {
-    down = AxisClass::of(z / g.stride_w, g.H, g.R, g.stride_h, g.pad_h, g.dilation_h);
-    across = AxisClass::of(z % g.stride_w, g.W, g.S, g.stride_w, g.pad_w, g.dilation_w);
+  /// of_class = class down · stride_w + class across
+  __device__ void select(int of_class) {
+    z = of_class;
+    const AxisClass down =
+        AxisClass::of(z / g.stride_w, g.H, g.R, g.stride_h, g.pad_h, g.dilation_h);
+    const AxisClass across =
+        AxisClass::of(z % g.stride_w, g.W, g.S, g.stride_w, g.pad_w, g.dilation_w);
     M = g.N * down.extent * across.extent;
     k_end = down.taps * across.taps * g.K;
     left.rows = Digits::of(max(across.extent, 1), max(down.extent, 1), 32);
@@ -55,11 +60,17 @@ struct BackwardDataProduct {
     right.step_w = across.tap_step;
     right.order = TapOrder::of(depth, taps_w, taps_h, 32);
   }
+  /// From the class alone: what select() finds need not be kept until the sums are there.
   __device__ int64_t row(int m) const {
-    const int j = m % across.extent, line = m / across.extent;
-    const int h = down.first + line % down.extent * g.stride_h, v = across.first + j * g.stride_w;
-    return ((int64_t(line / down.extent) * g.H + h) * g.W + v) * N;
+    const int first_h = z / g.stride_w, first_w = z % g.stride_w;
+    const int lines = AxisClass::extent_of(first_h, g.H, g.stride_h);
+    const int columns = AxisClass::extent_of(first_w, g.W, g.stride_w);
+    const int line = m / columns, j = m - line * columns, n = line / lines;
+    const int h = first_h + (line - n * lines) * g.stride_h, w = first_w + j * g.stride_w;
+    return ((int64_t{n} * g.H + h) * g.W + w) * N;
   }
+  static constexpr bool stores_sums = false;
+  __device__ const Output<T>& output() const { return out; }
   __device__ void store(int64_t row, int n, const float* sums, int count) const {
     out.store_row(row + n, n, sums, count);
   }
@@ -93,6 +104,15 @@ struct BackwardWeightProduct {
       float4* const to = reinterpret_cast<float4*>(parts + row + n);
       to[0] = make_float4(sums[0], sums[1], sums[2], sums[3]);
       to[1] = make_float4(sums[4], sums[5], sums[6], sums[7]);
+    }
+  }
+  static constexpr bool stores_sums = true;
+  __device__ void store_pair(int64_t row, int n, float2 sums) const {
+    if constexpr (taps_are_rows) {
+      parts[row + int64_t(n) * M] = sums.x;
+      parts[row + int64_t(n + 1) * M] = sums.y;
+    } else {
+      *reinterpret_cast<float2*>(parts + row + n) = sums;
     }
   }
 };

@@ -124,11 +124,17 @@ struct Neighbourhoods {
       }
     }
     __device__ static uint32_t taps_inside(int at, int step, int pixels, int taps) {
+      if (step == 1) return below(min(pixels - at, taps)) & ~below(-at);
+      if (step == -1) return below(min(at + 1, taps)) & ~below(at + 1 - pixels);
       uint32_t bits = 0;
       for (int tap = 0; tap < taps; ++tap, at += step) {
         if (at >= 0 && at < pixels) bits |= 1u << tap;
       }
       return bits;
+    }
+    /// The bits of the taps before one.
+    __device__ static uint32_t below(int tap) {
+      return (1u << min(max(tap, 0), 16)) - 1;
     }
 
     __device__ void load(const Neighbourhoods& image, T* tile) {

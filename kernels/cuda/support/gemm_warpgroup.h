@@ -95,6 +95,71 @@ struct WarpgroupSums {
   }
 };
 
+/// Of one row, each of a quad's four lanes has two neighbours of each of four eights; then all of
+/// one: word q of lane t and word t of lane q change places.
+__device__ inline void transpose_quad(uint32_t (&words)[4], int lane) {
+#pragma unroll
+  for (int bit = 1; bit <= 2; bit *= 2) {
+    const bool upper = (lane & bit) != 0;
+#pragma unroll
+    for (int q = 0; q < 4; ++q) {
+      if ((q & bit) != 0) continue;
+      uint32_t& first = words[q];
+      uint32_t& second = words[q | bit];
+      const uint32_t other = __shfl_xor_sync(~0u, upper ? first : second, bit);
+      if (upper) {
+        first = other;
+      } else {
+        second = other;
+      }
+    }
+  }
+}
+
+/// Stores a warp's 16 rows of the i-th 64, from row `first` of the result, straight from the
+/// registers, in 16-bit elements: for results that are nothing but the rounded sums.
+template <class Block, class Product>
+__device__ void store_rounded(const Product& product, const float (&sums)[Block::columns / 2],
+                              int first, int n0, int lane) {
+  using T = typename Product::Element;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int m = first + lane / 4 + 8 * half;
+    const bool valid = m < product.M;
+    const int64_t row = valid ? product.row(m) : 0;
+#pragma unroll
+    for (int j = 0; j < Block::columns / 8; j += 4) {
+      Eight<T> eight;
+#pragma unroll
+      for (int q = 0; q < 4; ++q) {
+        const float* const pair = sums + 4 * (j + q) + 2 * half;
+        eight.words[q] = word_of<T>(pair[0], pair[1]);
+      }
+      transpose_quad(eight.words, lane);
+      const int n = n0 + 8 * (j + lane % 4);
+      if (valid && n < product.N) product.output().store(row + n, eight);
+    }
+  }
+}
+
+/// The same for sums that stay f32.
+template <class Block, class Product>
+__device__ void store_sums(const Product& product, const float (&sums)[Block::columns / 2],
+                           int first, int n0, int lane) {
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int m = first + lane / 4 + 8 * half;
+    if (m >= product.M) continue;
+    const int64_t row = product.row(m);
+#pragma unroll
+    for (int j = 0; j < Block::columns / 8; ++j) {
+      const int n = n0 + 8 * j + lane % 4 * 2;
+      const float* const pair = sums + 4 * j + 2 * half;
+      if (n < product.N) product.store_pair(row, n, make_float2(pair[0], pair[1]));
+    }
+  }
+}
+
 /// Eight neighbouring sums. Every other four lanes read their second half first: so eight lanes in
 /// a row meet all banks.
 __device__ inline void load_eight(float (&to)[8], const float* from, int lane) {
@@ -106,8 +171,31 @@ __device__ inline void load_eight(float (&to)[8], const float* from, int lane) {
   to[4] = high.x, to[5] = high.y, to[6] = high.z, to[7] = high.w;
 }
 
+/// Stores a warp's 16 rows of the i-th 64 by way of its part of shared memory, for results to which
+/// more belongs: eight sums at a time.
+template <class Block, class Product>
+__device__ void store_by_eights(const Product& product, const WarpgroupSums<Block>& sums, int i,
+                                float* rows, int first, int n0, int lane) {
+  constexpr int chunks = Block::columns / 8;
+  sums.store(rows, i, lane);
+  const int64_t row_of_lane = product.row(first + lane % 16);  // found once for all its chunks
+  __syncwarp();
+#pragma unroll 1
+  for (int chunk = lane; chunk < 16 * chunks; chunk += 32) {
+    const int m = first + chunk / chunks, n = n0 + chunk % chunks * 8;
+    const int64_t row = __shfl_sync(~0u, row_of_lane, chunk / chunks);
+    float eight[8];
+    load_eight(eight, rows + chunk / chunks * Block::pitch + chunk % chunks * 8, lane);
+    if (m < product.M && n < product.N) product.store(row, n, eight, product.N - n);
+  }
+  __syncwarp();
+}
+
 /// gemm_tensor_cores.h with the matrix instructions of a warpgroup (wgmma), which read both
-/// operands from shared memory and work in the background. Products as there.
+/// operands from shared memory and work in the background. Products as there, and
+///   static constexpr bool stores_sums             the sums are all there is: no store(), but
+///   void store_pair(int64_t row, int n, float2)   two neighbours along n
+///   const Output& output()                        of the others: what store() stores to
 template <class Product, class Block>
 __global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
     gemm_warpgroup(Product product) {
@@ -158,25 +246,25 @@ __global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
 
   warpgroup_wait<0>();
   sums.settle_all();
-  copy_async_wait<0>();
-  __syncthreads();
-  float* const rows = reinterpret_cast<float*>(shared) + warp * Block::warp_sums;
-  constexpr int chunks = Block::columns / 8;
+  const int first = m0 + warp / 4 * Block::warpgroup_rows + warp % 4 * 16;
+  if constexpr (Product::stores_sums) {
 #pragma unroll
-  for (int i = 0; i < Block::left; ++i) {
-    const int first = m0 + warp / 4 * Block::warpgroup_rows + 64 * i + warp % 4 * 16;
-    sums.store(rows, i, lane);
-    const int64_t row_of_lane = product.row(first + lane % 16);  // found once for all its chunks
-    __syncwarp();
-#pragma unroll 1
-    for (int chunk = lane; chunk < 16 * chunks; chunk += 32) {
-      const int m = first + chunk / chunks, n = n0 + chunk % chunks * 8;
-      const int64_t row = __shfl_sync(~0u, row_of_lane, chunk / chunks);
-      float eight[8];
-      load_eight(eight, rows + chunk / chunks * Block::pitch + chunk % chunks * 8, lane);
-      if (m < product.M && n < product.N) product.store(row, n, eight, product.N - n);
+    for (int i = 0; i < Block::left; ++i) {
+      store_sums<Block>(product, sums.at[i], first + 64 * i, n0, lane);
     }
-    __syncwarp();
+  } else if (product.output().is_rounded() && product.N % 8 == 0) {
+#pragma unroll
+    for (int i = 0; i < Block::left; ++i) {
+      store_rounded<Block>(product, sums.at[i], first + 64 * i, n0, lane);
+    }
+  } else {
+    copy_async_wait<0>();
+    __syncthreads();  // the tiles are where the sums go
+    float* const rows = reinterpret_cast<float*>(shared) + warp * Block::warp_sums;
+#pragma unroll
+    for (int i = 0; i < Block::left; ++i) {
+      store_by_eights(product, sums, i, rows, first + 64 * i, n0, lane);
+    }
   }
 }
 

@@ -51,6 +51,8 @@ struct MatmulTensorProduct {
     right.data = whole.right.data;
   }
   __device__ int64_t row(int m) const { return whole.first + m * whole.pitch; }
+  static constexpr bool stores_sums = false;
+  __device__ const Output<T>& output() const { return whole.out; }
   __device__ void store(int64_t row, int n, const float* sums, int count) const {
     whole.out.store_row(row + n, n, sums, count);
   }

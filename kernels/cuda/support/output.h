@@ -27,6 +27,15 @@ struct Output {
             packets && is_aligned(y) && is_aligned(epilogue.residual)};
   }
 
+  /// Nothing is done to the sums but rounding them to T, 16 bits, eight neighbours at once.
+  __device__ bool is_rounded() const {
+    return packets && !is_f32 && sizeof(T) == 2 && bias == nullptr && residual == nullptr &&
+           activation == Activation::none;
+  }
+  __device__ void store(int64_t offset, const Eight<T>& eight) const {
+    eight.store(static_cast<T*>(y) + offset);
+  }
+
   __device__ float value(int64_t offset, int channel, float sum) const {
     if (bias != nullptr) sum += bias[channel];
     if (residual != nullptr) {
@@ -58,8 +67,9 @@ struct Output {
           *reinterpret_cast<const Packet<T>*>(static_cast<const T*>(residual) + offset);
       for (int i = 0; i < Packet<T>::size; ++i) v[i] += float(add.at[i]);
     }
+    activate(activation, v);
     Packet<T> out;
-    for (int i = 0; i < Packet<T>::size; ++i) out.at[i] = T(activate(activation, v[i]));
+    for (int i = 0; i < Packet<T>::size; ++i) out.at[i] = T(v[i]);
     *reinterpret_cast<Packet<T>*>(static_cast<T*>(y) + offset) = out;
   }
 };
