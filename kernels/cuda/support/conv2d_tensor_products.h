@@ -21,7 +21,7 @@ struct ForwardProduct {
   __device__ void select(int /*z*/) {}
   __device__ int64_t row(int m) const { return int64_t(m) * N; }
   static constexpr bool stores_sums = false;
-  __device__ const Output<T>& output() const { return out; }
+  __host__ __device__ const Output<T>& output() const { return out; }
   __device__ void store(int64_t row, int n, const float* sums, int count) const {
     out.store_row(row + n, n, sums, count);
   }
@@ -70,7 +70,7 @@ struct BackwardDataProduct {
     return ((int64_t{n} * g.H + h) * g.W + w) * N;
   }
   static constexpr bool stores_sums = false;
-  __device__ const Output<T>& output() const { return out; }
+  __host__ __device__ const Output<T>& output() const { return out; }
   __device__ void store(int64_t row, int n, const float* sums, int count) const {
     out.store_row(row + n, n, sums, count);
   }

@@ -29,6 +29,8 @@ struct WarpgroupBlock {
   static constexpr size_t sums_bytes = size_t{4} * tile_threads / 32 * warp_sums;
   static constexpr size_t shared_bytes = pipeline_bytes > sums_bytes ? pipeline_bytes : sums_bytes;
 
+  __device__ static int stage_after(int stage) { return stage + 1 < stages ? stage + 1 : 0; }
+
   /// Time in ns that `count` products of M×N×K take. Of a multiprocessor's time a block takes a
   /// fixed part, to begin and to end, and as much again for each tile along k.
   static int64_t cost(int64_t M, int64_t N, int64_t K, int64_t count, int multiprocessors) {
@@ -191,68 +193,29 @@ __device__ void store_by_eights(const Product& product, const WarpgroupSums<Bloc
   __syncwarp();
 }
 
-/// gemm_tensor_cores.h with the matrix instructions of a warpgroup (wgmma), which read both
-/// operands from shared memory and work in the background. Products as there, and
-///   static constexpr bool stores_sums             the sums are all there is: no store(), but
-///   void store_pair(int64_t row, int n, float2)   two neighbours along n
-///   const Output& output()                        of the others: what store() stores to
-template <class Product, class Block>
-__global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
-    gemm_warpgroup(Product product) {
-  using T = typename Product::Element;
-  using Left = decltype(Product::left);
-  using Right = decltype(Product::right);
-  product.select(static_cast<int>(blockIdx.z));
-  const int m0 = static_cast<int>(blockIdx.x) * Block::rows;
-  const int n0 = static_cast<int>(blockIdx.y) * Block::columns;
-  if (m0 >= product.M) return;  // a whole block leaves together
-  unsigned char* const shared = dynamic_shared<unsigned char>();
-  T* const stage0 = reinterpret_cast<T*>(shared);
-  // The same in all lanes; the shuffle says so to the compiler.
-  const int warp = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / 32, 0);
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int tiles = (product.k_end - product.k_begin + tile_depth - 1) / tile_depth;
-
-  typename Left::template Cursor<Block::rows> left(product.left, m0, product.k_begin,
-                                                   product.k_end);
-  typename Right::template Cursor<Block::columns> right(product.right, n0, product.k_begin,
-                                                        product.k_end);
-  const auto load = [&](int tile) {
-    if (tile < tiles) {
-      T* const stage = stage0 + tile % Block::stages * Block::stage_elements;
-      left.load(product.left, stage);
-      right.load(product.right, stage + Block::rows * tile_depth);
-    }
-    copy_async_commit();  // also where nothing is left to load, so that the groups can be counted
-  };
-
-  WarpgroupSums<Block> sums;
-  sums.settle_all();
-  for (int tile = 0; tile < Block::ahead; ++tile) load(tile);
-  for (int tile = 0; tile < tiles; ++tile) {
-    copy_async_wait<Block::ahead - 1>();
-    if (Block::in_flight == 0) warpgroup_wait<0>();
-    fence_shared_for_products();
-    __syncthreads();  // everybody's part of the tile is here, and nobody reads the one that is
-                      // replaced next
-    const T* const stage = stage0 + tile % Block::stages * Block::stage_elements;
-    warpgroup_begin();
-    sums.template add<T, typename Left::Lines, typename Right::Lines>(
-        stage, stage + Block::rows * tile_depth, warp / 4);
-    warpgroup_commit();
-    load(tile + Block::ahead);
-    if (Block::in_flight > 0) warpgroup_wait<Block::in_flight>();
+/// Whether a result leaves from the registers alone: then shared memory is free for the tiles of
+/// the next block while one is stored.
+template <class Product>
+__host__ __device__ bool stores_from_registers(const Product& product) {
+  if constexpr (Product::stores_sums) {
+    return true;
+  } else {
+    return product.output().is_rounded() && product.N % 8 == 0;
   }
+}
 
-  warpgroup_wait<0>();
-  sums.settle_all();
+/// Stores the sums of the block whose first row and column are m0 and n0.
+template <class Block, class Product>
+__device__ void store_block(const Product& product, const WarpgroupSums<Block>& sums, int m0,
+                            int n0, int warp) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   const int first = m0 + warp / 4 * Block::warpgroup_rows + warp % 4 * 16;
   if constexpr (Product::stores_sums) {
 #pragma unroll
     for (int i = 0; i < Block::left; ++i) {
       store_sums<Block>(product, sums.at[i], first + 64 * i, n0, lane);
     }
-  } else if (product.output().is_rounded() && product.N % 8 == 0) {
+  } else if (stores_from_registers(product)) {
 #pragma unroll
     for (int i = 0; i < Block::left; ++i) {
       store_rounded<Block>(product, sums.at[i], first + 64 * i, n0, lane);
@@ -260,11 +223,113 @@ __global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
   } else {
     copy_async_wait<0>();
     __syncthreads();  // the tiles are where the sums go
-    float* const rows = reinterpret_cast<float*>(shared) + warp * Block::warp_sums;
+    float* const rows = dynamic_shared<float>() + warp * Block::warp_sums;
 #pragma unroll
     for (int i = 0; i < Block::left; ++i) {
       store_by_eights(product, sums, i, rows, first + 64 * i, n0, lane);
     }
+  }
+}
+
+/// The blocks of a result, those of the same rows one behind the other: what runs at the same time
+/// reads the same rows of the left operand.
+template <class Block>
+struct BlocksOfResult {
+  int across, count;
+
+  __host__ __device__ BlocksOfResult(int64_t M, int64_t N)
+      : across(static_cast<int>((N + Block::columns - 1) / Block::columns)),
+        count(static_cast<int>((M + Block::rows - 1) / Block::rows) * across) {}
+  __device__ int m0(int block) const { return block / across * Block::rows; }
+  __device__ int n0(int block) const { return block % across * Block::columns; }
+};
+
+/// Loads the tiles of one block of the result.
+template <class Product, class Block>
+struct TileLoader {
+  using T = typename Product::Element;
+  using Left = decltype(Product::left);
+  using Right = decltype(Product::right);
+  typename Left::template Cursor<Block::rows> left;
+  typename Right::template Cursor<Block::columns> right;
+  int tiles = 0;  // loaded
+
+  __device__ TileLoader(const Product& product, int m0, int n0)
+      : left(product.left, m0, product.k_begin, product.k_end),
+        right(product.right, n0, product.k_begin, product.k_end) {}
+  __device__ void load(const Product& product, T* stage) {
+    left.load(product.left, stage);
+    right.load(product.right, stage + Block::rows * tile_depth);
+    ++tiles;
+  }
+};
+
+/// gemm_tensor_cores.h with the matrix instructions of a warpgroup (wgmma), which read both
+/// operands from shared memory and work in the background. Products as there, and
+///   static constexpr bool stores_sums             the sums are all there is: no store(), but
+///   void store_pair(int64_t row, int n, float2)   two neighbours along n
+///   const Output& output()                        of the others: what store() stores to
+///
+/// A block of threads makes block after block of the result, a grid apart, and their tiles travel
+/// without a pause: those of the next are on their way while the sums of one are stored. Where
+/// these need the shared memory (stores_from_registers()), the grid has a block for each.
+template <class Product, class Block>
+__global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
+    gemm_warpgroup(Product products) {
+  using T = typename Product::Element;
+  Product product = products;
+  product.select(static_cast<int>(blockIdx.z));
+  const BlocksOfResult<Block> blocks(product.M, product.N);
+  const int first = static_cast<int>(blockIdx.x), step = static_cast<int>(gridDim.x);
+  if (first >= blocks.count) return;  // a whole block leaves together
+  T* const stage0 = dynamic_shared<T>();
+  // The same in all lanes; the shuffle says so to the compiler.
+  const int warp = __shfl_sync(~0u, static_cast<int>(threadIdx.x) / 32, 0);
+  const int tiles = (product.k_end - product.k_begin + tile_depth - 1) / tile_depth;
+
+  TileLoader<Product, Block> loader(product, blocks.m0(first), blocks.n0(first));
+  int loading = tiles > 0 ? first : blocks.count;  // the loader's block
+  const auto load = [&](int stage) {
+    if (loading < blocks.count) {
+      loader.load(product, stage0 + stage * Block::stage_elements);
+      if (loader.tiles == tiles) {
+        loading += step;
+        if (loading < blocks.count) {
+          Product again = products;  // so that what only a loader's begin needs is not kept
+          again.select(static_cast<int>(blockIdx.z));
+          loader = TileLoader<Product, Block>(again, blocks.m0(loading), blocks.n0(loading));
+        }
+      }
+    }
+    copy_async_commit();  // also where nothing is left to load, so that the groups can be counted
+  };
+
+#pragma unroll 1
+  for (int stage = 0; stage < Block::ahead; ++stage) load(stage);
+  int stage = 0, stage_to_load = Block::ahead;
+  for (int block = first; block < blocks.count; block += step) {
+    WarpgroupSums<Block> sums;
+    sums.settle_all();
+    for (int tile = 0; tile < tiles; ++tile) {
+      copy_async_wait<Block::ahead - 1>();
+      if (Block::in_flight == 0) warpgroup_wait<0>();
+      fence_shared_for_products();
+      __syncthreads();  // everybody's part of the tile is here, and nobody reads the one that is
+                        // replaced next
+      const T* const left = stage0 + stage * Block::stage_elements;
+      warpgroup_begin();
+      sums.template add<T, typename decltype(Product::left)::Lines,
+                        typename decltype(Product::right)::Lines>(
+          left, left + Block::rows * tile_depth, warp / 4);
+      warpgroup_commit();
+      load(stage_to_load);
+      stage = Block::stage_after(stage);
+      stage_to_load = Block::stage_after(stage_to_load);
+      if (Block::in_flight > 0) warpgroup_wait<Block::in_flight>();
+    }
+    warpgroup_wait<0>();
+    sums.settle_all();
+    store_block(product, sums, blocks.m0(block), blocks.n0(block), warp);
   }
 }
 
@@ -314,8 +379,10 @@ void launch_warpgroup(const Product& product, int64_t M, int64_t N, int64_t K, i
   const int multiprocessors = multiprocessors_of(stream.device());
   with_warpgroup_block(M, N, K, count, multiprocessors, [&](auto block, int64_t /*cost*/) {
     using Block = decltype(block);
-    const dim3 grid(blocks_for(M, Block::rows).x, blocks_for(N, Block::columns).x,
-                    static_cast<unsigned>(count));
+    const int blocks = BlocksOfResult<Block>(M, N).count;
+    const int together = multiprocessors * Block::per_multiprocessor;
+    const int wide = stores_from_registers(product) ? std::min(blocks, together) : blocks;
+    const dim3 grid(static_cast<unsigned>(wide), 1, static_cast<unsigned>(count));
     launch(gemm_warpgroup<Product, Block>, {grid, tile_threads, Block::shared_bytes, stream},
            product);
   });

@@ -52,7 +52,7 @@ struct MatmulTensorProduct {
   }
   __device__ int64_t row(int m) const { return whole.first + m * whole.pitch; }
   static constexpr bool stores_sums = false;
-  __device__ const Output<T>& output() const { return whole.out; }
+  __host__ __device__ const Output<T>& output() const { return whole.out; }
   __device__ void store(int64_t row, int n, const float* sums, int count) const {
     whole.out.store_row(row + n, n, sums, count);
   }

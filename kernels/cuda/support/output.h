@@ -28,7 +28,7 @@ struct Output {
   }
 
   /// Nothing is done to the sums but rounding them to T, 16 bits, eight neighbours at once.
-  __device__ bool is_rounded() const {
+  __host__ __device__ bool is_rounded() const {
     return packets && !is_f32 && sizeof(T) == 2 && bias == nullptr && residual == nullptr &&
            activation == Activation::none;
   }
