@@ -19,6 +19,7 @@
 
 #include "burin/kernels/cuda/support/conv2d.h"
 #include "burin/kernels/cuda/support/conv2d_geometry.h"
+#include "burin/kernels/cuda/support/conv2d_parts.h"
 #include "burin/kernels/cuda/support/output.h"
 
 namespace burin::cuda {
@@ -132,15 +133,12 @@ __global__ void conv2d_forward_tiled(Conv2dGeometry g, Image<const T> x, Image<c
 
 /// The sum of the parts, written as dw.
 template <class D>
-__global__ void conv2d_add_weight_parts(const float* parts, int count, int channels,
-                                        int64_t elements, Image<D> dw, int group_c, int R, int S) {
-  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i >= elements) return;
-  const int c = static_cast<int>(i % channels);
-  if (c >= group_c) return;
-  float sum = 0;
-  for (int part = 0; part < count; ++part) sum += parts[part * elements + i];
-  const int64_t tap = i / channels;
+__global__ void conv2d_add_weight_parts(const float* parts, PartsSum parts_sum, int channels,
+                                        Image<D> dw, int group_c, int R, int S) {
+  const float sum = parts_sum.add(parts);
+  const int64_t i = parts_sum.element(), tap = i / channels;
+  const int c = static_cast<int>(i - tap * channels);
+  if (!parts_sum.has_sum() || c >= group_c) return;
   dw.data[dw.offset(static_cast<int>(tap / S / R), c, static_cast<int>(tap / S % R),
                     static_cast<int>(tap % S))] = D(sum);
 }
@@ -223,10 +221,9 @@ Refusal too_large(const Conv2dGeometry& g) {
 void add_weight_parts(const float* parts, int count, int channels, const Conv2dBackwardWeight& op,
                       Stream& stream) {
   const Conv2dGeometry g = Conv2dGeometry::of(op);
-  const int64_t elements = int64_t{g.K} * g.R * g.S * channels;
+  const PartsSum parts_sum = PartsSum::of(count, int64_t{g.K} * g.R * g.S * channels);
   const auto run = [&](auto kernel, auto dw) {
-    launch(kernel, {blocks_for(elements, 256), 256, 0, stream}, parts, count, channels, elements,
-           dw, g.group_c, g.R, g.S);
+    launch(kernel, parts_sum.config(stream), parts, parts_sum, channels, dw, g.group_c, g.R, g.S);
   };
   visit_element(op.dw.dtype, [&](auto tag) {
     using D = typename decltype(tag)::type;

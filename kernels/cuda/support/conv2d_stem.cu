@@ -1,5 +1,7 @@
 #include "burin/kernels/cuda/support/conv2d_stem.h"
 
+#include "burin/kernels/cuda/support/conv2d_parts.h"
+
 namespace burin::cuda {
 namespace {
 
@@ -51,15 +53,12 @@ __global__ void conv2d_pair_filter(const T* from, T* to, int lines, int taps, in
 
 /// The sum of the parts, [count][K · R][pairs][8], written as dw.
 template <class D>
-__global__ void conv2d_add_pair_parts(const float* parts, int count, Conv2dGeometry g, int taps,
-                                      int before, Image<D> dw) {
-  const int elements = g.K * g.R * g.S * 8;
-  const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (i >= elements) return;
+__global__ void conv2d_add_pair_parts(const float* parts, PartsSum parts_sum, Conv2dGeometry g,
+                                      int taps, int before, Image<D> dw) {
+  const float sum = parts_sum.add(parts);
+  const int i = static_cast<int>(parts_sum.element());
   const PairElement element(i / 8 % g.S, i % 8, before, taps, g.C);
-  if (!element.exists) return;
-  float sum = 0;
-  for (int part = 0; part < count; ++part) sum += parts[int64_t(part) * elements + i];
+  if (!parts_sum.has_sum() || !element.exists) return;
   const int line = i / 8 / g.S;
   dw.data[dw.offset(line / g.R, element.c, line % g.R, element.tap)] = D(sum);
 }
@@ -109,11 +108,11 @@ void add_stem_parts(const Stem& stem, const float* parts, int count, const Conv2
     add_weight_parts(parts, count, stem.channels, op, stream);
     return;
   }
-  const auto elements = static_cast<int64_t>(stem.filter_elements());
+  const PartsSum sum = PartsSum::of(count, static_cast<int64_t>(stem.filter_elements()));
   visit_element(op.dw.dtype, [&](auto tag) {
     using D = typename decltype(tag)::type;
-    launch(conv2d_add_pair_parts<D>, {blocks_for(elements, threads), threads, 0, stream}, parts,
-           count, stem.g, static_cast<int>(op.dw.dim(3)), stem.before, Image<D>::of(op.dw));
+    launch(conv2d_add_pair_parts<D>, sum.config(stream), parts, sum, stem.g,
+           static_cast<int>(op.dw.dim(3)), stem.before, Image<D>::of(op.dw));
   });
 }
 
