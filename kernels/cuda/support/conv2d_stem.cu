@@ -7,14 +7,15 @@ namespace {
 
 constexpr int threads = 256;
 
-/// Pixels of `channels` elements become pixels of `padded`, 4 or a multiple of 8, the rest zeros:
-/// one packet of 8 a thread.
-template <class T>
+/// Pixels of `channels` elements become pixels of `padded`, the rest zeros: one packet of 8 a
+/// thread. A packet has `of_pixel` elements of a pixel: 4, which are all, or 8 of a multiple.
+template <class T, int of_pixel>
 __global__ void conv2d_pad_channels(const T* from, T* to, int packets, int channels, int padded) {
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (i >= packets) return;
-  const int of_pixel = padded < 8 ? padded : 8, a_pixel = padded / of_pixel;
-  const int pixel = padded < 8 ? 2 * i : i / a_pixel, first = padded < 8 ? 0 : i % a_pixel * 8;
+  const int a_pixel = padded / 8;
+  const int pixel = of_pixel == 4 ? 2 * i : i / a_pixel;
+  const int first = of_pixel == 4 ? 0 : i % a_pixel * 8;
   const T* const values = from + int64_t(pixel) * channels;
   Packet<T> out;
 #pragma unroll
@@ -77,7 +78,8 @@ void pad_channels(const ConstView& from, void* to, size_t elements, int padded, 
   const int packets = static_cast<int>(elements / 8);
   visit_16(from.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    launch(conv2d_pad_channels<T>, {blocks_for(packets, threads), threads, 0, stream}, from.as<T>(),
+    const auto kernel = padded == 4 ? conv2d_pad_channels<T, 4> : conv2d_pad_channels<T, 8>;
+    launch(kernel, {blocks_for(packets, threads), threads, 0, stream}, from.as<T>(),
            static_cast<T*>(to), packets, static_cast<int>(from.dim(1)), padded);
   });
 }
