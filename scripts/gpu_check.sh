@@ -2,7 +2,7 @@
 # Everything that only a GPU can tell, in at most 10 minutes: every kernel against its definition, there and on the
 # emulator, compute-sanitizer, every kernel of a training step timed, whole steps beside PyTorch (where python3 has it),
 # a short training. Prints a table and the timings, writes JSON.
-#   scripts/gpu_check.sh [--device cuda|emulator] [--json FILE]
+#   scripts/gpu_check.sh [--device cuda|emulator] [--json FILE] [--budget SECONDS]
 # With --device emulator it goes through the same motions where there is no GPU. Takes build/cuda as scripts/gpu_bundle.sh
 # packed it, or builds it.
 set -euo pipefail
@@ -11,14 +11,15 @@ source scripts/lib.sh
 
 device=cuda
 json=build/gpu_check.json
+budget=590  # seconds in all; two fifths of them at most for the checks, the rest for what is timed
 while [ $# -gt 0 ]; do
   case $1 in
     --device) device=$2; shift 2 ;;
     --json) json=$2; shift 2 ;;
-    *) die "usage: scripts/gpu_check.sh [--device cuda|emulator] [--json FILE]" ;;
+    --budget) budget=$2; shift 2 ;;
+    *) die "usage: scripts/gpu_check.sh [--device cuda|emulator] [--json FILE] [--budget SECONDS]" ;;
   esac
 done
-budget=590  # seconds in all
 bin=build/cuda/bin
 logs=build/gpu_check
 
@@ -106,16 +107,24 @@ checked_on="$device emulator"
 echo "== $gpu, $(nproc) cores: every kernel against its definition"
 alone families 60 $bin/burin kernels activation --why --device "$device"
 names=()
-checks_of() { begin "$1" "$2" "${@:3}"; names+=("$1"); }
-[ "$device" != cuda ] || checks_of pytorch_compiles 200 beside_pytorch --warm
+check() { begin "$1" $((budget * 2 / 5)) "${@:2}"; names+=("$1"); }  # NAME COMMAND…
+[ "$device" != cuda ] || check pytorch_compiles beside_pytorch --warm
 for where in $checked_on; do
-  for op in $ops; do checks_of "${where}_$op" 240 $bin/burin kernels check "$op" --device "$where"; done
+  for op in $ops; do
+    case $where:$op in
+      cuda:conv2d_*)  # the longest: a family at a time
+        for family in cuda cudnn; do
+          check "cuda_${op}_$family" $bin/burin kernels check "$op" --device cuda --impl $family
+        done ;;
+      *) check "${where}_$op" $bin/burin kernels check "$op" --device "$where" ;;
+    esac
+  done
 done
 if [ "$device" = cuda ]; then
-  checks_of step_graph 60 $bin/burin_tensor_tests --gtest_filter='*cuda*'
+  check step_graph $bin/burin_tensor_tests --gtest_filter='*cuda*'
   for pair in $sanitized; do
     for tool in memcheck racecheck; do
-      checks_of "${tool}_${pair/:/_}" 150 sanitized $tool "${pair%:*}" "cuda/${pair#*:}"
+      check "${tool}_${pair/:/_}" sanitized $tool "${pair%:*}" "cuda/${pair#*:}"
     done
   done
 fi

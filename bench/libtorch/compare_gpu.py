@@ -102,9 +102,9 @@ def main():
                 continue
             results[case] = measure(case, runners, options.rounds)
             print_case(case, results[case])
-    if options.json:
-        with open(options.json, "w") as out:
-            json.dump(results, out, indent=1)
+            if options.json:
+                with open(options.json, "w") as out:
+                    json.dump(results, out, indent=1)
     sys.exit(0 if all(r["agrees"] for rows in results.values() for r in rows.values()) else 1)
 
 
