@@ -43,6 +43,7 @@ class Repeated:
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
                 self.eager()
+            self.step()
 
     def step(self):
         if self.graph is None:

@@ -23,7 +23,8 @@ ProblemKey& ProblemKey::add(const ConstView& view) {
 namespace {
 
 constexpr int64_t candidates = 8;  // engines asked for
-constexpr size_t timed_engines = 3;  // that autotuning times: each may be compiled first, a second long
+constexpr size_t timed_engines =
+    3;  // that autotuning times: each may be compiled first, a second long
 constexpr int timed_runs = 3;
 
 std::vector<Descriptor> engine_configurations(const Descriptor& graph) {
@@ -61,9 +62,9 @@ bool fits(const Descriptor& configuration, const EngineRules& rules) {
   };
   if (rules.deterministic && has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
   // Fast algorithms that lose digits the contract of a sum in f32 promises.
-  for (const auto loses : {CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION,
-                           CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS, CUDNN_NUMERICAL_NOTE_FFT,
-                           CUDNN_NUMERICAL_NOTE_WINOGRAD}) {
+  for (const auto loses :
+       {CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS,
+        CUDNN_NUMERICAL_NOTE_FFT, CUDNN_NUMERICAL_NOTE_WINOGRAD}) {
     if (has(loses)) return false;
   }
   return rules.tensor_cores || !has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
