@@ -95,8 +95,8 @@ void print_kernel_table(std::ostream& out, const KernelSelection& selection) {
       const auto found = by_name.find(entry.name);
       if (found == by_name.end()) continue;
       const Answers& answers = found->second;
-      table.add({first ? op : "", entry.name, cell(answers, DType::f32),
-                 cell(answers, DType::bf16), cell(answers, DType::f16)});
+      table.add({first ? op : "", entry.name, cell(answers, DType::f32), cell(answers, DType::bf16),
+                 cell(answers, DType::f16)});
       first = false;
     }
   }

@@ -113,8 +113,8 @@ const Implementation<Op>& find_implementation(std::string_view name, DeviceKind 
 }
 
 /// Median time of one call of queue(): two calls to warm up, then as many rounds as fit into
-/// `seconds`, at least three. Calls are queued back to back and waited for together, so many a round
-/// that what a launch and the wait cost disappears in the kernels' time.
+/// `seconds`, at least three. Calls are queued back to back and waited for together, so many a
+/// round that what a launch and the wait cost disappears in the kernels' time.
 double median_seconds(const std::function<void()>& queue, const std::function<void()>& wait,
                       double seconds);
 
