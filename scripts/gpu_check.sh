@@ -142,7 +142,7 @@ alone train 90 train
 # A folder's worth of results as one JSON object.
 {
   printf '{"device": "%s", "gpu": "%s", "revision": "%s", "date": "%s",\n"nvcc": "%s", "pytorch": "%s",\n"checks": [' \
-    "$device" "$gpu" "$(git describe --always --dirty 2>/dev/null || cat build/cuda/revision)" "$(date -u +%F)" \
+    "$device" "$gpu" "$(cat build/cuda/revision 2>/dev/null || git describe --always --dirty)" "$(date -u +%F)" \
     "$(nvcc --version 2>/dev/null | tail -n 1)" "$(python3 -c 'import torch; print(torch.__version__)' 2>/dev/null || true)"
   separator=''
   for row in "${rows[@]}"; do
