@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <vector>
 
 #include "burin/kernels/dispatch.h"
 #include "burin/models/convnext_v2.h"
@@ -155,12 +156,17 @@ INSTANTIATE_TEST_SUITE_P(
                     GoldenCase{"convnext_v2_small", convnext, Layout::nhwc, "cpu"}),
     name_of_test);
 
+std::vector<GoldenCase> cases_on(Device device) {
+  return {{"resnet_basic_small", basic, Layout::nhwc, "", device},
+          {"resnet_bottleneck_small", bottleneck, Layout::nchw, "", device},
+          {"vit_small", vit, Layout::nhwc, "", device},
+          {"convnext_v2_small", convnext, Layout::nhwc, "", device}};
+}
+
 // The handwritten CUDA kernels, whole networks of them.
 INSTANTIATE_TEST_SUITE_P(SlowOnEmulator, NetworkGolden,
-                         testing::Values(GoldenCase{"resnet_basic_small", basic, Layout::nhwc, "",
-                                                    Device::emulator()},
-                                         GoldenCase{"resnet_bottleneck_small", bottleneck,
-                                                    Layout::nchw, "", Device::emulator()}),
+                         testing::ValuesIn(cases_on(Device::emulator())), name_of_test);
+INSTANTIATE_TEST_SUITE_P(SlowOnGpu, NetworkGolden, testing::ValuesIn(cases_on(Device::cuda())),
                          name_of_test);
 
 }  // namespace
