@@ -66,7 +66,8 @@ else()
 endif()
 if(BURIN_SANITIZE)
   target_compile_options(burin_settings INTERFACE
-    -fsanitize=${BURIN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
+    -fsanitize=${BURIN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # what sanitizers add confuses it, GCC's manual says
   target_link_options(burin_settings INTERFACE -fsanitize=${BURIN_SANITIZE})
 endif()
 if(BURIN_FUZZ)
