@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <memory>
 #include <set>
 
 #include "burin/kernels/check/case.h"
@@ -154,7 +155,8 @@ TEST(Conv2d, RefusesInWords) {
 }
 
 TEST(Conv2d, LeavesOutTapsThatOnlyMeetPadding) {
-  const Context context{*runtime_of(Device::cpu()).make_stream(0)};
+  const std::unique_ptr<Stream> stream = runtime_of(Device::cpu()).make_stream(0);
+  const Context context{*stream};
   Problem pixel({4, 8, 1, 1}, {8, 8, 3, 3}, {.pad_h = 1, .pad_w = 1});
   EXPECT_EQ(choose(pixel.forward(), context).name, "cpu/im2col");
   EXPECT_EQ(choose(pixel.backward_data(), context).name, "cpu/im2col");
