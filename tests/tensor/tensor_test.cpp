@@ -69,9 +69,15 @@ TEST(Tensor, PrintsItself) {
   EXPECT_EQ(out.str(), "Tensor f32 [2, 2] cpu\n[[0, 1],\n[2, 3]]");
 }
 
-TEST(Allocator, ReachesTheDeviceOnlyOnce) {
-  const char* const kind = std::getenv("BURIN_ALLOCATOR");
-  if (kind != nullptr && std::string_view(kind) == "plain") GTEST_SKIP() << "caching is turned off";
+class Allocator : public testing::Test {
+ protected:
+  void SetUp() override {
+    const char* const kind = std::getenv("BURIN_ALLOCATOR");
+    if (kind != nullptr && std::string_view(kind) == "plain") GTEST_SKIP() << "caching is off";
+  }
+};
+
+TEST_F(Allocator, ReachesTheDeviceOnlyOnce) {
   const auto allocator = allocator_of(Device::cpu());
   const auto work = [] {
     for (int i = 1; i < 20; ++i) zeros({i * 1000});
@@ -82,7 +88,7 @@ TEST(Allocator, ReachesTheDeviceOnlyOnce) {
   EXPECT_EQ(allocator->stats().device_allocations, before);
 }
 
-TEST(Allocator, SplitsAndJoinsBlocks) {
+TEST_F(Allocator, SplitsAndJoinsBlocks) {
   CachingAllocator allocator(Device::cpu());
   const Stream stream(Device::cpu());
   constexpr size_t mib = size_t{1} << 20;
@@ -102,7 +108,7 @@ TEST(Allocator, SplitsAndJoinsBlocks) {
   EXPECT_EQ(allocator.stats().held_bytes, 0u);
 }
 
-TEST(Allocator, AtItsCapItThrowsAndWorkGoesOn) {
+TEST_F(Allocator, AtItsCapItThrowsAndWorkGoesOn) {
   const auto allocator = allocator_of(Device::cpu());
   allocator->release_cached();
   allocator->set_cap(allocator->stats().held_bytes + (size_t{8} << 20));
@@ -117,7 +123,7 @@ TEST(Allocator, AtItsCapItThrowsAndWorkGoesOn) {
   allocator->set_cap(0);
 }
 
-TEST(Allocator, ServesThreadsAtOnce) {
+TEST_F(Allocator, ServesThreadsAtOnce) {
   const size_t before = allocator_of(Device::cpu())->stats().in_use_bytes;
   {
     std::vector<std::jthread> threads;
