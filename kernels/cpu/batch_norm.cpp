@@ -187,14 +187,13 @@ GradientSums plane_sums(const BatchNormBackward& op, const Geometry& g, int64_t 
     for (int64_t at = plane; at < plane + g.inner; at += block_values) {
       const int64_t end = std::min(at + block_values, plane + g.inner);
       const float* const dy = passed.load(at, end, buffer);
-      float sum = 0, sum_centred = 0;
-#pragma omp simd reduction(+ : sum, sum_centred)
-      for (int64_t i = at; i < end; ++i) {
-        sum += dy[i - at];
-        sum_centred += dy[i - at] * (static_cast<float>(x[i]) - mean);
-      }
-      total.g += static_cast<double>(sum);
-      total.g_centred += static_cast<double>(sum_centred);
+      float sums[chains] = {}, sums_centred[chains] = {};
+      in_chains(end - at, [&](int64_t k, int64_t i) {
+        sums[k] += dy[i];
+        sums_centred[k] += dy[i] * (static_cast<float>(x[at + i]) - mean);
+      });
+      total.g += static_cast<double>(sum_of_chains(sums));
+      total.g_centred += static_cast<double>(sum_of_chains(sums_centred));
     }
   }
   return total;

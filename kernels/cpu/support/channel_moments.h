@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "burin/kernels/cpu/support/channels.h"
@@ -105,17 +106,40 @@ void row_moments(const T* x, int64_t rows, int64_t C, const RowScratch& s) {
   }
 }
 
+/// Sums side by side: where the compiler does not vectorise, too, no chain of additions is longer
+/// than a block's sixteenth.
+inline constexpr int64_t chains = 16;
+
+/// add(k, i) for every i < count, k being the chain that element i belongs to.
+template <class Add>
+void in_chains(int64_t count, const Add& add) {
+  int64_t i = 0;
+  for (; i + chains <= count; i += chains) {
+#pragma omp simd
+    for (int64_t k = 0; k < chains; ++k) add(k, i + k);
+  }
+  for (int64_t k = 0; i + k < count; ++k) add(k, i + k);
+}
+
+inline float sum_of_chains(const float* sums) {
+  float folded[chains];
+  std::copy_n(sums, chains, folded);
+  for (int64_t half = chains / 2; half > 0; half /= 2) {
+    for (int64_t k = 0; k < half; ++k) folded[k] += folded[k + half];
+  }
+  return folded[0];
+}
+
 template <class T>
 void sum_plane(const T* x, int64_t count, float shift, float& sum, float& squares) {
-  float s1 = 0, s2 = 0;
-#pragma omp simd reduction(+ : s1, s2)
-  for (int64_t i = 0; i < count; ++i) {
+  float s1[chains] = {}, s2[chains] = {};
+  in_chains(count, [&](int64_t k, int64_t i) {
     const float d = static_cast<float>(x[i]) - shift;
-    s1 += d;
-    s2 += d * d;
-  }
-  sum = s1;
-  squares = s2;
+    s1[k] += d;
+    s2[k] += d * d;
+  });
+  sum = sum_of_chains(s1);
+  squares = sum_of_chains(s2);
 }
 
 /// Adds `count` neighbouring values to the moments of the `seen` ones.
