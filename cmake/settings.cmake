@@ -55,6 +55,9 @@ target_compile_options(burin_settings INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:\
 if(BURIN_WERROR)
   target_compile_options(burin_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
+# clang warns where it does not vectorise a loop that may be: a remark, not a fault.
+target_compile_options(burin_settings INTERFACE
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang,AppleClang>>:-Wno-pass-failed>)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(BURIN_X86_64 ON)
   # One -march per target: of two on a command line the last wins, and the order is not ours to choose.
