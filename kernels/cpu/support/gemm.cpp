@@ -3,8 +3,6 @@
 #define EIGEN_DONT_PARALLELIZE
 #include "burin/kernels/cpu/support/gemm.h"
 
-// g++ 12 takes _mm512_undefined_ps() in its own headers for a mistake (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <Eigen/Core>
 
 namespace burin::cpu {
