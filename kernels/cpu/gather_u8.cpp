@@ -1,10 +1,9 @@
 #include "burin/kernels/gather_u8.h"
 
 #include <algorithm>
-#include <array>
-#include <vector>
 
 #include "burin/kernels/base/parallel.h"
+#include "burin/kernels/cpu/support/level_tables.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -19,25 +18,11 @@ Refusal accepts(const GatherU8& op, const Context& /*context*/) {
   return op.y.is_dense(Layout::nhwc) || op.y.is_dense(Layout::nchw) ? "" : "y is not dense";
 }
 
-/// The 256 values that a channel can take, computed once: then a pixel is a look-up, and exact.
-template <class T>
-std::vector<std::array<T, 256>> tables(const GatherU8& op) {
-  std::vector<std::array<T, 256>> result(static_cast<size_t>(op.y.dim(1)));
-  for (size_t c = 0; c < result.size(); ++c) {
-    const float mean = op.mean.as<float>()[c];
-    const float std = op.std.as<float>()[c];
-    for (size_t level = 0; level < 256; ++level) {
-      result[c][level] = T((static_cast<float>(level) / 255.0f - mean) / std);
-    }
-  }
-  return result;
-}
-
 template <class T>
 void run_typed(const GatherU8& op) {
   const int64_t N = op.y.dim(0), C = op.y.dim(1), H = op.y.dim(2), W = op.y.dim(3);
   const int64_t H0 = op.table.dim(2), W0 = op.table.dim(3);
-  const auto value = tables<T>(op);
+  const auto value = level_tables<T>(op.mean, op.std);
   const Strides& xs = op.table.strides;
   const Strides& ys = op.y.strides;
   const auto fill_line = [&](int64_t n, int64_t h) {

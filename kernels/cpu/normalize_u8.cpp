@@ -1,9 +1,9 @@
 #include "burin/kernels/normalize_u8.h"
 
-#include <array>
-#include <vector>
+#include <algorithm>
 
 #include "burin/kernels/base/parallel.h"
+#include "burin/kernels/cpu/support/level_tables.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -18,24 +18,10 @@ Refusal accepts(const NormalizeU8& op, const Context& /*context*/) {
   return op.y.is_dense(Layout::nhwc) || op.y.is_dense(Layout::nchw) ? "" : "y is not dense";
 }
 
-/// The 256 values that a channel can take, computed once: then a pixel is a look-up, and exact.
-template <class T>
-std::vector<std::array<T, 256>> tables(const NormalizeU8& op) {
-  std::vector<std::array<T, 256>> result(static_cast<size_t>(op.x.dim(1)));
-  for (size_t c = 0; c < result.size(); ++c) {
-    const float mean = op.mean.as<float>()[c];
-    const float std = op.std.as<float>()[c];
-    for (size_t level = 0; level < 256; ++level) {
-      result[c][level] = T((static_cast<float>(level) / 255.0f - mean) / std);
-    }
-  }
-  return result;
-}
-
 template <class T>
 void run_typed(const NormalizeU8& op) {
   const int64_t N = op.x.dim(0), C = op.x.dim(1), H = op.x.dim(2), W = op.x.dim(3);
-  const auto table = tables<T>(op);
+  const auto table = level_tables<T>(op.mean, op.std);
   const Strides& xs = op.x.strides;
   const Strides& ys = op.y.strides;
   parallel_for(N * H, ceil_div(pixel_grain, std::max<int64_t>(W, 1)),
