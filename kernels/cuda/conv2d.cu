@@ -11,7 +11,7 @@
 //                  four neighbouring outputs a thread
 //   tensor_cores   implicit_gemm for 16-bit nhwc on tensor cores, support/conv2d_tensor_cores.cu
 //                  tiles by cp.async, no buffer of patches in memory;
-//                  `stem`: the same with channels padded to 8
+//                  `stem`: the same of padded copies (conv2d_stem)
 //   warpgroup      the same with Hopper's wgmma, which multiplies  support/conv2d_warpgroup.cu
 //                  in the background while tiles arrive; also
 //                  `stem_warpgroup` and `matmul_warpgroup`

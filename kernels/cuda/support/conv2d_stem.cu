@@ -64,16 +64,6 @@ __global__ void conv2d_add_pair_parts(const float* parts, PartsSum parts_sum, Co
   dw.data[dw.offset(line / g.R, element.c, line % g.R, element.tap)] = D(sum);
 }
 
-/// Calls f with the 16-bit type of `dtype`.
-template <class F>
-void visit_16(DType dtype, const F& f) {
-  if (dtype == DType::bf16) {
-    f(TypeTag<__nv_bfloat16>{});
-  } else {
-    f(TypeTag<__half>{});
-  }
-}
-
 void pad_channels(const ConstView& from, void* to, size_t elements, int padded, Stream& stream) {
   const int packets = static_cast<int>(elements / 8);
   visit_16(from.dtype, [&](auto tag) {

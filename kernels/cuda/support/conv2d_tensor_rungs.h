@@ -119,16 +119,6 @@ struct Conv2dRungs {
     }
   }
 
-  /// Calls f with the 16-bit type of `dtype`.
-  template <class F>
-  static void visit_16(DType dtype, const F& f) {
-    if (dtype == DType::bf16) {
-      f(TypeTag<__nv_bfloat16>{});
-    } else {
-      f(TypeTag<__half>{});
-    }
-  }
-
   /// What all directions and forms ask for. `image` is the operand that is gathered.
   static Refusal refuses(const Conv2dGeometry& g, const ConstView& image, const ConstView& other,
                          const ConstView& filter, const Context& context) {

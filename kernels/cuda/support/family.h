@@ -26,6 +26,16 @@ decltype(auto) visit_element(DType dtype, F&& f) {
   }
 }
 
+/// The same for kernels of 16-bit elements: __nv_bfloat16 or __half.
+template <class F>
+void visit_16(DType dtype, const F& f) {
+  if (dtype == DType::bf16) {
+    f(TypeTag<__nv_bfloat16>{});
+  } else {
+    f(TypeTag<__half>{});
+  }
+}
+
 /// Blocks that cover `count` elements, `per_block` in each.
 inline dim3 blocks_for(int64_t count, int64_t per_block) {
   const int64_t blocks = (count + per_block - 1) / per_block;
