@@ -27,7 +27,7 @@ void add_data_options(Command& command, TrainFlags& flags) {
               between(0.001, 0.9));
   command.add("--subset", &train.subset, "share of the training set to use", between(1e-6, 1));
   command.add("--aug", &train.aug,
-              "comma list of flip, crop, square, jitter; none; or auto, the recipe's");
+              "comma list of flip, crop, square, shift, jitter; none; or auto, the recipe's");
   command.add("--img-size", &flags.img_size, "side of the input; 0: 224, or what an idx set has",
               between(0, 4096));
   command.add("-j,--workers", &train.workers, "threads that decode; 0: the cores, at most 8",

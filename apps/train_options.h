@@ -15,7 +15,7 @@ struct TrainOptions {
   std::string train_dir, test_dir;  // class folders in other places
   double val_frac = 0.2;
   double subset = 1.0;       // share of the training set used
-  std::string aug = "auto";  // comma list of flip, crop, square, jitter; none; auto: the recipe's
+  std::string aug = "auto";  // comma list of flip, crop, square, shift, jitter; none; auto
   int img_size = 224;
   int workers = 0;  // decode threads; 0: min(cores, 8)
   // model

@@ -23,14 +23,24 @@ bool is_inside(const Window& window, const Window& whole) {
          window.top + window.height <= whole.height;
 }
 
-Image evaluate(const Image& image, const EvaluationOptions& options) {
-  const Window size = options.resize > 0 ? resized_size(image.width, image.height, options.resize)
-                                         : Window{0, 0, image.width, image.height};
-  const Window window = center_crop(size.width, size.height, options.crop);
+Window evaluation_size(const Image& image, const EvaluationOptions& options) {
+  return options.resize > 0 ? resized_size(image.width, image.height, options.resize)
+                            : Window{0, 0, image.width, image.height};
+}
+
+/// A window of the image after the resize of an evaluation.
+Image window_of_resized(const Image& image, const Window& size, const Window& window,
+                        const EvaluationOptions& options) {
   ResizePlan plan = ResizePlan::whole(image, size.width, size.height, options.filter);
   if (!is_inside(window, size)) return crop(resize(image, plan), window);
   plan.window = window;
   return resize(image, plan);
+}
+
+Image evaluate(const Image& image, const EvaluationOptions& options) {
+  const Window size = evaluation_size(image, options);
+  return window_of_resized(image, size, center_crop(size.width, size.height, options.crop),
+                           options);
 }
 
 Image crop_and_resize(const Image& image, const Window& window, int64_t size, Filter filter) {
@@ -55,6 +65,15 @@ Image plain_crop(const Image& image, const TrainingOptions& options) {
   return evaluate(image, plain);
 }
 
+/// Where there is no room to move in, the centre.
+Image shifted_crop(const Image& image, const TrainingOptions& options, SampleRandom& random) {
+  const Window size = evaluation_size(image, options.otherwise);
+  Window window = center_crop(size.width, size.height, options.size);
+  if (size.width > options.size) window.left = random.below(size.width - options.size + 1);
+  if (size.height > options.size) window.top = random.below(size.height - options.size + 1);
+  return window_of_resized(image, size, window, options.otherwise);
+}
+
 Image training_crop(const Image& image, const TrainingOptions& options, SampleRandom& random) {
   switch (options.crop) {
     case TrainingOptions::Crop::none:
@@ -68,6 +87,8 @@ Image training_crop(const Image& image, const TrainingOptions& options, SampleRa
       return crop_and_resize(image, fastai_crop(image.width, image.height, x, y), options.size,
                              options.filter);
     }
+    case TrainingOptions::Crop::shifted:
+      return shifted_crop(image, options, random);
     case TrainingOptions::Crop::padded:
       return crop(image, random_padded_crop(image.width, image.height, options, random));
   }

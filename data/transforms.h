@@ -66,6 +66,7 @@ struct TrainingOptions {
     resized,  // RandomResizedCrop
     padded,   // torchvision's RandomCrop(size, padding): for small images such as CIFAR's
     square,   // fastai's Resize(size): the largest square, at a random place
+    shifted,  // torchvision's Resize, RandomCrop(size): the evaluation's scale, a random place
   };
   int64_t size = 224;
   Crop crop = Crop::resized;
@@ -73,7 +74,7 @@ struct TrainingOptions {
   int64_t padding = 4;
   double flip_probability = 0.5;
   ColorJitter jitter = {};           // off by default
-  EvaluationOptions otherwise = {};  // what Crop::none does; its crop is `size`
+  EvaluationOptions otherwise = {};  // what Crop::none and shifted do; its crop is `size`
   Filter filter = Filter::bilinear;
 };
 
@@ -93,8 +94,9 @@ struct PlacedTransform {
   int64_t size = 0;  // both sides of the window
   std::function<Placement(SampleRandom&)> place;
 };
-/// Nothing for a transform that resizes at random or changes colours. All images must have the
-/// given size. Throws Error where the window has no room.
+/// Nothing for a transform that changes colours or resizes at random, nor for a shifted crop, whose
+/// room is each image's own. All images must have the given size. Throws Error where the window has
+/// no room.
 std::optional<PlacedTransform> placed_training_transform(const TrainingOptions& options,
                                                          int64_t width, int64_t height);
 

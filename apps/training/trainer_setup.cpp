@@ -21,6 +21,7 @@ struct Augmentation {
   bool flip = false;
   bool crop = false;
   bool square = false;
+  bool shift = false;
   bool jitter = false;
 
   explicit Augmentation(const std::string& list) {
@@ -32,15 +33,18 @@ struct Augmentation {
         crop = true;
       } else if (name == "square") {
         square = true;
+      } else if (name == "shift") {
+        shift = true;
       } else if (name == "jitter") {
         jitter = true;
       } else {
-        check(name == "none", "--aug: '", name, "' is none of flip, crop, square, jitter, none");
+        check(name == "none", "--aug: '", name,
+              "' is none of flip, crop, square, shift, jitter, none");
       }
     }
-    check(!crop || !square, "--aug: crop and square exclude each other");
+    check(crop + square + shift <= 1, "--aug: crop, square and shift exclude each other");
   }
-  bool any() const { return flip || crop || square || jitter; }
+  bool any() const { return flip || crop || square || shift || jitter; }
 };
 
 data::TrainingOptions training_options(const Augmentation& aug,
@@ -50,6 +54,8 @@ data::TrainingOptions training_options(const Augmentation& aug,
   using Crop = data::TrainingOptions::Crop;
   if (aug.crop) {
     options.crop = small_and_equal ? Crop::padded : Crop::resized;
+  } else if (aug.shift) {
+    options.crop = Crop::shifted;
   } else {
     options.crop = aug.square && !small_and_equal ? Crop::square : Crop::none;
   }
