@@ -5,7 +5,6 @@
 #include <atomic>
 #include <bit>
 #include <cctype>
-#include <cstdlib>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -15,7 +14,7 @@
 #include <utility>
 
 #include "burin/data/file.h"
-#include "burin/data/resize.h"
+#include "burin/data/look.h"
 #include "burin/kernels/base/error.h"
 
 namespace burin::data {
@@ -26,34 +25,9 @@ namespace fs = std::filesystem;
 /// What is kept of a file while the others are read.
 struct Fingerprint {
   int64_t bytes = 0;
-  uint64_t content = 0;            // hash of the bytes
-  uint64_t look = 0;               // difference hash
-  std::vector<uint8_t> thumbnail;  // 16×16 grey; empty unless decoded
+  uint64_t content = 0;  // hash of the bytes
+  Look look;             // nothing unless decoded
 };
-
-/// Grey as Pillow's convert("L"), after a resize.
-std::vector<uint8_t> grey_thumbnail(const Image& image, int64_t width, int64_t height) {
-  const Image small = resize(image, width, height, Filter::bilinear);
-  std::vector<uint8_t> grey;
-  for (size_t i = 0; i < small.pixels.size(); i += 3) {
-    const uint8_t* rgb = &small.pixels[i];
-    grey.push_back(
-        static_cast<uint8_t>((rgb[0] * 19595 + rgb[1] * 38470 + rgb[2] * 7471 + 0x8000) >> 16));
-  }
-  return grey;
-}
-
-/// Both must say so: portraits that are aligned alike often share a hash of 64 bits, and pictures
-/// of one mood share a thumbnail.
-bool look_alike(const Fingerprint& a, const Fingerprint& b, int distance) {
-  constexpr int64_t mean_difference = 4;  // levels; a recompressed or resized copy stays below 2
-  if (std::popcount(a.look ^ b.look) > distance) return false;
-  int64_t sum = 0;
-  for (size_t i = 0; i < a.thumbnail.size(); ++i) {
-    sum += std::abs(int{a.thumbnail[i]} - int{b.thumbnail[i]});
-  }
-  return sum <= mean_difference * static_cast<int64_t>(a.thumbnail.size());
-}
 
 /// FNV-1a over eight bytes at a time: duplicates are told by size and this.
 uint64_t content_hash(const std::vector<uint8_t>& bytes) {
@@ -135,8 +109,7 @@ Fingerprint examine(ScanResult& result, const DecodeOptions& options) {
   try {
     const Decoded decoded = decode_with_info(bytes, name, options);
     describe(decoded, result);
-    print.look = difference_hash(decoded.image);
-    print.thumbnail = grey_thumbnail(decoded.image, 16, 16);
+    print.look = look_of(decoded.image);
   } catch (const DecodeError& error) {
     add(result, verdict_of(error.defect(), is_image_name(result.file)),
         std::string(error.what()).substr(name.size() + 2));
@@ -161,9 +134,9 @@ void find_near_duplicates(std::vector<ScanResult>& results, const std::vector<Fi
                           int distance) {
   std::vector<size_t> earlier;
   for (size_t i = 0; i < results.size(); ++i) {
-    if (prints[i].look == 0 || !results[i].twin.empty()) continue;
+    if (prints[i].look.hash == 0 || !results[i].twin.empty()) continue;
     const auto twin = std::find_if(earlier.begin(), earlier.end(), [&](size_t j) {
-      return look_alike(prints[i], prints[j], distance);
+      return look_alike(prints[i].look, prints[j].look, distance);
     });
     if (twin == earlier.end()) {
       earlier.push_back(i);
@@ -211,17 +184,6 @@ std::vector<fs::path> files_below(const fs::path& directory) {
   std::sort(files.begin(), files.end(),
             [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
   return files;
-}
-
-uint64_t difference_hash(const Image& image) {
-  const std::vector<uint8_t> grey = grey_thumbnail(image, 9, 8);
-  uint64_t hash = 0;
-  for (size_t y = 0; y < 8; ++y) {
-    for (size_t x = 0; x < 8; ++x) {
-      if (grey[9 * y + x] > grey[9 * y + x + 1]) hash |= uint64_t{1} << (8 * y + x);
-    }
-  }
-  return hash;
 }
 
 std::vector<ScanResult> scan(const std::vector<fs::path>& files, const ScanOptions& options) {

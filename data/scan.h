@@ -63,9 +63,4 @@ std::vector<std::filesystem::path> files_below(const std::filesystem::path& dire
 std::vector<ScanResult> scan(const std::vector<std::filesystem::path>& files,
                              const ScanOptions& options = {});
 
-/// Difference hash: bit 8 y + x tells whether pixel (x, y) of the image, grey and resized to 9×8,
-/// is brighter than its right neighbour. 0 for a picture without detail, which resembles nothing.
-/// Krawetz 2013, "Kind of like that".
-uint64_t difference_hash(const Image& image);
-
 }  // namespace burin::data

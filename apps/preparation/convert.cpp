@@ -7,8 +7,8 @@
 #include "burin/data/decode.h"
 #include "burin/data/encode.h"
 #include "burin/data/file.h"
+#include "burin/data/look.h"
 #include "burin/data/resize.h"
-#include "burin/data/scan.h"
 #include "burin/data/transforms.h"
 #include "burin/kernels/base/error.h"
 
@@ -63,7 +63,7 @@ void fingerprint_image(SourceImage& image) {
   uint64_t hash = 0xCBF29CE484222325u ^ static_cast<uint64_t>(decoded.width);  // FNV-1a
   for (const uint8_t p : decoded.pixels) hash = (hash ^ p) * 0x100000001B3u;
   image.content = hash;
-  image.difference_hash = data::difference_hash(decoded);
+  image.look = data::look_of(decoded);
 }
 
 Converted convert_image(const std::string& source, const std::string& path,

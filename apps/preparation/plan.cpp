@@ -1,7 +1,6 @@
 #include "burin/apps/preparation/plan.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -110,10 +109,9 @@ int64_t group_duplicates(std::vector<SourceImage>& images, int near) {
   int64_t twins = 0;
   for (size_t i = 0; i < images.size(); ++i) {
     for (size_t k = 0; k < i && first[i] == i; ++k) {
-      const uint64_t a = images[i].difference_hash, b = images[k].difference_hash;
-      const bool alike = images[i].content == images[k].content ||
-                         (near >= 0 && a != 0 && b != 0 && std::popcount(a ^ b) <= near);
-      if (alike) first[i] = first[k];
+      if (images[i].content == images[k].content ||
+          data::look_alike(images[i].look, images[k].look, near))
+        first[i] = first[k];
     }
     if (first[i] == i) continue;
     ++twins;

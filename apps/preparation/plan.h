@@ -5,16 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "burin/data/look.h"
+
 namespace burin::apps {
 
 /// One image on its way into a prepared data set.
 struct SourceImage {
   std::string path;  // as it was found
   std::string class_name;
-  std::string part;              // "train", …; empty where the set is not split
-  uint64_t content = 0;          // of its pixels: equal ones are duplicates
-  uint64_t difference_hash = 0;  // near in bits: nearly the same picture
-  int64_t group = -1;            // duplicates of either kind share one
+  std::string part;      // "train", …; empty where the set is not split
+  uint64_t content = 0;  // of its pixels: equal ones are duplicates
+  data::Look look = {};
+  int64_t group = -1;  // duplicates of either kind share one
 };
 
 /// How images are chosen and divided.
@@ -30,7 +32,7 @@ struct SplitPlan {
 /// Throws Error otherwise.
 std::vector<double> parse_shares(const std::string& text);
 
-/// Gives images that are equal, or whose difference hashes differ in at most `near` bits (−1: don't
+/// Gives images that are equal, or that data::look_alike() at a distance of `near` bits (−1: don't
 /// look), the same group. Returns how many images have a twin before them in the list.
 int64_t group_duplicates(std::vector<SourceImage>& images, int near);
 

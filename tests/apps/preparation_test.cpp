@@ -31,7 +31,7 @@ std::vector<SourceImage> images_of(const std::map<std::string, int>& classes) {
                         .class_name = name,
                         .part = {},
                         .content = random(),
-                        .difference_hash = random()});
+                        .look = {.hash = random()}});
     }
   }
   return images;
@@ -89,8 +89,8 @@ TEST(Plan, DividesAsFastai) {
 TEST(Plan, KeepsTwinsTogether) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     std::vector<SourceImage> images = images_of({{"ai", 50}, {"real", 50}});
-    images[60].content = images[3].content;                          // equal, another class
-    images[20].difference_hash = images[7].difference_hash ^ 0b101;  // nearly
+    images[60].content = images[3].content;              // equal, another class
+    images[20].look.hash = images[7].look.hash ^ 0b101;  // nearly
     EXPECT_EQ(group_duplicates(images, 3), 2);
     EXPECT_EQ(images[60].group, images[3].group);
     divide(images, {.shares = parse_shares("70/15/15"), .seed = seed});

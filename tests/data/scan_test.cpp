@@ -125,18 +125,6 @@ TEST(Scan, AFileThatCannotBeReadHasAVerdict) {
   expect_error([] { files_below("/nowhere"); }, "/nowhere: no such folder");
 }
 
-TEST(DifferenceHash, SeesShapesAndNotBrightness) {
-  Image flat(30, 20);
-  EXPECT_EQ(difference_hash(flat), 0u);
-  Image ramp(90, 80);
-  for (size_t i = 0; i < ramp.pixels.size(); ++i) {
-    ramp.pixels[i] = static_cast<uint8_t>(200 - 2 * (i / 3 % 90));
-  }
-  EXPECT_EQ(difference_hash(ramp),
-            ~uint64_t{0});  // every pixel is brighter than its right neighbour
-  EXPECT_EQ(difference_hash(flip_horizontal(ramp)), 0u);
-}
-
 TEST(Scan, GivesEveryNastyFileAVerdict) {
   const auto folder = test_data("images-nasty");
   if (!folder) GTEST_SKIP() << "no data/images-nasty";

@@ -1,7 +1,7 @@
 #include <span>
 
 #include "burin/data/decode.h"
-#include "burin/data/scan.h"
+#include "burin/data/look.h"
 
 /// Any bytes: an image of the size it says, or an Error; and what is decoded can be resized.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const Image image =
         decode(std::span(data, size), "input", {.max_pixels = 1 << 18, .exif_orientation = true});
-    difference_hash(image);
+    look_of(image);
   } catch (const DecodeError&) {
     return 0;
   }
