@@ -15,4 +15,10 @@ struct Concat {
   int axis = 0;
 };
 
+/// What of this a problem does not keep, in words; empty if it is sound.
+Refusal breach_of(const Concat& op);
+
+/// The part of y, from index `first` along the axis on, that `input` fills.
+View slice_of(const Concat& op, const ConstView& input, int64_t first);
+
 }  // namespace burin

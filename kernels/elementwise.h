@@ -16,6 +16,12 @@ struct ElementwiseBinary {
   BinaryKind kind;
 };
 
+/// What of this a problem does not keep, in words; empty if it is sound.
+Refusal breach_of(const ElementwiseBinary& op);
+
+/// Strides of `x` seen in the shape of y: 0 along what stretches.
+Strides broadcast_strides(const ConstView& x, const Shape& shape);
+
 enum class UnaryKind : uint8_t {
   affine,  // scale · x + shift
   exp,

@@ -79,29 +79,10 @@ void binary_row(const F& f, std::array<int64_t, 3> stride, T* y, const T* a, con
   }
 }
 
-/// True if y is the shape that a and b, of equal rank, broadcast to.
-bool stretches_to(const Shape& a, const Shape& b, const Shape& y) {
-  if (a.rank() != y.rank() || b.rank() != y.rank()) return false;
-  for (int i = 0; i < y.rank(); ++i) {
-    if (a[i] != b[i] && a[i] != 1 && b[i] != 1) return false;
-    if (y[i] != (a[i] == 1 ? b[i] : a[i])) return false;
-  }
-  return true;
-}
-
-/// Strides of `x` seen in the broadcast shape: 0 along what stretches.
-Strides stretched(const ConstView& x, const Shape& shape) {
-  Strides strides = x.strides;
-  for (int i = 0; i < shape.rank(); ++i) {
-    if (x.dim(i) == 1 && shape[i] != 1) strides[i] = 0;
-  }
-  return strides;
-}
-
 template <class T, class F>
 void run_binary_with(const ElementwiseBinary& op, const F& f) {
-  const Strides as = stretched(op.a, op.y.shape);
-  const Strides bs = stretched(op.b, op.y.shape);
+  const Strides as = broadcast_strides(op.a, op.y.shape);
+  const Strides bs = broadcast_strides(op.b, op.y.shape);
   const LoopNest<3> nest = make_loop_nest<3>(op.y.shape, {&op.y.strides, &as, &bs});
   T* const y = op.y.as<T>();
   const T* const a = op.a.as<T>();
@@ -111,17 +92,6 @@ void run_binary_with(const ElementwiseBinary& op, const F& f) {
       binary_row<T>(f, nest.inner().stride, y + at[0], a + at[1], b + at[2], count);
     });
   });
-}
-
-Refusal accepts_binary(const ElementwiseBinary& op, const Context& /*context*/) {
-  const DType dtype = op.a.dtype;
-  if (!is_floating(dtype) && dtype != DType::i64) return str("dtype ", dtype);
-  if (op.b.dtype != dtype || op.y.dtype != dtype) return "a, b and y have different dtypes";
-  if (dtype == DType::i64 && op.kind == BinaryKind::divide) return "i64 is not divided";
-  return stretches_to(op.a.shape, op.b.shape, op.y.shape)
-             ? ""
-             : str("y ", op.y.shape, " is not the broadcast shape of ", op.a.shape, " and ",
-                   op.b.shape);
 }
 
 void run_binary(const ElementwiseBinary& op, Workspace /*workspace*/, Stream& /*stream*/) {
@@ -183,10 +153,12 @@ void run_unary(const ElementwiseUnary& op, Workspace /*workspace*/, Stream& /*st
 namespace burin {
 
 void register_cpu_elementwise(Registry& registry) {
-  registry.add<ElementwiseBinary>({.name = "cpu",
-                                   .place = place::before_vendor,
-                                   .accepts = cpu::accepts_binary,
-                                   .run = cpu::run_binary});
+  registry.add<ElementwiseBinary>(
+      {.name = "cpu",
+       .place = place::before_vendor,
+       .accepts = [](const ElementwiseBinary& op,
+                     const Context& /*context*/) { return breach_of(op); },
+       .run = cpu::run_binary});
   registry.add<ElementwiseUnary>(
       {.name = "cpu", .accepts = cpu::accepts_unary, .run = cpu::run_unary});
 }

@@ -223,28 +223,9 @@ __global__ void unary_vector(const T* x, T* y, int64_t count, Unary f) {
   });
 }
 
-/// True if y is the shape that a and b, of equal rank, broadcast to.
-bool stretches_to(const Shape& a, const Shape& b, const Shape& y) {
-  if (a.rank() != y.rank() || b.rank() != y.rank()) return false;
-  for (int i = 0; i < y.rank(); ++i) {
-    if (a[i] != b[i] && a[i] != 1 && b[i] != 1) return false;
-    if (y[i] != (a[i] == 1 ? b[i] : a[i])) return false;
-  }
-  return true;
-}
-
-/// Strides of `x` seen in the broadcast shape: 0 along what stretches.
-Strides stretched(const ConstView& x, const Shape& shape) {
-  Strides strides = x.strides;
-  for (int i = 0; i < shape.rank(); ++i) {
-    if (x.dim(i) == 1 && shape[i] != 1) strides[i] = 0;
-  }
-  return strides;
-}
-
 LoopNest<3> nest_of(const ElementwiseBinary& op) {
-  const Strides as = stretched(op.a, op.y.shape);
-  const Strides bs = stretched(op.b, op.y.shape);
+  const Strides as = broadcast_strides(op.a, op.y.shape);
+  const Strides bs = broadcast_strides(op.b, op.y.shape);
   return make_loop_nest<3>(op.y.shape, {&op.y.strides, &as, &bs});
 }
 
@@ -255,14 +236,7 @@ void visit_operand(DType dtype, const F& f) {
 }
 
 Refusal accepts_binary(const ElementwiseBinary& op, const Context& /*context*/) {
-  const DType dtype = op.a.dtype;
-  if (!is_floating(dtype) && dtype != DType::i64) return str("dtype ", dtype);
-  if (op.b.dtype != dtype || op.y.dtype != dtype) return "a, b and y have different dtypes";
-  if (dtype == DType::i64 && op.kind == BinaryKind::divide) return "i64 is not divided";
-  return stretches_to(op.a.shape, op.b.shape, op.y.shape)
-             ? ""
-             : str("y ", op.y.shape, " is not the broadcast shape of ", op.a.shape, " and ",
-                   op.b.shape);
+  return breach_of(op);
 }
 
 Refusal accepts_binary_vector(const ElementwiseBinary& op, const Context& context) {
