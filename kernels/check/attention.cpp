@@ -15,6 +15,7 @@ struct AttentionCase {
   bool packed = false;  // q, k and v lie in one [N, T, 3, H, D], y in [N, T, H, D]
   double spread = 1;    // of q: large ones make p nearly one-hot
   bool large = false;
+  double lowered = 0;  // by how much every score is
 };
 
 const AttentionCase cases[] = {
@@ -25,6 +26,12 @@ const AttentionCase cases[] = {
     {"several blocks of queries, a tail after each", 1, 2, 131, 67, 33},
     {"ViT's packed qkv", 2, 3, 21, 21, 16, true},
     {"nearly one-hot", 1, 2, 19, 23, 8, false, 40},
+    {"ViT-B/16's head, 197 tokens", 1, 2, 197, 197, 64, true},
+    // Padding scored 0 would weigh exp(0 − log_sum_exp), which is infinite here.
+    {"very negative scores, whole tiles", 1, 1, 128, 128, 16, false, 1, false, 120},
+    {"very negative scores, half a tile of keys", 1, 1, 64, 64, 16, false, 1, false, 120},
+    {"very negative scores, few queries", 1, 2, 5, 128, 8, false, 1, false, 120},
+    {"very negative scores, a tail of both", 1, 2, 70, 70, 16, false, 1, false, 120},
     {"ViT-B/16, 8 images", 8, 12, 197, 197, 64, true, 1, true},
 };
 
@@ -34,10 +41,24 @@ Strides strides_of(const AttentionCase& c, int64_t tokens, int parts) {
   return {tokens * token, c.D, token, 1};
 }
 
-View operand(Operands& o, const AttentionCase& c, DType dtype, int64_t tokens, double spread = 1) {
+/// Of every q, and its negative of every k: their product lowers the score.
+double first_element(const AttentionCase& c) {
+  return std::sqrt(c.lowered * std::sqrt(static_cast<double>(c.D)));
+}
+
+View operand(Operands& o, const AttentionCase& c, DType dtype, int64_t tokens, double spread = 1,
+             double first = 0) {
   const Values normal = normal_values();
   return o.input(dtype, {c.N, c.H, tokens, c.D}, strides_of(c, tokens, 3),
-                 [=](int64_t i, uint32_t word) { return spread * normal(i, word); });
+                 [=, D = c.D](int64_t i, uint32_t word) {
+                   return i % D == 0 && first != 0 ? first : spread * normal(i, word);
+                 });
+}
+View query(Operands& o, const AttentionCase& c, DType dtype) {
+  return operand(o, c, dtype, c.T, c.spread, first_element(c));
+}
+View key(Operands& o, const AttentionCase& c, DType dtype) {
+  return operand(o, c, dtype, c.U, 1, -first_element(c));
 }
 
 // ---- the definition
@@ -95,18 +116,21 @@ double bytes_of(const AttentionCase& c, DType dtype) {
 
 Problem<AttentionForward> forward(Operands& o, const AttentionCase& c, DType dtype) {
   AttentionForward op;
-  op.q = operand(o, c, dtype, c.T, c.spread);
-  op.k = operand(o, c, dtype, c.U);
+  op.q = query(o, c, dtype);
+  op.k = key(o, c, dtype);
   op.v = operand(o, c, dtype, c.U);
   op.y = o.output(dtype, {c.N, c.H, c.T, c.D}, strides_of(c, c.T, 1));
   op.log_sum_exp = o.output(DType::f32, {c.N, c.H, c.T});
   op.scale = 1 / std::sqrt(static_cast<float>(c.D));
 
   const Definition define{c, static_cast<double>(op.scale), {o, op.q}, {o, op.k}, {o, op.v}};
-  const auto y = [define](int64_t i) {
+  // Elements are asked for in order: those of a row share its probabilities.
+  const auto held = std::make_shared<std::pair<int64_t, Row>>(-1, Row{});
+  const auto y = [define, held](int64_t i) {
     const AttentionCase& k = define.c;
     const int64_t row = i / k.D, d = i % k.D, first_key = row / k.T * k.U;
-    const Row softmax = row_of(define, row);
+    if (held->first != row) *held = {row, row_of(define, row)};
+    const Row& softmax = held->second;
     Sum sum;
     double size = 0;
     for (int64_t u = 0; u < k.U; ++u) {
@@ -206,8 +230,8 @@ class BackwardValues {
 
 Problem<AttentionBackward> backward(Operands& o, const AttentionCase& c, DType dtype) {
   AttentionBackward op;
-  op.q = operand(o, c, dtype, c.T, c.spread);
-  op.k = operand(o, c, dtype, c.U);
+  op.q = query(o, c, dtype);
+  op.k = key(o, c, dtype);
   op.v = operand(o, c, dtype, c.U);
   op.dy = o.input(dtype, {c.N, c.H, c.T, c.D}, strides_of(c, c.T, 1), normal_values());
   op.dq = o.output(dtype, {c.N, c.H, c.T, c.D}, strides_of(c, c.T, 3));
@@ -249,8 +273,8 @@ Problem<AttentionBackward> backward(Operands& o, const AttentionCase& c, DType d
 void add_cases_attention(Cases& list) {
   for (const AttentionCase& c : cases) {
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
-      const std::string problem =
-          str("N ", c.N, " H ", c.H, " T ", c.T, " U ", c.U, " D ", c.D, c.packed ? " packed" : "");
+      const std::string problem = str("N ", c.N, " H ", c.H, " T ", c.T, " U ", c.U, " D ", c.D,
+                                      c.packed ? " packed" : "", c.lowered > 0 ? " lowered" : "");
       const CaseInfo info{c.why, problem, dtype, Layout::nchw, c.large};
       list.add<AttentionForward>(info, [=](Operands& o) { return forward(o, c, dtype); });
       list.add<AttentionBackward>(info, [=](Operands& o) { return backward(o, c, dtype); });
