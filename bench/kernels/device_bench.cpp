@@ -1,6 +1,6 @@
 // The kernels of a ResNet-18 training step on a GPU: every implementation of convolution (three
-// directions), batch norm, max pooling, addition and Adam on the shapes of a batch, beside the
-// device's copy bandwidth.
+// directions), batch norm, max pooling, addition and Adam on the shapes of a batch, and ViT-B/16's
+// attention, beside the device's copy bandwidth.
 //
 //   burin_device_bench [--device cuda] [--batch 256] [--image 224] [--op PREFIX] [--seconds 0.02]
 //
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "burin/kernels/adam.h"
+#include "burin/kernels/attention.h"
 #include "burin/kernels/batch_norm.h"
 #include "burin/kernels/check/case.h"
 #include "burin/kernels/conv2d.h"
@@ -70,6 +71,7 @@ class DeviceBench {
   void batch_norm(int64_t C, int64_t extent, bool residual);
   void max_pool(int64_t C, int64_t extent);
   void addition(int64_t C, int64_t extent);
+  void attention();
   void adam();
 
   Options options_;
@@ -226,6 +228,31 @@ void DeviceBench::addition(int64_t C, int64_t extent) {
            {str(shape), 0, bytes_of({a, b, y}), y});
 }
 
+/// 64 images of a ViT-B/16 at 224×224: q, k and v are views of what one layer wrote.
+void DeviceBench::attention() {
+  const int64_t N = 64, H = 12, T = 197, D = 64;
+  const Tensor qkv = random({N, T, 3 * H * D}), dy = random({N, T, H * D});
+  const Tensor y = room(dy.shape(), DType::bf16), dqkv = room(qkv.shape(), DType::bf16);
+  Tensor log_sum_exp = room({N, H, T}, DType::f32);
+  const auto heads = [&](const Tensor& packed, int64_t part) {
+    const int64_t token = packed.dim(2);
+    return packed.alias({N, H, T, D}, {T * token, D, token, 1}, part * H * D);
+  };
+  const auto q = [&](const Tensor& packed) { return heads(packed, 0); };
+  const auto k = [&](const Tensor& packed) { return heads(packed, 1); };
+  const auto v = [&](const Tensor& packed) { return heads(packed, 2); };
+  const float scale = 1 / std::sqrt(static_cast<float>(D));
+  const std::string text = str(Shape{N, H, T, D}, " packed");
+  const double product = 2 * static_cast<double>(N * H * T * T * D);  // of the two or five each
+  time_all(AttentionForward{q(qkv).view(), k(qkv).view(), v(qkv).view(), q(y).writable(),
+                            log_sum_exp.writable(), scale},
+           {text, 2 * product, bytes_of({qkv, y, log_sum_exp}), y});
+  time_all(AttentionBackward{q(dy).view(), q(qkv).view(), k(qkv).view(), v(qkv).view(), q(y).view(),
+                             log_sum_exp.view(), q(dqkv).writable(), k(dqkv).writable(),
+                             v(dqkv).writable(), scale},
+           {text, 5 * product, bytes_of({dy, qkv, y, log_sum_exp, dqkv}), dqkv});
+}
+
 /// All parameters of a ResNet-18.
 void DeviceBench::adam() {
   Generator init(0);
@@ -271,6 +298,7 @@ void DeviceBench::run() {
   }
   if (wanted("max_pool2d")) max_pool(64, options_.image / 2);
   if (wanted("elementwise")) addition(64, quarter);
+  if (wanted("attention")) attention();
   if (wanted("adam")) adam();
 }
 
