@@ -43,6 +43,9 @@ class Descriptor {
   Descriptor& set(cudnnBackendAttributeName_t name, cudnnPointwiseMode_t value) {
     return set_raw(name, CUDNN_TYPE_POINTWISE_MODE, 1, &value);
   }
+  Descriptor& set(cudnnBackendAttributeName_t name, cudnnReduceTensorOp_t value) {
+    return set_raw(name, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1, &value);
+  }
   Descriptor& set(cudnnBackendAttributeName_t name, cudnnBackendHeurMode_t value) {
     return set_raw(name, CUDNN_TYPE_HEUR_MODE, 1, &value);
   }
@@ -78,12 +81,21 @@ using TensorId = int64_t;
 
 /// A tensor that lies in memory.
 Descriptor tensor(TensorId id, const ConstView& view);
-/// One that only exists between two operations of the graph, f32 and shaped like `like`.
-Descriptor between(TensorId id, const ConstView& like);
+/// One f32 number in the host's memory, read when the graph is queued.
+Descriptor scalar(TensorId id, int rank);
+/// One that only exists between two operations of the graph, shaped like `like`.
+Descriptor between(TensorId id, const ConstView& like, DType dtype = DType::f32);
 
 /// y = mode(x), or mode(x, b): element by element, b broadcast, computed in f32.
 Descriptor pointwise(cudnnPointwiseMode_t mode, const Descriptor& x, const Descriptor& y);
 Descriptor pointwise(cudnnPointwiseMode_t mode, const Descriptor& x, const Descriptor& b,
                      const Descriptor& y);
+
+/// c = a · b over the last two dimensions, summed in f32.
+Descriptor matmul(const Descriptor& a, const Descriptor& b, const Descriptor& c);
+/// y = x combined by `how` over the dimensions in which y has extent 1, in f32.
+Descriptor reduction(cudnnReduceTensorOp_t how, const Descriptor& x, const Descriptor& y);
+/// The elements of x seen with the dimensions and strides of y.
+Descriptor reshape(const Descriptor& x, const Descriptor& y);
 
 }  // namespace burin::cudnn
