@@ -7,6 +7,7 @@
 
 #include "burin/kernels/activation.h"
 #include "burin/kernels/adam.h"
+#include "burin/kernels/attention.h"
 #include "burin/kernels/base/half.h"
 #include "burin/kernels/batch_norm.h"
 #include "burin/kernels/check/case.h"
@@ -116,14 +117,14 @@ template <class Op>
 class SlowPlanted : public testing::Test {};
 
 using Ops =
-    testing::Types<ActivationForward, ActivationBackward, AdamStep, BatchNormTrain,
-                   BatchNormInference, BatchNormBackward, Concat, Conv2dForward, Conv2dBackwardData,
-                   Conv2dBackwardWeight, Copy, CrossEntropyForward, CrossEntropyBackward,
-                   DropoutForward, DropoutBackward, ElementwiseBinary, ElementwiseUnary, EmaStep,
-                   Fill, LayerNormForward, LayerNormBackward, Matmul, NormalizeU8, GatherU8,
-                   MaxPool2dForward, MaxPool2dBackward, AvgPool2dForward, AvgPool2dBackward,
-                   AdaptiveAvgPool2dForward, AdaptiveAvgPool2dBackward, Reduce, SgdStep,
-                   SoftmaxForward, SoftmaxBackward>;
+    testing::Types<ActivationForward, ActivationBackward, AdamStep, AttentionForward,
+                   AttentionBackward, BatchNormTrain, BatchNormInference, BatchNormBackward, Concat,
+                   Conv2dForward, Conv2dBackwardData, Conv2dBackwardWeight, Copy,
+                   CrossEntropyForward, CrossEntropyBackward, DropoutForward, DropoutBackward,
+                   ElementwiseBinary, ElementwiseUnary, EmaStep, Fill, LayerNormForward,
+                   LayerNormBackward, Matmul, NormalizeU8, GatherU8, MaxPool2dForward,
+                   MaxPool2dBackward, AvgPool2dForward, AvgPool2dBackward, AdaptiveAvgPool2dForward,
+                   AdaptiveAvgPool2dBackward, Reduce, SgdStep, SoftmaxForward, SoftmaxBackward>;
 
 struct OpName {
   template <class Op>
