@@ -13,6 +13,8 @@ namespace burin {
 /// Agrees with torch.nn.functional.scaled_dot_product_attention.
 /// Any strides, but the D elements of a row lie side by side: a layer's packed [N, T, 3, H, D] is
 /// taken as three views.
+/// In bf16 and f16 p may be rounded to that dtype before it multiplies v, and p and ds before they
+/// multiply in backward: tensor cores take both operands in 16 bits. Sums are f32.
 struct AttentionForward {
   static constexpr std::string_view name = "attention_forward";
   ConstView q;       // [N, H, T, D]  f32, bf16 or f16

@@ -105,6 +105,18 @@ Row row_of(const Definition& define, int64_t row) {
   return result;
 }
 
+/// What rounding p or ds to 16 bits before the products adds to the error of their sum, in the
+/// units of Expected::scale. The roundings are independent, so 3 · √(Σ products²) is beyond five of
+/// their standard deviations; but equal factors round alike, which moves the sum as a whole. f16
+/// has no small numbers: `others` is Σ |other factor|.
+double rounded_operand(DType dtype, double sum, double squares, double others) {
+  if (dtype == DType::f32) return 0;
+  const double smallest = dtype == DType::f16 ? 0x1p-25 : 0;
+  const double error =
+      unit_roundoff(dtype) * (std::abs(sum) + 3 * std::sqrt(squares)) + smallest * others;
+  return error / unit_roundoff(DType::f32) / default_factor;
+}
+
 // ---- forward
 
 double flops_of(const AttentionCase& c) {
@@ -126,21 +138,23 @@ Problem<AttentionForward> forward(Operands& o, const AttentionCase& c, DType dty
   const Definition define{c, static_cast<double>(op.scale), {o, op.q}, {o, op.k}, {o, op.v}};
   // Elements are asked for in order: those of a row share its probabilities.
   const auto held = std::make_shared<std::pair<int64_t, Row>>(-1, Row{});
-  const auto y = [define, held](int64_t i) {
+  const auto y = [define, held, dtype](int64_t i) {
     const AttentionCase& k = define.c;
     const int64_t row = i / k.D, d = i % k.D, first_key = row / k.T * k.U;
     if (held->first != row) *held = {row, row_of(define, row)};
     const Row& softmax = held->second;
     Sum sum;
-    double size = 0;
+    double size = 0, values = 0;
     for (int64_t u = 0; u < k.U; ++u) {
-      const double product =
-          softmax.p[static_cast<size_t>(u)] * define.v[(first_key + u) * k.D + d];
+      const double value = define.v[(first_key + u) * k.D + d];
+      const double product = softmax.p[static_cast<size_t>(u)] * value;
       sum.add(product);
       size += std::abs(product);
+      values += std::abs(value);
     }
     const Expected expected = sum.expected();
-    return Expected{expected.value, expected.scale + size * softmax.error};
+    return Expected{expected.value, expected.scale + size * softmax.error +
+                                        rounded_operand(dtype, sum.value, sum.squares, values)};
   };
   const auto log_sum_exp = [define](int64_t row) {
     const Row softmax = row_of(define, row);
@@ -187,21 +201,29 @@ struct BackwardDefinition : Definition {
 /// for.
 class BackwardValues {
  public:
-  explicit BackwardValues(BackwardDefinition define) : define_(std::move(define)) {}
+  BackwardValues(BackwardDefinition define, DType dtype)
+      : define_(std::move(define)), dtype_(dtype) {}
 
-  const Expected& at(int which, int64_t i) {
+  Expected at(int which, int64_t i) {
     if (values_[0].empty()) compute();
-    return values_[which][static_cast<size_t>(i)];
+    const auto at = static_cast<size_t>(i);
+    const Expected& expected = values_[which][at];
+    return {expected.value,
+            expected.scale +
+                rounded_operand(dtype_, expected.value, squares_[which][at], others_[which][at])};
   }
 
  private:
-  /// to += factor · from over D elements; `error` is that of the factor.
-  void add(std::vector<Expected>& to, int64_t to_row, double factor, double error,
-           const LazyValues& from, int64_t from_row) const {
+  /// values_[to] += factor · from over D elements; `error` is that of the factor.
+  void add(int to, int64_t to_row, double factor, double error, const LazyValues& from,
+           int64_t from_row) {
     const int64_t D = define_.c.D;
     for (int64_t d = 0; d < D; ++d) {
       const double value = from[from_row * D + d];
-      Expected& sum = to[static_cast<size_t>(to_row * D + d)];
+      const auto at = static_cast<size_t>(to_row * D + d);
+      squares_[to][at] += factor * value * factor * value;
+      others_[to][at] += std::abs(value);
+      Expected& sum = values_[to][at];
       sum.value += factor * value;
       // Every product may have been added to a sum that was as large as all of them.
       sum.scale += std::abs(value) * (error + std::abs(factor));
@@ -212,20 +234,27 @@ class BackwardValues {
     values_[0].resize(static_cast<size_t>(c.N * c.H * c.T * c.D));
     values_[1].resize(static_cast<size_t>(c.N * c.H * c.U * c.D));
     values_[2] = values_[1];
+    for (int which = 0; which < 3; ++which) {
+      squares_[which].resize(values_[which].size());
+      others_[which].resize(values_[which].size());
+    }
     for (int64_t t = 0; t < c.N * c.H * c.T; ++t) {
       const BackwardRow row = define_.row(t);
       for (int64_t j = 0; j < c.U; ++j) {
         const int64_t u = t / c.T * c.U + j;
         const auto k = static_cast<size_t>(j);
-        add(values_[0], t, row.ds[k], row.ds_error[k], define_.k, u);
-        add(values_[1], u, row.ds[k], row.ds_error[k], define_.q, t);
-        add(values_[2], u, row.p[k], row.p_error[k], define_.dy, t);
+        add(0, t, row.ds[k], row.ds_error[k], define_.k, u);
+        add(1, u, row.ds[k], row.ds_error[k], define_.q, t);
+        add(2, u, row.p[k], row.p_error[k], define_.dy, t);
       }
     }
   }
 
   BackwardDefinition define_;
+  DType dtype_;
   std::vector<Expected> values_[3];
+  std::vector<double> squares_[3];  // Σ (factor · from)²
+  std::vector<double> others_[3];   // Σ |from|
 };
 
 Problem<AttentionBackward> backward(Operands& o, const AttentionCase& c, DType dtype) {
@@ -260,7 +289,7 @@ Problem<AttentionBackward> backward(Operands& o, const AttentionCase& c, DType d
   });
 
   const auto values = std::make_shared<BackwardValues>(
-      BackwardDefinition{define, {o, op.dy}, {o, op.y}, {o, op.log_sum_exp}});
+      BackwardDefinition{define, {o, op.dy}, {o, op.y}, {o, op.log_sum_exp}}, dtype);
   const auto part = [values](int which) { return [=](int64_t i) { return values->at(which, i); }; };
   return {op,
           {{"dq", op.dq, part(0)}, {"dk", op.dk, part(1)}, {"dv", op.dv, part(2)}},
