@@ -30,9 +30,9 @@ struct Warpgroup {
     int64_t least = std::numeric_limits<int64_t>::max();
     for (int64_t parts = 1; parts <= multiprocessors && (parts - 1) * shortest < pixels; ++parts) {
       const PixelSplit split = PixelSplit::in(pixels, parts);
+      const WarpgroupWork work{M, N, split.pixels, split.count, true, multiprocessors};
       const int64_t products =
-          with_warpgroup_block(M, N, split.pixels, split.count, multiprocessors,
-                               [](auto /*block*/, int64_t cost) { return cost; });
+          with_warpgroup_block(work, [](auto /*block*/, int64_t cost) { return cost; });
       const int64_t all = products + split.count * M * N / sums_a_ns;
       if (all < least) best = split;
       least = std::min(least, all);

@@ -1,47 +1,12 @@
 #pragma once
 
-#include <algorithm>
-
 #include "burin/kernels/cuda/support/family.h"
 #include "burin/kernels/cuda/support/output.h"
 #include "burin/kernels/cuda/support/ptx_warpgroup.h"
 #include "burin/kernels/cuda/support/tensor_tile.h"
+#include "burin/kernels/cuda/support/warpgroup_block.h"
 
 namespace burin::cuda {
-
-/// Shape of the work of one block: rows × columns sums, two warpgroups one above the other. Of the
-/// `stages` tiles of each operand in shared memory, some are on their way, one is multiplied, and,
-/// where the block has a multiprocessor to itself, so is the one before. The last two say what a
-/// block costs, see cost().
-template <int rows_, int columns_, int stages_, int per_multiprocessor_, int overhead_ns,
-          int tile_ns>
-struct WarpgroupBlock {
-  static constexpr int rows = rows_, columns = columns_, stages = stages_;
-  static constexpr int per_multiprocessor = per_multiprocessor_;
-  static constexpr int warpgroup_rows = rows / 2;
-  static constexpr int left = warpgroup_rows / 64;  // products of 64 rows, a warpgroup
-  static constexpr int in_flight = stages > 3 ? 1 : 0;
-  static constexpr int ahead = stages - 1 - in_flight;  // tiles on their way
-  static constexpr int stage_elements = (rows + columns) * tile_depth;
-  static constexpr int pitch = columns + 8;  // of the sums in shared memory, f32
-  static constexpr int warp_sums = 16 * pitch;
-  static constexpr size_t pipeline_bytes = size_t{2} * stages * stage_elements;
-  static constexpr size_t sums_bytes = size_t{4} * tile_threads / 32 * warp_sums;
-  static constexpr size_t shared_bytes = pipeline_bytes > sums_bytes ? pipeline_bytes : sums_bytes;
-
-  __device__ static int stage_after(int stage) { return stage + 1 < stages ? stage + 1 : 0; }
-
-  /// Time in ns that `count` products of M×N×K take. Of a multiprocessor's time a block takes a
-  /// fixed part, to begin and to end, and as much again for each tile along k.
-  static int64_t cost(int64_t M, int64_t N, int64_t K, int64_t count, int multiprocessors) {
-    const int64_t blocks = (M + rows - 1) / rows * ((N + columns - 1) / columns) * count;
-    const int64_t each = (blocks + multiprocessors - 1) / multiprocessors;
-    const int64_t tiles = (K + tile_depth - 1) / tile_depth;
-    const int64_t together = each * (overhead_ns + tiles * tile_ns);
-    const bool alone = each == 1 && per_multiprocessor > 1;  // with no other to fill its pauses
-    return alone ? together * 3 / 2 : together;
-  }
-};
 
 /// How wgmma finds a tile, or its part behind the first `row` rows, a multiple of 64. PTX ISA 8,
 /// "Matrix Descriptor Format": in units of 16 bytes the address, the distance of panels, that of
@@ -270,9 +235,9 @@ struct TileLoader {
 ///   void store_pair(int64_t row, int n, float2)   two neighbours along n
 ///   const Output& output()                        of the others: what store() stores to
 ///
-/// A block of threads makes block after block of the result, a grid apart, and their tiles travel
-/// without a pause: those of the next are on their way while the sums of one are stored. Where
-/// these need the shared memory (stores_from_registers()), the grid has a block for each.
+/// A block of threads makes one block of the result, or, in a smaller grid, block after block, a
+/// grid apart: then the tiles of the next are on their way while the sums of one are stored, which
+/// must not need their memory (stores_from_registers()).
 template <class Product, class Block>
 __global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
     gemm_warpgroup(Product products) {
@@ -343,46 +308,15 @@ inline Refusal warpgroup_refuses(const Context& context) {
   return str("the GPU's capability is ", major, '.', minor, ", wgmma needs 9.0");
 }
 
-inline int multiprocessors_of(Device device) {
-  int count = 0;
-  cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device.index);
-  return count;
-}
-
-// Costs fitted to the forward pass of ResNet-18's layers at batch 256 on an H200, bf16, each in
-// every shape: 1 to 72 tiles along k.
-using WideBlock = WarpgroupBlock<128, 256, 4, 1, 10600, 680>;
-using TallBlock = WarpgroupBlock<256, 64, 4, 1, 8200, 560>;
-using SquareBlock = WarpgroupBlock<128, 128, 3, 2, 4000, 420>;
-using NarrowBlock = WarpgroupBlock<128, 64, 3, 3, 2400, 320>;
-
-/// Calls f(Block(), cost) with the shape that takes the least time for `count` products of at most
-/// M×N×K.
-template <class F>
-auto with_warpgroup_block(int64_t M, int64_t N, int64_t K, int64_t count, int multiprocessors,
-                          const F& f) {
-  const int64_t wide = WideBlock::cost(M, N, K, count, multiprocessors);
-  const int64_t tall = TallBlock::cost(M, N, K, count, multiprocessors);
-  const int64_t square = SquareBlock::cost(M, N, K, count, multiprocessors);
-  const int64_t narrow = NarrowBlock::cost(M, N, K, count, multiprocessors);
-  const int64_t least = std::min({wide, tall, square, narrow});
-  if (narrow == least) return f(NarrowBlock(), least);
-  if (square == least) return f(SquareBlock(), least);
-  if (tall == least) return f(TallBlock(), least);
-  return f(WideBlock(), least);
-}
-
 /// Launches it for `count` products of at most M×N, on average K long.
 template <class Product>
 void launch_warpgroup(const Product& product, int64_t M, int64_t N, int64_t K, int64_t count,
                       Stream& stream) {
-  const int multiprocessors = multiprocessors_of(stream.device());
-  with_warpgroup_block(M, N, K, count, multiprocessors, [&](auto block, int64_t /*cost*/) {
+  const WarpgroupWork work{
+      M, N, K, count, stores_from_registers(product), multiprocessors_of(stream.device())};
+  with_warpgroup_block(work, [&](auto block, int64_t /*cost*/) {
     using Block = decltype(block);
-    const int blocks = BlocksOfResult<Block>(M, N).count;
-    const int together = multiprocessors * Block::per_multiprocessor;
-    const int wide = stores_from_registers(product) ? std::min(blocks, together) : blocks;
-    const dim3 grid(static_cast<unsigned>(wide), 1, static_cast<unsigned>(count));
+    const dim3 grid(static_cast<unsigned>(Block::grid(work)), 1, static_cast<unsigned>(count));
     launch(gemm_warpgroup<Product, Block>, {grid, tile_threads, Block::shared_bytes, stream},
            product);
   });
