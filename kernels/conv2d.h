@@ -38,13 +38,15 @@ struct Conv2dForward {
   Epilogue epilogue;
 };
 
-/// dx = the adjoint of Conv2dForward (without epilogue) in x, applied to dy. Writes all of dx.
+/// dx = the adjoint of Conv2dForward (without epilogue) in x, applied to dy, + residual: what other
+/// users of x have brought to its gradient. Writes all of dx.
 struct Conv2dBackwardData {
   static constexpr std::string_view name = "conv2d_backward_data";
   ConstView dy;  // [N, K, P, Q]
   ConstView w;   // [K, C / groups, R, S]  dtype of dy; may carry a key
   View dx;       // [N, C, H, W]           dtype of dy
   Conv2dParams params;
+  ConstView residual = {};  // shape, dtype and strides of dx, other memory; or absent
 };
 
 /// dw = the adjoint of Conv2dForward (without epilogue) in w, applied to dy. Writes all of dw.

@@ -103,14 +103,16 @@ Problem<Conv2dForward> forward(Operands& operands, const Conv2dCase& c, const St
 }
 
 Problem<Conv2dBackwardData> backward_data(Operands& operands, const Conv2dCase& c,
-                                          const Storage& storage) {
+                                          const Storage& storage, bool adds) {
   const View dy = operands.input(storage.dtype, c.y(), storage.layout, gradient_values());
   View w = operands.input(storage.dtype, c.w, storage.layout);
   if (storage.keyed) operands.name_content(w);
   const View dx = operands.output(storage.dtype, c.x, storage.layout);
+  const Epilogue epilogue = make_epilogue(operands, {.residual = adds}, dx, c.x[1]);
 
   const Geometry g(c);
   const LazyValues dys(operands, dy), ws(operands, w);
+  const EpilogueDefinition finish(operands, epilogue);
   const auto expected = [=, shape = c.x](int64_t i) {
     const Dims at = coordinates_of(i, shape);
     const int64_t n = at[0], channel = at[1], h = at[2], v = at[3];
@@ -133,9 +135,12 @@ Problem<Conv2dBackwardData> backward_data(Operands& operands, const Conv2dCase& 
         }
       }
     }
-    return sum.expected();
+    return finish(sum, i, channel);
   };
-  return {{dy, w, dx, c.params}, {{"dx", dx, expected}}, g.flops(), bytes_of(dy, w, dx)};
+  return {{dy, w, dx, c.params, epilogue.residual},
+          {{"dx", dx, expected}},
+          g.flops(),
+          bytes_of(dy, w, dx)};
 }
 
 Problem<Conv2dBackwardWeight> backward_weight(Operands& operands, const Conv2dCase& c,
@@ -184,7 +189,8 @@ void add_directions(Cases& list, const Conv2dCase& c, const Storage& storage) {
   const std::string keyed = storage.keyed ? " keyed" : "";
   const CaseInfo info{c.why, describe(c) + keyed, storage.dtype, storage.layout, c.large};
   list.add<Conv2dForward>(info, [=](Operands& o) { return forward(o, c, storage, {}); });
-  list.add<Conv2dBackwardData>(info, [=](Operands& o) { return backward_data(o, c, storage); });
+  list.add<Conv2dBackwardData>(info,
+                               [=](Operands& o) { return backward_data(o, c, storage, false); });
   if (storage.keyed && !c.large) return;  // the weight gradient has no weight to keep
   for (const DType dw_dtype : {storage.dtype, DType::f32}) {
     CaseInfo weight_info = info;
@@ -210,6 +216,12 @@ void add_cases_conv2d(Cases& list) {
             return forward(o, c, {dtype, layout}, parts);
           });
         }
+      }
+      for (const Conv2dCase& c : residual_cases) {
+        list.add<Conv2dBackwardData>({c.why, describe(c) + " residual", dtype, layout},
+                                     [=](Operands& o) {
+                                       return backward_data(o, c, {dtype, layout}, true);
+                                     });
       }
     }
   }

@@ -137,6 +137,28 @@ inline const Conv2dCase epilogue_cases[] = {
     {"behind depthwise", {2, 6, 7, 7}, {6, 1, 3, 3}, {.pad_h = 1, .pad_w = 1, .groups = 6}},
 };
 
+/// Geometries whose gradient is added to another: one for each kind of algorithm, and its tails.
+inline const Conv2dCase residual_cases[] = {
+    {"3×3 with odd C and K", {2, 5, 8, 7}, {7, 5, 3, 3}, stride_pad(1, 1)},
+    {"3×3 over several tiles of tensor cores, tails everywhere",
+     {1, 40, 11, 13},
+     {72, 40, 3, 3},
+     stride_pad(1, 1)},
+    {"the same with a stride", {1, 72, 13, 12}, {40, 72, 3, 3}, stride_pad(2, 1)},
+    {"1×1", {2, 16, 5, 7}, {24, 16, 1, 1}},
+    {"1×1 projection over many blocks: most of dx is the other gradient",
+     {1, 136, 41, 37},
+     {72, 136, 1, 1},
+     stride_pad(2, 0)},
+    {"depthwise, ConvNeXt", {1, 16, 7, 9}, {16, 1, 7, 7}, {.pad_h = 3, .pad_w = 3, .groups = 16}},
+    {"depthwise with a stride",
+     {2, 6, 9, 11},
+     {6, 1, 3, 3},
+     {.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1, .groups = 6}},
+    {"groups", {2, 6, 7, 7}, {9, 2, 3, 3}, {.pad_h = 1, .pad_w = 1, .groups = 3}},
+    {"images of one pixel", {3, 9, 1, 1}, {5, 9, 3, 3}, stride_pad(1, 1)},
+};
+
 /// The convolutions of ResNet18 at 224×224, batch 16, and those of ViT-B/16 and ConvNeXt V2 tiny,
 /// batch 8.
 inline const Conv2dCase network_cases[] = {

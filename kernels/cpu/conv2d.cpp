@@ -110,6 +110,7 @@ void direct_backward_data(const Conv2dBackwardData& op) {
   const int64_t K = op.dy.dim(1), P = op.dy.dim(2), Q = op.dy.dim(3);
   const int64_t group_c = op.w.dim(1), R = op.w.dim(2), S = op.w.dim(3);
   const int64_t group_k = K / params.groups;
+  const Strides& dx = op.dx.strides;
   parallel_for(op.dx.dim(0) * C, 1, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       const int64_t n = plane / C, c = plane % C, first_k = c / group_c * group_k;
@@ -131,7 +132,9 @@ void direct_backward_data(const Conv2dBackwardData& op) {
           }
           sum += tap_sum;
         }
-        at<T>(op.dx, n, c, h, w) = T(sum);
+        const int64_t offset = n * dx[0] + c * dx[1] + h * dx[2] + w * dx[3];
+        finish_channels(&sum, EpilogueAt<T>::from({.residual = op.residual}, offset, c),
+                        op.dx.as<T>() + offset, 1);
       }
     }
   });

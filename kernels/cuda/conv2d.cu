@@ -49,7 +49,7 @@ __global__ void conv2d_forward_direct(Conv2dGeometry g, Image<const T> x, Image<
 
 template <class T>
 __global__ void conv2d_backward_data_direct(Conv2dGeometry g, Image<const T> dy, Image<const T> w,
-                                            Image<T> dx) {
+                                            Image<T> dx, Output<T> out) {
   const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= int64_t(g.N) * g.C * g.H * g.W) return;
   const int c = static_cast<int>(i % g.C), v = static_cast<int>(i / g.C % g.W);
@@ -67,7 +67,7 @@ __global__ void conv2d_backward_data_direct(Conv2dGeometry g, Image<const T> dy,
       }
     }
   }
-  dx.data[dx.offset(n, c, h, v)] = T(sum);
+  out.store(dx.offset(n, c, h, v), c, sum);
 }
 
 /// One warp per element of dw; the lanes share its pixels.
@@ -162,7 +162,7 @@ void backward_data_direct(const Conv2dBackwardData& op, Workspace /*workspace*/,
     using T = typename decltype(tag)::type;
     launch(conv2d_backward_data_direct<T>, {blocks_for(op.dx.numel(), 256), 256, 0, stream},
            Conv2dGeometry::of(op), Image<const T>::of(op.dy), Image<const T>::of(op.w),
-           Image<T>::of(op.dx));
+           Image<T>::of(op.dx), Output<T>::of(op.dx, {.residual = op.residual}, false));
   });
 }
 

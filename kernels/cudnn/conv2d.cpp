@@ -96,20 +96,32 @@ Plan& plan_of(const Conv2dForward& op, const Context& context) {
                   [&] { return forward_graph(op); });
 }
 
+Descriptor backward_data_operation(const Conv2dBackwardData& op, const Descriptor& dx) {
+  Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR);
+  return operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, geometry(op.params))
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, tensor(id_w, op.w))
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, dx)
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, tensor(id_y, op.dy))
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1.0f)
+      .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, 0.0f)
+      .finalize();
+}
+
+/// conv → + residual.
+std::vector<Descriptor> backward_data_graph(const Conv2dBackwardData& op) {
+  const ConstView dx_view = op.dx;
+  const Descriptor dx = tensor(id_x, dx_view);
+  if (!op.residual) return {backward_data_operation(op, dx)};
+  const Descriptor sum = between(id_sum, dx_view);
+  return {backward_data_operation(op, sum),
+          pointwise(CUDNN_POINTWISE_ADD, sum, tensor(id_residual, op.residual), dx)};
+}
+
 Plan& plan_of(const Conv2dBackwardData& op, const Context& context) {
   ProblemKey key(Conv2dBackwardData::name);
-  add_params(key.add(op.dy).add(op.w).add(op.dx), op.params);
-  return plan_for(context.stream, key, rules_of(context, op.dy.dtype), [&] {
-    Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR);
-    operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, geometry(op.params))
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, tensor(id_w, op.w))
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, tensor(id_x, op.dx))
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, tensor(id_y, op.dy))
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1.0f)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, 0.0f)
-        .finalize();
-    return std::vector<Descriptor>{operation};
-  });
+  add_params(key.add(op.dy).add(op.w).add(op.dx).add(op.residual), op.params);
+  return plan_for(context.stream, key, rules_of(context, op.dy.dtype),
+                  [&] { return backward_data_graph(op); });
 }
 
 Plan& plan_of(const Conv2dBackwardWeight& op, const Context& context) {
@@ -153,6 +165,7 @@ Refusal refuse_inexact(const ConstView& image, DType inexact) {
 Refusal accepts_backward_data(const Conv2dBackwardData& op, const Context& context) {
   if (Refusal refusal = refuse_inexact(op.dy, DType::f16); !refusal.empty()) return refusal;
   if (Refusal refusal = refuse_operands(op.dy, op.w, op.dx); !refusal.empty()) return refusal;
+  if (!is_aligned(op.residual)) return "the residual does not begin at 16 bytes";
   return plan_of(op, context).refusal;
 }
 Refusal accepts_backward_weight(const Conv2dBackwardWeight& op, const Context& context) {
@@ -175,9 +188,10 @@ void forward(const Conv2dForward& op, Workspace workspace, Stream& stream) {
 }
 
 void backward_data(const Conv2dBackwardData& op, Workspace workspace, Stream& stream) {
-  plan_of(op, Context{stream})
-      .run(handle_of(stream), stream, {{id_w, op.w.data}, {id_x, op.dx.data}, {id_y, op.dy.data}},
-           workspace);
+  std::vector<std::pair<TensorId, const void*>> operands = {
+      {id_w, op.w.data}, {id_x, op.dx.data}, {id_y, op.dy.data}};
+  if (op.residual) operands.emplace_back(id_residual, op.residual.data);
+  plan_of(op, Context{stream}).run(handle_of(stream), stream, operands, workspace);
 }
 
 void backward_weight(const Conv2dBackwardWeight& op, Workspace workspace, Stream& stream) {

@@ -146,6 +146,11 @@ Refusal accepts(const Op& op, DType dtype, const Context& context) {
   return refusal.empty() ? plan_of(op, context.stream).refusal : refusal;
 }
 
+Refusal accepts_backward_data(const Conv2dBackwardData& op, const Context& context) {
+  if (op.residual) return "oneDNN adds nothing to a gradient";
+  return accepts(op, op.dy.dtype, context);
+}
+
 size_t scratchpad_bytes(const Plan& plan) {
   return Workspace::room_for<std::byte>(plan.scratchpad.get_size());
 }
@@ -231,13 +236,11 @@ void register_onednn_conv2d(Registry& registry) {
                      const Context& context) { return onednn::accepts(op, op.x.dtype, context); },
        .workspace_bytes = onednn::forward_workspace,
        .run = onednn::forward});
-  registry.add<Conv2dBackwardData>(
-      {.name = "onednn",
-       .place = place::vendor,
-       .accepts = [](const Conv2dBackwardData& op,
-                     const Context& context) { return onednn::accepts(op, op.dy.dtype, context); },
-       .workspace_bytes = onednn::backward_data_workspace,
-       .run = onednn::backward_data});
+  registry.add<Conv2dBackwardData>({.name = "onednn",
+                                    .place = place::vendor,
+                                    .accepts = onednn::accepts_backward_data,
+                                    .workspace_bytes = onednn::backward_data_workspace,
+                                    .run = onednn::backward_data});
   registry.add<Conv2dBackwardWeight>(
       {.name = "onednn",
        .place = place::vendor,

@@ -66,7 +66,8 @@ Correlation Correlation::from(const Conv2dForward& op) {
 
 Correlation Correlation::from(const Conv2dBackwardData& op) {
   const Conv2dParams& c = op.params;
-  Correlation result{.source = op.dy, .w = op.w, .destination = op.dx, .epilogue = {}};
+  Correlation result{
+      .source = op.dy, .w = op.w, .destination = op.dx, .epilogue = {.residual = op.residual}};
   result.groups = c.groups;
   result.in_channels = op.w.dim(0) / c.groups;
   result.out_channels = op.w.dim(1);

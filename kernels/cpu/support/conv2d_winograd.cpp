@@ -31,9 +31,16 @@ struct Correlation {
             false};
   }
   static Correlation from(const Conv2dBackwardData& op) {
-    return {
-        op.name,         op.dy,           op.w, op.dx, {}, 2 - op.params.pad_h, 2 - op.params.pad_w,
-        op.w.strides[0], op.w.strides[1], true};
+    return {op.name,
+            op.dy,
+            op.w,
+            op.dx,
+            {.residual = op.residual},
+            2 - op.params.pad_h,
+            2 - op.params.pad_w,
+            op.w.strides[0],
+            op.w.strides[1],
+            true};
   }
   int64_t in_channels() const { return source.dim(1); }
   int64_t out_channels() const { return destination.dim(1); }

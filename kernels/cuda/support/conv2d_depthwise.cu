@@ -158,7 +158,8 @@ void backward_data(const Conv2dBackwardData& op, Workspace /*workspace*/, Stream
   g.pad_w = g.S - 1 - g.pad_w;
   visit_element(op.dy.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    run_strips<T>(g, op.dy, op.w, true, Output<T>::of(op.dx, {}, true), stream);
+    run_strips<T>(g, op.dy, op.w, true, Output<T>::of(op.dx, {.residual = op.residual}, true),
+                  stream);
   });
 }
 

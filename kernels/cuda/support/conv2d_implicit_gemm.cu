@@ -59,6 +59,7 @@ struct BackwardDataProduct {
   Conv2dGeometry g;
   Image<const T> dy, w;
   Image<T> dx;
+  Output<T> out;
   int N;
   bool a_along_k, b_along_k;
   int M = 0, k_begin = 0, k_end = 0, group = 0;
@@ -87,9 +88,10 @@ struct BackwardDataProduct {
   }
   __device__ void store(int m, int n, float sum) const {
     const Pixel at(m, down.extent, right.extent);
-    const int64_t to = dx.offset(at.n, group * g.group_c + n, down.first + at.p * g.stride_h,
-                                 right.first + at.q * g.stride_w);
-    dx.data[to] = T(sum);
+    const int channel = group * g.group_c + n;
+    const int64_t to =
+        dx.offset(at.n, channel, down.first + at.p * g.stride_h, right.first + at.q * g.stride_w);
+    out.store(to, channel, sum);
   }
 };
 
@@ -160,9 +162,14 @@ void backward_data(const Conv2dBackwardData& op, Workspace /*workspace*/, Stream
   const Conv2dGeometry g = Conv2dGeometry::of(op);
   visit_element(op.dy.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const BackwardDataProduct<T> product{
-        g,         Image<const T>::of(op.dy), Image<const T>::of(op.w), Image<T>::of(op.dx),
-        g.group_c, channels_dense(op.dy),     !channels_dense(op.w)};
+    const BackwardDataProduct<T> product{g,
+                                         Image<const T>::of(op.dy),
+                                         Image<const T>::of(op.w),
+                                         Image<T>::of(op.dx),
+                                         Output<T>::of(op.dx, {.residual = op.residual}, false),
+                                         g.group_c,
+                                         channels_dense(op.dy),
+                                         !channels_dense(op.w)};
     const int64_t down = (g.H + g.stride_h - 1) / g.stride_h;
     const int64_t right = (g.W + g.stride_w - 1) / g.stride_w;
     launch_registers(product, g.N * down * right, g.group_c,

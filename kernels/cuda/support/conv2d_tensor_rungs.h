@@ -33,7 +33,9 @@ inline Matmul backward_data_as_matmul(const Conv2dBackwardData& op) {
   ConstView w = op.w;
   w.shape = {op.w.dim(0), op.w.dim(1)};
   w.strides = {op.w.dim(1), 1};
-  return {as_matrix(op.dy), w, as_matrix(op.dx), {}};
+  Epilogue epilogue;
+  if (op.residual) epilogue.residual = as_matrix(op.residual);
+  return {as_matrix(op.dy), w, as_matrix(op.dx), epilogue};
 }
 
 /// The directions and forms of a convolution on tensor cores, over the instructions that multiply.
@@ -77,7 +79,8 @@ struct Conv2dRungs {
     const TapOrder order = TapOrder::of(TapOrder::depth_of(g.K), 1, 1, tile_depth);
     const Neighbourhoods<T> left{op.dy.as<T>(), g.P, g.Q, g.K, {}, 0, order, {}, {}};
     const FilterColumns<T> right{op.w.as<T>(), g.R, g.S, g.C, order, 0, 1, 0, 1};
-    const BackwardDataProduct<T> product{left, right, Output<T>::of(op.dx, {}, true), g, g.C};
+    const auto out = Output<T>::of(op.dx, {.residual = op.residual}, true);
+    const BackwardDataProduct<T> product{left, right, out, g, g.C};
     const int64_t down = (g.H + g.stride_h - 1) / g.stride_h;
     const int64_t across = (g.W + g.stride_w - 1) / g.stride_w;
     const int64_t classes = int64_t{g.stride_h} * g.stride_w;
