@@ -122,7 +122,26 @@ bool Gradients::wanted(int i) const {
 }
 
 void Gradients::set(int i, Tensor gradient) {
-  set_.emplace_back(i, std::move(gradient));
+  if (Tensor* const sum = sum_of(i, gradient)) *sum = accumulate(std::move(*sum), gradient);
+}
+
+const Tensor& Gradients::so_far(int i) const {
+  static const Tensor none;
+  const auto found = sums_.find(node_.inputs[static_cast<size_t>(i)].get());
+  return found == sums_.end() ? none : found->second;
+}
+
+void Gradients::set_sum(int i, Tensor sum) {
+  if (Tensor* const so_far = sum_of(i, sum)) *so_far = std::move(sum);
+}
+
+/// Where the gradient of input i is collected; null if none is wanted.
+Tensor* Gradients::sum_of(int i, const Tensor& gradient) {
+  const NodePointer& input = node_.inputs[static_cast<size_t>(i)];
+  if (!input) return nullptr;
+  check(gradient.shape() == input->shape, node_.name, ": backward made a gradient of shape ",
+        gradient.shape(), " for an input of shape ", input->shape);
+  return &sums_[input.get()];
 }
 
 const Tensor& Saved::get() const {
@@ -186,7 +205,7 @@ void backward(const Tensor& loss, const Tensor& seed) {
         ", not one element; give its gradient");
   const NoGradGuard no_grad;
   const Range range(loss.device(), "backward");
-  std::unordered_map<const Node*, Tensor> gradients;
+  Gradients::Sums gradients;
   std::vector<NodePointer> order = reachable(GraphAccess::node(loss));
   gradients[order.front().get()] = seed.defined() ? seed : full(loss.shape(), 1, loss.options());
   for (NodePointer& node : order) {
@@ -200,17 +219,8 @@ void backward(const Tensor& loss, const Tensor& seed) {
       continue;
     }
     if (dy.defined()) {
-      Gradients inputs(*node);
+      Gradients inputs(*node, gradients);
       node->backward(dy, inputs);
-      dy = Tensor();
-      for (auto& [i, gradient] : inputs.set_) {
-        const NodePointer& input = node->inputs[static_cast<size_t>(i)];
-        if (!input) continue;
-        check(gradient.shape() == input->shape, node->name, ": backward made a gradient of shape ",
-              gradient.shape(), " for an input of shape ", input->shape);
-        Tensor& sum = gradients[input.get()];
-        sum = accumulate(std::move(sum), std::move(gradient));
-      }
     }
     // Freed as we go: what this node saved is not needed any more. A second backward() finds
     // nothing.

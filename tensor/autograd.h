@@ -5,6 +5,7 @@
 #include <memory>
 #include <ostream>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "burin/tensor/tensor.h"
@@ -19,11 +20,20 @@ class Gradients {
   /// Hands over the gradient of input i: its shape; its dtype or f32.
   void set(int i, Tensor gradient);
 
+  /// What other users of input i have brought to its gradient so far; undefined if nothing.
+  const Tensor& so_far(int i) const;
+  /// Hands over the gradient of input i with so_far(i) added to it already: for a kernel that adds
+  /// on its way.
+  void set_sum(int i, Tensor sum);
+
  private:
   friend void backward(const Tensor& loss, const Tensor& seed);
-  explicit Gradients(const Node& node) : node_(node) {}
+  using Sums = std::unordered_map<const Node*, Tensor>;  // of all users so far
+  Gradients(const Node& node, Sums& sums) : node_(node), sums_(sums) {}
+  Tensor* sum_of(int i, const Tensor& gradient);
+
   const Node& node_;
-  std::vector<std::pair<int, Tensor>> set_;
+  Sums& sums_;
 };
 
 using BackwardFunction = std::function<void(const Tensor& dy, Gradients& gradients)>;

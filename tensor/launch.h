@@ -24,4 +24,12 @@ void launch(Device device, const Op& op) {
   implementation.run(op, {scratch.data(), scratch.bytes()}, stream);
 }
 
+/// Whether the implementation that runs `op` takes `more` too, the same with something added to it.
+/// Where it does not, another may, but hardly one that is as fast.
+template <class Op>
+bool takes_too(Device device, const Op& op, const Op& more) {
+  const Context context{current_stream(device)};
+  return choose(op, context).accepts(more, context).empty();
+}
+
 }  // namespace burin

@@ -32,11 +32,23 @@ Shape output_shape(const Tensor& x, const Tensor& w, const Conv2dParams& params)
           params.output_w(x.dim(3), w.dim(3))};
 }
 
-Tensor conv2d_backward_data(const Tensor& dy, const Tensor& w, const Shape& x_shape,
-                            const TensorOptions& options, const Conv2dParams& params) {
-  Tensor dx = empty(x_shape, options);
-  launch(dy.device(), Conv2dBackwardData{dy.view(), w.view(), dx.writable(), params});
-  return dx;
+/// Where other users of x have been before, as around a residual block, the convolution's kernel
+/// adds what they brought: that saves a pass over memory.
+void set_gradient_of_x(Gradients& grads, const Tensor& dy, const Tensor& x, const Tensor& w,
+                       const Conv2dParams& params) {
+  Tensor dx = empty(x.shape(), x.options());
+  const Conv2dBackwardData plain{dy.view(), w.view(), dx.writable(), params};
+  const Tensor& so_far = grads.so_far(0);
+  if (so_far.defined() && so_far.dtype() == dx.dtype() && so_far.strides() == dx.strides()) {
+    Conv2dBackwardData adding = plain;
+    adding.residual = so_far.view();
+    if (takes_too(dy.device(), plain, adding)) {
+      launch(dy.device(), adding);
+      return grads.set_sum(0, std::move(dx));
+    }
+  }
+  launch(dy.device(), plain);
+  grads.set(0, std::move(dx));
 }
 
 /// In f32 whatever the activations' dtype: it goes to a master weight.
@@ -54,18 +66,14 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
   Tensor y = empty(output_shape(x, w, params), x.options());
   launch(x.device(),
          Conv2dForward{x.view(), w.view(), y.writable(), params, {view_or_absent(bias), {}}});
-  return record(
-      "conv2d", y, {x, w, bias},
-      [x = save(x), w = save(w), params](const Tensor& dy, Gradients& grads) {
-        if (grads.wanted(0)) {
-          const Tensor& input = x.get();
-          grads.set(0, conv2d_backward_data(dy, w.get(), input.shape(), input.options(), params));
-        }
-        if (grads.wanted(1)) {
-          grads.set(1, conv2d_backward_weight(dy, x.get(), w.get(), params));
-        }
-        if (grads.wanted(2)) grads.set(2, sum_to(dy, {dy.dim(1)}, {0, 2, 3}));
-      });
+  return record("conv2d", y, {x, w, bias},
+                [x = save(x), w = save(w), params](const Tensor& dy, Gradients& grads) {
+                  if (grads.wanted(0)) set_gradient_of_x(grads, dy, x.get(), w.get(), params);
+                  if (grads.wanted(1)) {
+                    grads.set(1, conv2d_backward_weight(dy, x.get(), w.get(), params));
+                  }
+                  if (grads.wanted(2)) grads.set(2, sum_to(dy, {dy.dim(1)}, {0, 2, 3}));
+                });
 }
 
 Tensor conv2d_fused(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& residual,

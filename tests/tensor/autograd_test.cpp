@@ -44,6 +44,31 @@ TEST(Autograd, DoesNotShareOneGradientBetweenLeaves) {
   EXPECT_EQ(b.grad().item(), 1);
 }
 
+TEST(Autograd, ABackwardFunctionMayAddToWhatOthersBrought) {
+  const Tensor x = leaf({1, -2, 3}, {3});
+  std::vector<float> seen;
+  const Tensor first =
+      record("adding", affine(x, 1, 0), {x}, [&](const Tensor& dy, Gradients& grads) {
+        const Tensor so_far = grads.so_far(0);
+        seen = so_far.to_vector<float>();
+        grads.set_sum(0, dy + so_far);
+      });
+  backward(sum(first + affine(x, 10, 0) + affine(x, 100, 0)));  // the younger come first
+  EXPECT_EQ(seen, (std::vector<float>{110, 110, 110}));
+  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{111, 111, 111}));
+}
+
+TEST(Autograd, NothingWasBroughtBeforeTheFirstUser) {
+  const Tensor x = leaf({1}, {1});
+  bool defined = true;
+  backward(record("alone", affine(x, 1, 0), {x}, [&](const Tensor& dy, Gradients& grads) {
+    defined = grads.so_far(0).defined();
+    grads.set(0, dy);
+  }));
+  EXPECT_FALSE(defined);
+  EXPECT_EQ(x.grad().item(), 1);
+}
+
 TEST(Autograd, SumsOverWhatWasBroadcast) {
   const Tensor x = leaf({1, 2, 3, 4, 5, 6}, {2, 3});
   const Tensor row = leaf({10, 20, 30}, {3});

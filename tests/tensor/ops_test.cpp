@@ -1,6 +1,8 @@
 // Gradients of every differentiable function of tensor/ops against central differences.
 #include <gtest/gtest.h>
 
+#include "burin/kernels/dispatch.h"
+#include "burin/kernels/plugin.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/gradcheck.h"
 #include "burin/tensor/ops/activation.h"
@@ -55,6 +57,53 @@ TEST_P(InEitherLayout, Conv2dGradients) {
   expect_gradients(
       [&](const Inputs& in) { return conv2d(in[0], in[1], in[2], params); },
       {random_leaf({2, 4, 7, 5}, layout), random_leaf({6, 2, 3, 3}, layout), random_leaf({6})});
+}
+
+/// Three users of one tensor, as around a residual block with a projection; or of three, in[i].
+Tensor branches(const Tensor& x, const Tensor& projected, const Tensor& squared, const Inputs& w) {
+  const Tensor y = conv2d(x, w[0], {}, {.pad_h = 1, .pad_w = 1});
+  const Tensor shortcut = conv2d(projected, w[1], {}, {});
+  return y + shortcut + squared * squared;
+}
+
+TEST_P(InEitherLayout, GradientsThatMeetInAConvolution) {
+  const Layout layout = GetParam();
+  expect_gradients(
+      [](const Inputs& in) {
+        return branches(in[0], in[0], in[0], {in[1], in[2]});
+      },
+      {random_leaf({2, 4, 5, 3}, layout), random_leaf({4, 4, 3, 3}, layout),
+       random_leaf({4, 4, 1, 1}, layout)});
+}
+
+TEST_P(InEitherLayout, GradientsThatMeetInAConvolutionAreTheSumOfEach) {
+  const Layout layout = GetParam();
+  const Tensor x = random_leaf({2, 16, 12, 11}, layout), dy = random_leaf(x.shape(), layout);
+  const Inputs w = {random_leaf({16, 16, 3, 3}, layout), random_leaf({16, 16, 1, 1}, layout)};
+  for (const char* const rule : {"cpu", "onednn", "conv2d=cpu/direct", "conv2d=cpu/im2col"}) {
+    const ImplGuard guard(rule);
+    Tensor each[] = {x.detach(), x.detach(), x.detach()};
+    for (Tensor& one : each) one.set_requires_grad(true);
+    backward(branches(each[0], each[1], each[2], w), dy);
+    Tensor all = x.detach();
+    all.set_requires_grad(true);
+    backward(branches(all, all, all, w), dy);
+    const Tensor sum = each[2].grad() + each[1].grad() + each[0].grad();  // as backward meets them
+    EXPECT_EQ(all.grad().to_vector<float>(), sum.to_vector<float>()) << rule;
+  }
+}
+
+TEST(Conv2d, AddsToTheGradientThatAnotherBrought) {
+  if (registry().entries("elementwise_binary", DeviceKind::cpu).size() < 2) {
+    GTEST_SKIP() << why_family_is_missing("onednn");
+  }
+  Tensor x = full({1, 1, 3, 3}, 1, {.dtype = DType::f16});
+  x.set_requires_grad(true);
+  const Tensor w = full({1, 1, 3, 3}, 0.5, x.options());
+  const Tensor y = conv2d(x, w, {}, {}) + conv2d(x, w, {}, {});
+  const ImplGuard no_addition("elementwise_binary=onednn");  // which refuses f16
+  backward(y, full(y.shape(), 1, y.options()));
+  EXPECT_EQ(x.grad().to_vector<float>(), std::vector<float>(9, 1));
 }
 
 TEST_P(InEitherLayout, PoolingGradients) {
