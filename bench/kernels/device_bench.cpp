@@ -174,6 +174,8 @@ void DeviceBench::convolution(int64_t C, int64_t K, int64_t extent, int64_t filt
   if (C > 3) {  // nobody asks for the images' gradient
     time_all(Conv2dBackwardData{dy.view(), w.view(), dx.writable(), params},
              {shape, flops, bytes_of({dy, w, dx}), dx});
+    time_all(Conv2dBackwardData{dy.view(), w.view(), dx.writable(), params, x.view()},
+             {str(shape, " + residual"), flops, bytes_of({dy, w, x, dx}), dx});
   }
   for (const DType dtype : {DType::f32, DType::bf16}) {  // training's; and what cuDNN has, too
     Tensor dw = room(w.shape(), dtype);
