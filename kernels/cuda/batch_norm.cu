@@ -4,11 +4,12 @@
 //   welford  one block per channel and one pass over it, threads joined as Welford's moments are,
 //            by warp shuffles; either layout
 //   vector   nhwc, C a multiple of 8: a thread owns eight channels and walks over rows, 64 bytes of
-//            loads in flight; blocks of all SMs share the rows, joined in a fixed order
-// Then one pass applies (backward: writes dx). Kernels: support/batch_norm_{forward,backward}.h.
+//            loads in flight; one block an SM sums its share of the rows, and the pass that applies
+//            joins the shares, each of its blocks for itself and in one order; in this form not yet
+//            run on a GPU
+// Then one pass applies (backward: writes dx). No atomics: equal from run to run.
+// Kernels: support/batch_norm_{forward,backward}.h.
 #include "burin/kernels/batch_norm.h"
-
-#include <algorithm>
 
 #include "burin/kernels/cuda/support/batch_norm_backward.h"
 #include "burin/kernels/cuda/support/batch_norm_forward.h"
@@ -21,14 +22,10 @@ constexpr int threads = 128;
 
 enum class Rung { naive, welford, vector };
 
-/// A warp for each channel.
-dim3 blocks_of_warps(const Channels& channels) {
-  return blocks_for(channels.C, threads / 32);
-}
-
-/// Doubles of [parts, 2, C].
-size_t sums_of(const RowGrid& over, const Channels& channels) {
-  return static_cast<size_t>(over.parts() * 2 * channels.C);
+/// Doubles of [parts, 2, C]; only `vector` makes more than one part.
+size_t sums_of(Rung rung, const Channels& channels) {
+  const int parts = rung == Rung::vector ? RowGrid::of(Rows::of(channels)).parts() : 1;
+  return static_cast<size_t>(parts * 2 * channels.C);
 }
 
 unsigned channel_block(const Channels& channels) {
@@ -50,33 +47,40 @@ void queue_statistics(Rung rung, const T* x, Workspace workspace, const Statisti
 }
 
 template <class T>
-void queue_statistics_vector(const T* x, Workspace workspace, const Statistics& to,
-                             const Channels& channels, Stream& stream) {
+void queue_apply(const Affine<T>& op, const Channels& channels, Stream& stream) {
+  const dim3 grid = blocks_for((channels.count + per_byte - 1) / per_byte, threads);
+  launch(apply_plain<T>, {grid, threads, 0, stream}, op, channels);
+}
+
+template <class T, class From>
+void queue_apply_vector(const Affine<T>& op, const From& statistics, const Channels& channels,
+                        Stream& stream) {
   const Rows rows = Rows::of(channels);
   const RowGrid over = RowGrid::of(rows);
-  auto* const sums = workspace.take<double>(sums_of(over, channels));
-  launch(shifted_sums_vector<T>, {over.grid, over.block, 0, stream}, x, sums, rows);
-  launch(finish_statistics_vector<T>, {blocks_of_warps(channels), threads, 0, stream}, x, sums,
-         over.parts(), to, rows);
+  if (op.residual != nullptr) {
+    launch(apply_vector<T, true, From>, {over.grid, over.block, 0, stream}, op, statistics, rows);
+  } else {
+    launch(apply_vector<T, false, From>, {over.grid, over.block, 0, stream}, op, statistics, rows);
+  }
 }
 
 template <class T>
-void queue_apply(Rung rung, const Affine<T>& op, const Channels& channels, Stream& stream) {
-  if (rung == Rung::vector) {
-    const Rows rows = Rows::of(channels);
-    const RowGrid over = RowGrid::of(rows);
-    launch(apply_vector<T>, {over.grid, over.block, 0, stream}, op, rows);
-  } else {
-    const dim3 grid = blocks_for((channels.count + per_byte - 1) / per_byte, threads);
-    launch(apply_plain<T>, {grid, threads, 0, stream}, op, channels);
-  }
+void queue_train_vector(const Affine<T>& op, Workspace workspace, const Statistics& to,
+                        const Channels& channels, Stream& stream) {
+  const Rows rows = Rows::of(channels);
+  const RowGrid over = RowGrid::of(rows);
+  auto* const sums = workspace.take<double>(sums_of(Rung::vector, channels));
+  auto* const shift = workspace.take<float>(static_cast<size_t>(channels.C));
+  launch(shifted_sums_vector<T>, {over.grid, over.block, 0, stream}, op.x, sums, shift, rows);
+  queue_apply_vector(op, BatchStatistics{sums, shift, over.parts(), to}, channels, stream);
 }
 
 template <Rung rung>
 size_t train_workspace(const BatchNormTrain& op, const Context& /*context*/) {
   const Channels channels = Channels::of(op.x);
-  if (rung != Rung::vector) return Workspace::room_for<Moments>(static_cast<size_t>(channels.C));
-  return Workspace::room_for<double>(sums_of(RowGrid::of(Rows::of(channels)), channels));
+  const auto C = static_cast<size_t>(channels.C);
+  if (rung != Rung::vector) return Workspace::room_for<Moments>(C);
+  return Workspace::room_for<double>(sums_of(rung, channels)) + Workspace::room_for<float>(C);
 }
 
 template <Rung rung>
@@ -90,11 +94,6 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
                               op.epsilon};
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    if constexpr (rung == Rung::vector) {
-      queue_statistics_vector(op.x.as<T>(), workspace, statistics, channels, stream);
-    } else {
-      queue_statistics(rung, op.x.as<T>(), workspace, statistics, channels, stream);
-    }
     const Affine<T> affine{op.x.as<T>(),
                            op.residual.as<T>(),
                            op.y.as<T>(),
@@ -104,20 +103,30 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
                            op.weight.as<float>(),
                            op.bias.as<float>(),
                            op.relu};
-    queue_apply(rung, affine, channels, stream);
+    if constexpr (rung == Rung::vector) {
+      queue_train_vector(affine, workspace, statistics, channels, stream);
+    } else {
+      queue_statistics(rung, affine.x, workspace, statistics, channels, stream);
+      queue_apply(affine, channels, stream);
+    }
   });
 }
 
+template <Rung rung>
 size_t inference_workspace(const BatchNormInference& op, const Context& /*context*/) {
+  if (rung == Rung::vector) return 0;
   return Workspace::room_for<float>(static_cast<size_t>(op.x.dim(1)));
 }
 
 template <Rung rung>
 void inference(const BatchNormInference& op, Workspace workspace, Stream& stream) {
   const Channels channels = Channels::of(op.x);
-  float* const inverse_std = workspace.take<float>(static_cast<size_t>(channels.C));
-  launch(inverse_of_variance, {blocks_for(channels.C, threads), threads, 0, stream},
-         op.variance.as<float>(), inverse_std, op.epsilon, channels.C);
+  float* inverse_std = nullptr;
+  if (rung != Rung::vector) {
+    inverse_std = workspace.take<float>(static_cast<size_t>(channels.C));
+    launch(inverse_of_variance, {blocks_for(channels.C, threads), threads, 0, stream},
+           op.variance.as<float>(), inverse_std, op.epsilon, channels.C);
+  }
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const Affine<T> affine{op.x.as<T>(),
@@ -129,59 +138,56 @@ void inference(const BatchNormInference& op, Workspace workspace, Stream& stream
                            op.weight.as<float>(),
                            op.bias.as<float>(),
                            op.relu};
-    queue_apply(rung, affine, channels, stream);
+    if constexpr (rung == Rung::vector) {
+      const GivenStatistics given{affine.mean, op.variance.as<float>(), op.epsilon};
+      queue_apply_vector(affine, given, channels, stream);
+    } else {
+      queue_apply(affine, channels, stream);
+    }
   });
 }
 
-/// The grid in which `vector` walks over rows; other rungs make one part of them.
-RowGrid gradient_grid(Rung rung, const Channels& channels) {
-  return rung == Rung::vector ? RowGrid::of(Rows::of(channels)) : RowGrid{};
-}
-
 template <class T>
-void queue_gradient_sums(Rung rung, const Gradient<T>& in, double* sums, const Channels& channels,
-                         Stream& stream) {
+void queue_gradients(Rung rung, const InputGradient<T>& op, Workspace workspace,
+                     const ParameterGradients& to, const Channels& channels, Stream& stream) {
+  const int64_t C = channels.C;
+  auto* const sums = workspace.take<double>(sums_of(rung, channels));
+  auto* const factors = workspace.take<DxFactors>(static_cast<size_t>(C));
   if (rung == Rung::naive) {
-    launch(gradient_sums_naive<T>, {blocks_for(channels.C, threads), threads, 0, stream}, in, sums,
+    launch(gradient_sums_naive<T>, {blocks_for(C, threads), threads, 0, stream}, op.in, sums,
            channels);
-  } else if (rung == Rung::welford) {
-    launch(gradient_sums_block<T>, {blocks_for(channels.C, 1), channel_block(channels), 0, stream},
-           in, sums, channels);
   } else {
-    const RowGrid over = gradient_grid(rung, channels);
-    launch(gradient_sums_vector<T>, {over.grid, over.block, 0, stream}, in, sums,
-           Rows::of(channels));
+    launch(gradient_sums_block<T>, {blocks_for(C, 1), channel_block(channels), 0, stream}, op.in,
+           sums, channels);
   }
+  launch(finish_gradients, {blocks_for(C, threads), threads, 0, stream}, sums, to, factors, C);
+  launch(gradient_apply_plain<T>, {blocks_for(channels.count, threads), threads, 0, stream}, op,
+         factors, channels);
 }
 
 template <class T>
-void queue_gradient_apply(Rung rung, const InputGradient<T>& op, const Channels& channels,
-                          Stream& stream) {
-  if (rung == Rung::vector) {
-    const RowGrid over = gradient_grid(rung, channels);
-    launch(gradient_apply_vector<T>, {over.grid, over.block, 0, stream}, op, Rows::of(channels));
-  } else {
-    launch(gradient_apply_plain<T>, {blocks_for(channels.count, threads), threads, 0, stream}, op,
-           channels);
-  }
+void queue_gradients_vector(const InputGradient<T>& op, Workspace workspace,
+                            const ParameterGradients& to, const Channels& channels,
+                            Stream& stream) {
+  const Rows rows = Rows::of(channels);
+  const RowGrid over = RowGrid::of(rows);
+  auto* const sums = workspace.take<double>(sums_of(Rung::vector, channels));
+  launch(gradient_sums_vector<T>, {over.grid, over.block, 0, stream}, op.in, sums, rows);
+  launch(gradient_apply_vector<T>, {over.grid, over.block, 0, stream}, op, sums, over.parts(), to,
+         rows);
 }
 
 template <Rung rung>
 size_t backward_workspace(const BatchNormBackward& op, const Context& /*context*/) {
   const Channels channels = Channels::of(op.x);
-  return Workspace::room_for<double>(sums_of(gradient_grid(rung, channels), channels)) +
-         3 * Workspace::room_for<float>(static_cast<size_t>(channels.C));
+  const size_t sums = Workspace::room_for<double>(sums_of(rung, channels));
+  if (rung == Rung::vector) return sums;
+  return sums + Workspace::room_for<DxFactors>(static_cast<size_t>(channels.C));
 }
 
 template <Rung rung>
 void backward(const BatchNormBackward& op, Workspace workspace, Stream& stream) {
   const Channels channels = Channels::of(op.x);
-  const auto C = static_cast<size_t>(channels.C);
-  const RowGrid over = gradient_grid(rung, channels);
-  auto* const sums = workspace.take<double>(sums_of(over, channels));
-  float* const scale = workspace.take<float>(C);
-  float* const from_bias = workspace.take<float>(C);
-  const Factors factors{scale, from_bias, workspace.take<float>(C)};
   const ParameterGradients gradients{op.weight.as<float>(),
                                      op.inverse_std.as<float>(),
                                      op.dweight.as<float>(),
@@ -190,13 +196,15 @@ void backward(const BatchNormBackward& op, Workspace workspace, Stream& stream) 
                                      op.batch_statistics};
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const Gradient<T> in{op.dy.as<T>(), op.x.as<T>(), op.relu_mask.as<uint8_t>(),
-                         op.mean.as<float>()};
-    queue_gradient_sums(rung, in, sums, channels, stream);
-    launch(finish_gradients, {blocks_of_warps(channels), threads, 0, stream}, sums, over.parts(),
-           gradients, factors, static_cast<int>(channels.C));
-    const InputGradient<T> apply{in, factors, op.dx.as<T>(), op.dresidual.as<T>()};
-    queue_gradient_apply(rung, apply, channels, stream);
+    const InputGradient<T> apply{
+        {op.dy.as<T>(), op.x.as<T>(), op.relu_mask.as<uint8_t>(), op.mean.as<float>()},
+        op.dx.as<T>(),
+        op.dresidual.as<T>()};
+    if constexpr (rung == Rung::vector) {
+      queue_gradients_vector(apply, workspace, gradients, channels, stream);
+    } else {
+      queue_gradients(rung, apply, workspace, gradients, channels, stream);
+    }
   });
 }
 
@@ -234,27 +242,10 @@ Refusal refuse_rung(const ConstView& x) {
   return is_aligned(x) ? "" : "x does not begin at 16 bytes";
 }
 
-/// `vector` reads what belongs to channels in packets, too.
-template <Rung rung, class... Views>
-Refusal refuse_by_channel(const Views&... views) {
-  if (rung != Rung::vector || (is_aligned(views) && ...)) return "";
-  return "weight, bias or statistics do not begin at 16 bytes";
-}
-
-template <Rung rung>
-Refusal refuse_statistics(const BatchNormTrain& op) {
-  return refuse_by_channel<rung>(op.weight, op.bias, op.mean, op.inverse_std);
-}
-template <Rung rung>
-Refusal refuse_statistics(const BatchNormInference& op) {
-  return refuse_by_channel<rung>(op.weight, op.bias, op.mean);
-}
-
 template <Rung rung, class Op>
 Refusal accepts_forward(const Op& op, const Context& /*context*/) {
   if (Refusal refusal = refuse_rung<rung>(op.x); !refusal.empty()) return refusal;
   if (Refusal refusal = refuse_other<rung>(op.x, op.y, "y"); !refusal.empty()) return refusal;
-  if (Refusal refusal = refuse_statistics<rung>(op); !refusal.empty()) return refusal;
   return refuse_other<rung>(op.x, op.residual, "the residual");
 }
 
@@ -263,7 +254,7 @@ Refusal accepts_backward(const BatchNormBackward& op, const Context& /*context*/
   if (Refusal refusal = refuse_rung<rung>(op.x); !refusal.empty()) return refusal;
   if (Refusal refusal = refuse_other<rung>(op.x, op.dy, "dy"); !refusal.empty()) return refusal;
   if (Refusal refusal = refuse_other<rung>(op.x, op.dx, "dx"); !refusal.empty()) return refusal;
-  if (Refusal refusal = refuse_by_channel<rung>(op.mean); !refusal.empty()) return refusal;
+  if (rung == Rung::vector && !is_aligned(op.mean)) return "the mean does not begin at 16 bytes";
   return refuse_other<rung>(op.x, op.dresidual, "dresidual");
 }
 
@@ -283,7 +274,7 @@ void add_rung(Registry& registry, std::string_view name, int place) {
   add<BatchNormInference>(registry, {.name = name,
                                      .place = place,
                                      .accepts = accepts_forward<rung, BatchNormInference>,
-                                     .workspace_bytes = inference_workspace,
+                                     .workspace_bytes = inference_workspace<rung>,
                                      .run = inference<rung>});
 }
 

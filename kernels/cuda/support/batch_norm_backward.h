@@ -59,12 +59,12 @@ __global__ void gradient_sums_block(Gradient<T> in, double* sums, Channels chann
 
 /// Variant `vector`.
 template <class T>
-__global__ void __launch_bounds__(row_threads, row_blocks_per_sm)
+__global__ void __launch_bounds__(row_threads, 1)
     gradient_sums_vector(Gradient<T> in, double* sums, Rows rows) {
   constexpr int in_flight = rows_in_flight<T, 2>;
-  const int c = rows.channel(), C = rows.C, step = rows.step();
+  const int c = rows.channel(), step = rows.step();
   SumAndRest g_sum[per_byte], centred_sum[per_byte];
-  if (c < C) {
+  if (c < rows.C) {
     const auto mean = Eight<float>::at(in.mean + c);
     for (int row = rows.first(); row < rows.count; row += in_flight * step) {
       Eight<T> dy[in_flight], x[in_flight];
@@ -92,22 +92,14 @@ __global__ void __launch_bounds__(row_threads, row_blocks_per_sm)
       }
     }
   }
-
-  double of_g[per_byte], of_centred[per_byte];
-  for (int k = 0; k < per_byte; ++k) {
-    of_g[k] = g_sum[k].total();
-    of_centred[k] = centred_sum[k].total();
-  }
-  double* const of_part = sums + int64_t(blockIdx.y) * 2 * C;
-  join_rows(of_g, of_part, C);
-  join_rows(of_centred, of_part + C, C);
+  join_rows(g_sum, centred_sum, sums, rows);
 }
 
-/// dx = scale · g − from_bias − (x − mean) · from_weight: its factors by channel.
-struct Factors {
-  float* scale;        // weight · inverse_std
-  float* from_bias;    // scale · dbias / n, or 0 where the statistics were given
-  float* from_weight;  // scale · inverse_std · dweight / n, likewise
+/// dx = scale · g − from_bias − (x − mean) · from_weight: the factors of a channel.
+struct DxFactors {
+  float scale;        // weight · inverse_std
+  float from_bias;    // scale · dbias / n, or 0 where the statistics were given
+  float from_weight;  // scale · inverse_std · dweight / n, likewise
 };
 
 /// What the sums become.
@@ -120,78 +112,111 @@ struct ParameterGradients {
   bool batch_statistics;
 };
 
-/// One warp per channel.
-inline __global__ void finish_gradients(const double* sums, int parts, ParameterGradients to,
-                                        Factors factors, int C) {
-  const int c = static_cast<int>(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32);
-  if (c >= C) return;  // a whole warp leaves together
-  const auto [g, centred] = sums_of_parts(sums + c, sums + C + c, parts, 2 * C);
-  if (threadIdx.x % 32 != 0) return;
-  const double inverse_std = static_cast<double>(to.inverse_std[c]);
-  const double scale = static_cast<double>(to.weight[c]) * inverse_std;
-  const double dweight = centred * inverse_std;
+struct ChannelGradient {
+  float dweight, dbias;
+  DxFactors factors;
+};
+
+__device__ inline ChannelGradient gradient_of(const TwoSums& sum, float weight, float inverse_std,
+                                              const ParameterGradients& to) {
+  const double r = static_cast<double>(inverse_std);
+  const double scale = static_cast<double>(weight) * r, dweight = sum.second * r;
   const double per_element = to.batch_statistics ? scale / to.n : 0;
-  to.dweight[c] = static_cast<float>(dweight);
-  to.dbias[c] = static_cast<float>(g);
-  factors.scale[c] = static_cast<float>(scale);
-  factors.from_bias[c] = static_cast<float>(per_element * g);
-  factors.from_weight[c] = static_cast<float>(per_element * inverse_std * dweight);
+  return {static_cast<float>(dweight),
+          static_cast<float>(sum.first),
+          {static_cast<float>(scale), static_cast<float>(per_element * sum.first),
+           static_cast<float>(per_element * r * dweight)}};
+}
+
+__device__ inline void keep_gradient(const ParameterGradients& to, int64_t c,
+                                     const ChannelGradient& gradient) {
+  to.dweight[c] = gradient.dweight;
+  to.dbias[c] = gradient.dbias;
+}
+
+/// sums: [2, C]
+inline __global__ void finish_gradients(const double* sums, ParameterGradients to,
+                                        DxFactors* factors, int64_t C) {
+  const int64_t c = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (c >= C) return;
+  const ChannelGradient gradient =
+      gradient_of({sums[c], sums[C + c]}, to.weight[c], to.inverse_std[c], to);
+  keep_gradient(to, c, gradient);
+  factors[c] = gradient.factors;
 }
 
 template <class T>
 struct InputGradient {
   Gradient<T> in;
-  Factors factors;
   T* dx;
   T* dresidual;  // or null
-
-  __device__ float value(float g, float x, int64_t c) const {
-    return factors.scale[c] * g - factors.from_bias[c] - (x - in.mean[c]) * factors.from_weight[c];
-  }
 };
 
 template <class T>
-__global__ void gradient_apply_plain(InputGradient<T> op, Channels channels) {
+__global__ void gradient_apply_plain(InputGradient<T> op, const DxFactors* factors,
+                                     Channels channels) {
   const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= channels.count) return;
-  const float g = op.in.passed(i);
-  op.dx[i] = T(op.value(g, float(op.in.x[i]), channels.channel_of(i)));
+  const int64_t c = channels.channel_of(i);
+  const float g = op.in.passed(i), centred = float(op.in.x[i]) - op.in.mean[c];
+  op.dx[i] = T(factors[c].scale * g - factors[c].from_bias - centred * factors[c].from_weight);
   if (op.dresidual != nullptr) op.dresidual[i] = T(g);
 }
 
-/// Variant `vector`, in falling order as apply_vector.
+/// Variant `vector`: every block joins the sums, those of the first part keep dweight and dbias;
+/// then as apply_vector.
 template <class T>
-__global__ void __launch_bounds__(row_threads, row_blocks_per_sm)
-    gradient_apply_vector(InputGradient<T> op, Rows rows) {
+__global__ void __launch_bounds__(row_threads, 1)
+    gradient_apply_vector(InputGradient<T> op, const double* sums, int parts, ParameterGradients to,
+                          Rows rows) {
   constexpr int in_flight = rows_in_flight<T, 2>;
-  const int c = rows.channel(), step = rows.step();
-  if (c >= rows.C) return;
-  using Floats = Eight<float>;
-  const Floats mean = Floats::at(op.in.mean + c), scale = Floats::at(op.factors.scale + c);
-  const Floats from_bias = Floats::at(op.factors.from_bias + c);
-  const Floats from_weight = Floats::at(op.factors.from_weight + c);
+  __shared__ OfBlock means, scales, from_biases, from_weights;
+  const int step = rows.step();
+  Eight<T> dy[in_flight] = {}, x[in_flight] = {};
+  unsigned bits[in_flight] = {};
+  const auto load = [&](int i, int row) {
+    if (row < 0) return;
+    const int64_t first = rows.offset(row);
+    dy[i] = Eight<T>::at(op.in.dy + first);
+    x[i] = Eight<T>::at(op.in.x + first);
+    bits[i] = op.in.passing(first);
+  };
+  int row = rows.channel() < rows.C ? rows.count - 1 - rows.first() : -1;
+#pragma unroll
+  for (int i = 0; i < in_flight; ++i) load(i, row - i * step);
 
-  for (int row = rows.count - 1 - rows.first(); row >= 0; row -= in_flight * step) {
-    Eight<T> dy[in_flight] = {}, x[in_flight] = {};
-    unsigned bits[in_flight] = {};
+  const int c = rows.spoken_for();
+  float weight = 0, inverse_std = 0, own_mean = 0;
+  if (c < rows.C) {
+    weight = to.weight[c];
+    inverse_std = to.inverse_std[c];
+    own_mean = op.in.mean[c];
+  }
+  const ChannelGradient gradient =
+      gradient_of(join_parts(sums, parts, rows), weight, inverse_std, to);
+  if (c < rows.C) {
+    means.at[Rows::thread()] = own_mean;
+    scales.at[Rows::thread()] = gradient.factors.scale;
+    from_biases.at[Rows::thread()] = gradient.factors.from_bias;
+    from_weights.at[Rows::thread()] = gradient.factors.from_weight;
+    if (blockIdx.y == 0) keep_gradient(to, c, gradient);
+  }
+  __syncthreads();
+  const Eight<float> mean = means.mine(), scale = scales.mine();
+  const Eight<float> from_bias = from_biases.mine(), from_weight = from_weights.mine();
+
+  for (;;) {
 #pragma unroll
-    for (int i = 0; i < in_flight; ++i) {
-      if (row - i * step < 0) continue;
-      const int64_t first = rows.offset(row - i * step);
-      dy[i] = Eight<T>::at(op.in.dy + first);
-      x[i] = Eight<T>::at(op.in.x + first);
-      bits[i] = op.in.passing(first);
-    }
-#pragma unroll
-    for (int i = 0; i < in_flight; ++i) {
-      if (row - i * step < 0) continue;
-      const int64_t first = rows.offset(row - i * step);
+    for (int i = 0; i < in_flight; ++i, row -= step) {
+      if (row < 0) return;
       float dx[per_byte], g[per_byte];
 #pragma unroll
       for (int k = 0; k < per_byte; ++k) {
         g[k] = (bits[i] >> k & 1) != 0 ? dy[i][k] : 0.0f;
         dx[k] = scale[k] * g[k] - from_bias[k] - (x[i][k] - mean[k]) * from_weight[k];
       }
+      load(i, row - in_flight * step);
+      const int64_t first = rows.offset(row);
       Eight<T>::of(dx).store(op.dx + first);
       if (op.dresidual != nullptr) Eight<T>::of(g).store(op.dresidual + first);
     }

@@ -62,92 +62,98 @@ struct Statistics {
   float epsilon;
 };
 
-__device__ inline void keep_statistics(const Statistics& to, int64_t c, const Moments& moments) {
-  const float mean = static_cast<float>(moments.mean);
-  to.mean[c] = mean;
-  to.inverse_std[c] = static_cast<float>(1 / sqrt(moments.squares / moments.count + to.epsilon));
+/// What a channel is normalised with.
+struct Normal {
+  float mean;
+  float inverse_std;
+  float unbiased_variance;
+};
+
+__device__ inline Normal normal_of(const Moments& moments, float epsilon) {
+  return {static_cast<float>(moments.mean),
+          static_cast<float>(1 / sqrt(moments.squares / moments.count + epsilon)),
+          static_cast<float>(moments.squares / (moments.count - 1))};
+}
+
+__device__ inline void keep_statistics(const Statistics& to, int64_t c, const Normal& normal) {
+  to.mean[c] = normal.mean;
+  to.inverse_std[c] = normal.inverse_std;
   const float keep = 1 - to.momentum;
   if (to.running_mean != nullptr) {
-    to.running_mean[c] = keep * to.running_mean[c] + to.momentum * mean;
+    to.running_mean[c] = keep * to.running_mean[c] + to.momentum * normal.mean;
   }
   if (to.running_variance != nullptr) {  // unbiased, as torch keeps it
-    const float unbiased = static_cast<float>(moments.squares / (moments.count - 1));
-    to.running_variance[c] = keep * to.running_variance[c] + to.momentum * unbiased;
+    to.running_variance[c] = keep * to.running_variance[c] + to.momentum * normal.unbiased_variance;
   }
 }
 
 inline __global__ void finish_statistics(const Moments* moments, Statistics to, int64_t C) {
   const int64_t c = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (c < C) keep_statistics(to, c, moments[c]);
+  if (c < C) keep_statistics(to, c, normal_of(moments[c], to.epsilon));
 }
 
 /// Variant `vector`: all threads take their squares about one value of the channel, so that its
-/// sums just add up. sums: [parts, 2, C], Σ x and Σ (x − shift)².
+/// sums just add up. sums: [parts, 2, C], Σ x and Σ (x − shift)²; shift_of: [C], for their reader.
 template <class T>
-__global__ void __launch_bounds__(row_threads, row_blocks_per_sm)
-    shifted_sums_vector(const T* x, double* sums, Rows rows) {
+__global__ void __launch_bounds__(row_threads, 1)
+    shifted_sums_vector(const T* x, double* sums, float* shift_of, Rows rows) {
   constexpr int in_flight = rows_in_flight<T, 1>;
-  const int c = rows.channel(), C = rows.C, step = rows.step();
+  constexpr int together = sizeof(T) == 2 ? in_flight : 1;
+  const int c = rows.channel(), step = rows.step();
   SumAndRest sum[per_byte], squares[per_byte];
-  float shift[per_byte] = {};
-  int repeated = 0;
-  if (c < C) {
-    const auto first = Eight<T>::at(x + c);
-    for (int k = 0; k < per_byte; ++k) shift[k] = shift_for(first[k]);
-    for (int row = rows.first(); row < rows.count; row += in_flight * step) {
-      Eight<T> values[in_flight];
-      // In place of a row behind the last: row 0, which holds the shift itself. Its square is 0.
+  if (c < rows.C && rows.first() < rows.count) {
+    Eight<T> values[in_flight];
+    // In place of a row behind the last: row 0, which holds the shift itself. Its square is 0.
+    const auto load = [&](int row) {
 #pragma unroll
       for (int i = 0; i < in_flight; ++i) {
         const int at = row + i * step;
         values[i] = Eight<T>::at(x + rows.offset(at < rows.count ? at : 0));
-        repeated += at < rows.count ? 0 : 1;
       }
-      // Plain sums of at most four terms: they lose no more than one rounding of each term does.
+    };
+    int row = rows.first();
+    load(row);  // before the wait for the shift
+    const auto first = Eight<T>::at(x + c);
+    float shift[per_byte];
+    for (int k = 0; k < per_byte; ++k) shift[k] = shift_for(first[k]);
+    if (row == 0) Eight<float>::of(shift).store(shift_of + c);
+    do {
+      // Plain sums of four terms of 16 bits lose next to nothing; f32 are added one by one, for
+      // where |mean| ≫ std the last bits matter.
 #pragma unroll
       for (int k = 0; k < per_byte; ++k) {
-        float of_rows = values[0][k];
-        float of_squares = (values[0][k] - shift[k]) * (values[0][k] - shift[k]);
 #pragma unroll
-        for (int i = 1; i < in_flight; ++i) {
-          const float shifted = values[i][k] - shift[k];
-          of_rows += values[i][k];
-          of_squares += shifted * shifted;
+        for (int begin = 0; begin < in_flight; begin += together) {
+          float of_rows = 0, of_squares = 0;
+#pragma unroll
+          for (int i = begin; i < begin + together; ++i) {
+            const float shifted = values[i][k] - shift[k];
+            of_rows += values[i][k];
+            of_squares += shifted * shifted;
+          }
+          sum[k].add(of_rows);
+          squares[k].add(of_squares);
         }
-        sum[k].add(of_rows);
-        squares[k].add(of_squares);
       }
+      row += in_flight * step;
+      if (row >= rows.count) break;
+      load(row);
+    } while (true);
+    for (int behind = (row - rows.count) / step; behind > 0; --behind) {
+      for (int k = 0; k < per_byte; ++k) sum[k].add(-shift[k]);
     }
   }
-
-  double of_rows[per_byte], of_squares[per_byte];
-  for (int k = 0; k < per_byte; ++k) {
-    of_rows[k] = sum[k].total() - static_cast<double>(repeated) * static_cast<double>(shift[k]);
-    of_squares[k] = squares[k].total();
-  }
-  double* const of_part = sums + int64_t(blockIdx.y) * 2 * C;
-  join_rows(of_rows, of_part, C);
-  join_rows(of_squares, of_part + C, C);
+  join_rows(sum, squares, sums, rows);
 }
 
-/// Variant `vector`: one warp per channel.
-template <class T>
-__global__ void finish_statistics_vector(const T* x, const double* sums, int parts, Statistics to,
-                                         Rows rows) {
-  const int c = static_cast<int>(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32);
-  if (c >= rows.C) return;  // a whole warp leaves together
-  const auto [sum, squares] = sums_of_parts(sums + c, sums + rows.C + c, parts, 2 * rows.C);
-  if (threadIdx.x % 32 != 0) return;
-  const double n = static_cast<double>(rows.count), mean = sum / n;
-  const double off = mean - static_cast<double>(shift_for(float(x[c])));
-  const double around = squares - n * off * off;
-  keep_statistics(to, c, {n, mean, around < 0 ? 0 : around});
+__device__ inline float inverse_std_of(float variance, float epsilon) {
+  return 1 / sqrtf(variance + epsilon);
 }
 
 inline __global__ void inverse_of_variance(const float* variance, float* inverse_std, float epsilon,
                                            int64_t C) {
   const int64_t c = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (c < C) inverse_std[c] = 1 / sqrtf(variance[c] + epsilon);
+  if (c < C) inverse_std[c] = inverse_std_of(variance[c], epsilon);
 }
 
 /// y = relu?((x − mean) · inverse_std · weight + bias + residual)
@@ -189,40 +195,84 @@ __global__ void apply_plain(Affine<T> op, Channels channels) {
   if (op.relu_mask != nullptr) op.relu_mask[byte] = static_cast<uint8_t>(bits);
 }
 
-/// Variant `vector`. Rows in falling order: the last that the statistics read are still in the L2
-/// cache.
-template <class T>
-__global__ void __launch_bounds__(row_threads, row_blocks_per_sm)
-    apply_vector(Affine<T> op, Rows rows) {
-  constexpr int in_flight = rows_in_flight<T, 2>;
-  const int c = rows.channel(), step = rows.step();
-  if (c >= rows.C) return;
-  using Floats = Eight<float>;
-  const Floats mean = Floats::at(op.mean + c), bias = Floats::at(op.bias + c);
-  const Floats weight = Floats::at(op.weight + c), inverse_std = Floats::at(op.inverse_std + c);
-  float scale[per_byte];
-  for (int k = 0; k < per_byte; ++k) scale[k] = inverse_std[k] * weight[k];
+/// What apply_vector normalises with, from the sums. Every block makes its own; those of the first
+/// part also keep it.
+struct BatchStatistics {
+  const double* sums;  // [parts, 2, C]
+  const float* shift;  // [C]
+  int parts;
+  Statistics to;
 
-  for (int row = rows.count - 1 - rows.first(); row >= 0; row -= in_flight * step) {
-    Eight<T> values[in_flight] = {}, added[in_flight] = {};
+  /// For the channel that the thread speaks for; all threads of the block call it.
+  __device__ Normal of_block(const Rows& rows) const {
+    const int c = rows.spoken_for();
+    const double from = c < rows.C ? static_cast<double>(shift[c]) : 0;
+    const TwoSums sum = join_parts(sums, parts, rows);
+    const double n = static_cast<double>(rows.count), mean = sum.first / n, off = mean - from;
+    const double around = sum.second - n * off * off;
+    return normal_of({n, mean, around < 0 ? 0 : around}, to.epsilon);
+  }
+  __device__ void keep(int c, const Normal& normal) const {
+    if (blockIdx.y == 0) keep_statistics(to, c, normal);
+  }
+};
+
+/// The same where the statistics are given.
+struct GivenStatistics {
+  const float* mean;
+  const float* variance;
+  float epsilon;
+
+  __device__ Normal of_block(const Rows& rows) const {
+    const int c = rows.spoken_for();
+    return c < rows.C ? Normal{mean[c], inverse_std_of(variance[c], epsilon), 0} : Normal{};
+  }
+  __device__ void keep(int /*c*/, const Normal& /*normal*/) const {}
+};
+
+/// Variant `vector`. Rows in falling order: the last that the statistics read are still in the L2
+/// cache. A row's registers ask for the next row as soon as its result is stored.
+template <class T, bool has_residual, class From>
+__global__ void __launch_bounds__(row_threads, 1)
+    apply_vector(Affine<T> op, From statistics, Rows rows) {
+  constexpr int in_flight = rows_in_flight < T, has_residual ? 2 : 1 > ;
+  __shared__ OfBlock means, scales, biases;
+  const int step = rows.step();
+  Eight<T> values[in_flight] = {}, added[in_flight] = {};
+  const auto load = [&](int i, int row) {
+    if (row < 0) return;
+    values[i] = Eight<T>::at(op.x + rows.offset(row));
+    if constexpr (has_residual) added[i] = Eight<T>::at(op.residual + rows.offset(row));
+  };
+  int row = rows.channel() < rows.C ? rows.count - 1 - rows.first() : -1;
 #pragma unroll
-    for (int i = 0; i < in_flight; ++i) {
-      const int at = row - i * step;
-      if (at < 0) continue;
-      values[i] = Eight<T>::at(op.x + rows.offset(at));
-      if (op.residual != nullptr) added[i] = Eight<T>::at(op.residual + rows.offset(at));
-    }
+  for (int i = 0; i < in_flight; ++i) load(i, row - i * step);
+
+  const int c = rows.spoken_for();
+  const float weight = c < rows.C ? op.weight[c] : 0, shift = c < rows.C ? op.bias[c] : 0;
+  const Normal normal = statistics.of_block(rows);
+  if (c < rows.C) {
+    means.at[Rows::thread()] = normal.mean;
+    scales.at[Rows::thread()] = normal.inverse_std * weight;
+    biases.at[Rows::thread()] = shift;
+  }
+  __syncthreads();
+  if (c < rows.C) statistics.keep(c, normal);
+  const Eight<float> mean = means.mine(), scale = scales.mine(), bias = biases.mine();
+
+  for (;;) {
 #pragma unroll
-    for (int i = 0; i < in_flight; ++i) {
-      if (row - i * step < 0) continue;
-      const int64_t first = rows.offset(row - i * step);
+    for (int i = 0; i < in_flight; ++i, row -= step) {
+      if (row < 0) return;
       float value[per_byte];
 #pragma unroll
       for (int k = 0; k < per_byte; ++k) {
         value[k] = (values[i][k] - mean[k]) * scale[k] + bias[k];
-        if (op.residual != nullptr) value[k] += added[i][k];
+        if constexpr (has_residual) value[k] += added[i][k];
         value[k] = op.activated(value[k]);
       }
+      load(i, row - in_flight * step);
+      const int64_t first = rows.offset(row);
       const auto y = Eight<T>::of(value);
       y.store(op.y + first);
       if (op.relu_mask == nullptr) continue;
