@@ -194,14 +194,14 @@ __global__ void __launch_bounds__(row_threads, 1)
   }
   const ChannelGradient gradient =
       gradient_of(join_parts(sums, parts, rows), weight, inverse_std, to);
-  if (c < rows.C) {
+  if (Rows::thread() < Rows::width()) {
     means.at[Rows::thread()] = own_mean;
     scales.at[Rows::thread()] = gradient.factors.scale;
     from_biases.at[Rows::thread()] = gradient.factors.from_bias;
     from_weights.at[Rows::thread()] = gradient.factors.from_weight;
-    if (blockIdx.y == 0) keep_gradient(to, c, gradient);
   }
   __syncthreads();
+  if (c < rows.C && blockIdx.y == 0) keep_gradient(to, c, gradient);
   const Eight<float> mean = means.mine(), scale = scales.mine();
   const Eight<float> from_bias = from_biases.mine(), from_weight = from_weights.mine();
 

@@ -251,7 +251,7 @@ __global__ void __launch_bounds__(row_threads, 1)
   const int c = rows.spoken_for();
   const float weight = c < rows.C ? op.weight[c] : 0, shift = c < rows.C ? op.bias[c] : 0;
   const Normal normal = statistics.of_block(rows);
-  if (c < rows.C) {
+  if (Rows::thread() < Rows::width()) {
     means.at[Rows::thread()] = normal.mean;
     scales.at[Rows::thread()] = normal.inverse_std * weight;
     biases.at[Rows::thread()] = shift;
