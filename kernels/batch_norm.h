@@ -28,7 +28,8 @@ struct BatchNormTrain {
   View running_mean;      // or absent: ← (1 − momentum)·running_mean + momentum·mean
   View running_variance;  // or absent: likewise, with the unbiased variance (n / (n − 1)), as torch
                           // keeps it
-  View relu_mask;  // u8, present iff relu
+  View num_batches_tracked;  // or absent: [] i64, goes up by one
+  View relu_mask;            // u8, present iff relu
   bool relu = false;
   float momentum = 0.1f;
   float epsilon = 1e-5f;  // > 0, added to the variance, not to the deviation

@@ -1,7 +1,5 @@
 #include "burin/nn/batch_norm.h"
 
-#include "burin/tensor/ops/elementwise.h"
-
 namespace burin::nn {
 
 BatchNorm::BatchNorm(int64_t channels, Device device) {
@@ -10,17 +8,13 @@ BatchNorm::BatchNorm(int64_t channels, Device device) {
   state.bias = zeros({channels}, options);
   state.running_mean = zeros({channels}, options);
   state.running_variance = full({channels}, 1, options);
-  num_batches_tracked = zeros({}, {DType::i64, device});
+  state.num_batches_tracked = zeros({}, {DType::i64, device});
   state.weight.set_requires_grad(true);
   state.bias.set_requires_grad(true);
 }
 
 Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   if (!training) return batch_norm_inference(x, state, tail, epsilon);
-  if (!one_.defined() || one_.device() != num_batches_tracked.device()) {
-    one_ = full({}, 1, num_batches_tracked.options());
-  }
-  add_(num_batches_tracked, one_);
   return batch_norm_train(x, state, tail, momentum, epsilon);
 }
 
@@ -29,7 +23,7 @@ void BatchNorm::visit(Visitor& visitor) {
   visitor.parameter("bias", state.bias);
   visitor.buffer("running_mean", state.running_mean);
   visitor.buffer("running_var", state.running_variance);
-  visitor.buffer("num_batches_tracked", num_batches_tracked);
+  visitor.buffer("num_batches_tracked", state.num_batches_tracked);
 }
 
 std::string BatchNorm::describe() const {

@@ -16,13 +16,9 @@ struct BatchNorm final : Module {
   std::string describe() const override;
 
   BatchNormState state;
-  Tensor num_batches_tracked;  // [] i64
   float momentum = 0.1f;
   float epsilon = 1e-5f;
   bool folded = false;  // merged into the convolution before it (models/fold.h): skipped
-
- private:
-  Tensor one_;  // what the count goes up by, made once
 };
 
 }  // namespace burin::nn

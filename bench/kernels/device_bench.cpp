@@ -201,7 +201,7 @@ void DeviceBench::batch_norm(int64_t C, int64_t extent, bool with_residual) {
   time_all(BatchNormTrain{x.view(), weight.view(), bias.view(),
                           with_residual ? residual.view() : ConstView(), y.writable(),
                           mean.writable(), inverse_std.writable(), running_mean.writable(),
-                          running_variance.writable(), mask.writable(), true, 0.1f, 1e-5f},
+                          running_variance.writable(), View(), mask.writable(), true, 0.1f, 1e-5f},
            {text, 0, bytes_of({x, x, residual, y, mask}), y});
   time_all(BatchNormBackward{dy.view(), x.view(), weight.view(), mean.view(), inverse_std.view(),
                              mask.view(), dx.writable(), view(dresidual), dweight.writable(),

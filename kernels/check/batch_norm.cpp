@@ -13,6 +13,7 @@ struct BatchNormCase {
   bool residual = false;
   bool in_place = false;  // y is x; dx is dy
   bool given = false;     // backward of given statistics, without running ones in forward
+  bool counted = false;   // with num_batches_tracked
   double mean = 0.25;     // of x, in standard deviations
   bool large = false;
 };
@@ -46,6 +47,7 @@ const BatchNormCase cases[] = {
      .shape = {2, 5, 7, 3},
      .relu = true,
      .given = true},
+    {.why = "counts the batches", .shape = {2, 8, 5, 3}, .counted = true},
     {.why = "in place", .shape = {2, 12, 5, 3}, .relu = true, .in_place = true},
     {.why = "in place with a residual",
      .shape = {2, 12, 5, 3},
@@ -71,7 +73,8 @@ const BatchNormCase cases[] = {
     {.why = "72 channels leave threads of a block over",
      .shape = {2, 72, 5, 7},
      .relu = true,
-     .residual = true},
+     .residual = true,
+     .counted = true},
     {.why = "more channels than a block is wide, the last block not full",
      .shape = {5, 264, 7, 3},
      .relu = true},
@@ -224,6 +227,12 @@ Problem<BatchNormTrain> train(Operands& operands, const BatchNormCase& c, DType 
     op.running_variance = running_variance;
     problem.expectations.push_back(expect("running_mean", running_mean, new_mean));
     problem.expectations.push_back(expect("running_variance", running_variance, new_variance));
+  }
+  if (c.counted) {
+    const View count =
+        operands.input(DType::i64, {}, Layout::nchw, [](int64_t, uint32_t) { return 41; });
+    op.num_batches_tracked = count;
+    problem.expectations.push_back(expect("num_batches_tracked", count, {{42, 0}}));
   }
   problem.op = op;
   problem.flops = 7 * static_cast<double>(numel(c.shape));

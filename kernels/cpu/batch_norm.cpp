@@ -107,6 +107,7 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& /*stream*/) {
       running = keep * running + op.momentum * static_cast<float>(moments[c].squares / (n - 1));
     }
   }
+  if (op.num_batches_tracked) ++*op.num_batches_tracked.as<int64_t>();
   apply({op.x, op.residual, op.y, op.relu_mask, op.mean.as<float>(), scale, op.bias.as<float>()}, g,
         op.relu);
 }

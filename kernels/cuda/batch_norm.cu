@@ -90,6 +90,7 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
                               op.inverse_std.as<float>(),
                               op.running_mean.as<float>(),
                               op.running_variance.as<float>(),
+                              op.num_batches_tracked.as<int64_t>(),
                               op.momentum,
                               op.epsilon};
   visit_element(op.x.dtype, [&](auto tag) {

@@ -23,6 +23,7 @@ Refusal accepts_train(const BatchNormTrain& op, const Context& /*context*/) {
   if (op.relu || op.residual) return "ReLU or a residual: cuDNN's mask is not the contract's";
   const bool both = static_cast<bool>(op.running_mean) == static_cast<bool>(op.running_variance);
   if (!both) return "one of the running statistics without the other";
+  if (op.num_batches_tracked) return "cuDNN does not count batches";
   return refuse_image(op.x, op.epsilon);
 }
 

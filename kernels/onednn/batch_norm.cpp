@@ -143,6 +143,7 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
       running = keep * running + op.momentum * (variance[c] * (n / (n - 1)));
     }
   }
+  if (op.num_batches_tracked) ++*op.num_batches_tracked.as<int64_t>();
 }
 
 void inference(const BatchNormInference& op, Workspace workspace, Stream& stream) {

@@ -21,6 +21,10 @@ void check_batch_norm(const Tensor& x, const BatchNormState& state, const BatchN
         tail.add.defined() ? tail.add.shape() : Shape(), " differs from the input ", x.shape());
 }
 
+View writable_or_absent(Tensor& x) {
+  return x.defined() ? x.writable() : View();
+}
+
 Tensor empty_mask(const Tensor& x) {
   return empty({(x.numel() + 7) / 8}, {DType::u8, x.device()});
 }
@@ -40,11 +44,10 @@ void backward(const SavedForBackward& saved, const Tensor& dy, Gradients& grads)
   const bool relu = static_cast<bool>(saved.mask.view());
   // Without a ReLU the residual's gradient is dy itself.
   Tensor dresidual = grads.wanted(3) && relu ? empty_like(x) : Tensor();
-  launch(x.device(),
-         BatchNormBackward{dy.view(), x.view(), saved.weight.view(), saved.mean.view(),
-                           saved.inverse_std.view(), saved.mask.view(), dx.writable(),
-                           dresidual.defined() ? dresidual.writable() : View(), dweight.writable(),
-                           dbias.writable(), saved.batch_statistics});
+  launch(x.device(), BatchNormBackward{dy.view(), x.view(), saved.weight.view(), saved.mean.view(),
+                                       saved.inverse_std.view(), saved.mask.view(), dx.writable(),
+                                       writable_or_absent(dresidual), dweight.writable(),
+                                       dbias.writable(), saved.batch_statistics});
   if (grads.wanted(0)) grads.set(0, dx);
   if (grads.wanted(1)) grads.set(1, dweight);
   if (grads.wanted(2)) grads.set(2, dbias);
@@ -70,7 +73,8 @@ Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormT
          BatchNormTrain{x.view(), state.weight.view(), state.bias.view(), view_or_absent(tail.add),
                         y.writable(), mean.writable(), inverse_std.writable(),
                         state.running_mean.writable(), state.running_variance.writable(),
-                        mask.defined() ? mask.writable() : View(), tail.relu, momentum, epsilon});
+                        writable_or_absent(state.num_batches_tracked), writable_or_absent(mask),
+                        tail.relu, momentum, epsilon});
   if (!records({x, state.weight, state.bias, tail.add})) return y;
   return record("batch_norm_train", y, {x, state.weight, state.bias, tail.add},
                 [saved = SavedForBackward{save(x), save(state.weight), save(mean),
@@ -84,11 +88,10 @@ Tensor batch_norm_inference(const Tensor& x, const BatchNormState& state, const 
   const bool recorded = records({x, state.weight, state.bias, tail.add});
   Tensor y = empty_like(x);
   Tensor mask = tail.relu && recorded ? empty_mask(x) : Tensor();
-  launch(x.device(),
-         BatchNormInference{x.view(), state.weight.view(), state.bias.view(),
-                            state.running_mean.view(), state.running_variance.view(),
-                            view_or_absent(tail.add), y.writable(),
-                            mask.defined() ? mask.writable() : View(), tail.relu, epsilon});
+  launch(x.device(), BatchNormInference{x.view(), state.weight.view(), state.bias.view(),
+                                        state.running_mean.view(), state.running_variance.view(),
+                                        view_or_absent(tail.add), y.writable(),
+                                        writable_or_absent(mask), tail.relu, epsilon});
   if (!recorded) return y;
   Tensor inverse_std;
   {

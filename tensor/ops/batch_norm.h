@@ -4,12 +4,13 @@
 
 namespace burin {
 
-/// What a batch norm keeps: all [C] f32.
+/// What a batch norm keeps: [C] f32 but for the count.
 struct BatchNormState {
   Tensor weight;
   Tensor bias;
-  Tensor running_mean;      // updated in training
-  Tensor running_variance;  // of unbiased variances, as torch keeps it
+  Tensor running_mean;              // updated in training
+  Tensor running_variance;          // of unbiased variances, as torch keeps it
+  Tensor num_batches_tracked = {};  // [] i64, or undefined: how often they were updated
 };
 
 /// What is fused behind it: y = relu?(norm(x) + add).
@@ -19,7 +20,7 @@ struct BatchNormTail {
 };
 
 /// Batch normalisation with the statistics of this batch; see kernels/batch_norm.h.
-/// x [N, C, H, W] or [N, C]. Updates the running statistics by `momentum`.
+/// x [N, C, H, W] or [N, C]. Updates the running statistics by `momentum` and counts that.
 /// Throws Error if there is but one value per channel. Differentiable in x, weight, bias and
 /// tail.add.
 Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormTail& tail,

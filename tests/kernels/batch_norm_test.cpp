@@ -74,6 +74,14 @@ TEST(BatchNorm, RunningStatisticsMayBeAbsent) {
   EXPECT_EQ(step.running_mean[0], 0);
 }
 
+TEST(BatchNorm, CountsTheBatches) {
+  Step step(2, 1, 2, {1, 2, 3, 6});
+  int64_t count = 41;
+  step.op.num_batches_tracked = View::dense(&count, DType::i64, {});
+  step.run();
+  EXPECT_EQ(count, 42);
+}
+
 TEST(BatchNorm, MaskHasOneBitPerElementInMemoryOrderAndZeroSpareBits) {
   // Channels alternate in memory; channel 0 of the first positions lies below its mean.
   Step step(1, 2, 5, {-1, 1, -1, 1, 1, -1, 1, 1, 0, -1});

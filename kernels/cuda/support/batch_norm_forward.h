@@ -56,8 +56,9 @@ __global__ void moments_welford(const T* x, Moments* moments, Channels channels)
 struct Statistics {
   float* mean;
   float* inverse_std;
-  float* running_mean;      // or null
-  float* running_variance;  // or null
+  float* running_mean;           // or null
+  float* running_variance;       // or null
+  int64_t* num_batches_tracked;  // or null
   float momentum;
   float epsilon;
 };
@@ -75,9 +76,11 @@ __device__ inline Normal normal_of(const Moments& moments, float epsilon) {
           static_cast<float>(moments.squares / (moments.count - 1))};
 }
 
+/// Called once for each channel.
 __device__ inline void keep_statistics(const Statistics& to, int64_t c, const Normal& normal) {
   to.mean[c] = normal.mean;
   to.inverse_std[c] = normal.inverse_std;
+  if (c == 0 && to.num_batches_tracked != nullptr) *to.num_batches_tracked += 1;
   const float keep = 1 - to.momentum;
   if (to.running_mean != nullptr) {
     to.running_mean[c] = keep * to.running_mean[c] + to.momentum * normal.mean;
