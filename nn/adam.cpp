@@ -22,11 +22,9 @@ void Adam::step_batch(Batch& batch) {
   for (size_t i = 0; i < batch.parameters.size(); ++i) {
     Tensor& parameter = batch.parameters[i].tensor;
     if (!parameter.grad().defined()) continue;
-    op.slots.push_back({parameter.writable(),
-                        parameter.grad().view(),
-                        moments.first[i].writable(),
-                        moments.second[i].writable(),
-                        {}});
+    const View copy = copy_beside(batch.parameters[i]);
+    op.slots.push_back({parameter.writable(), parameter.grad().view(), moments.first[i].writable(),
+                        moments.second[i].writable(), copy});
   }
   if (op.slots.empty()) return;
   op.scalars = batch.scalars.writable();

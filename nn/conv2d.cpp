@@ -36,7 +36,7 @@ Tensor Conv2d::forward_fused(const Tensor& x, const Tensor& residual, Activation
 }
 
 void Conv2d::visit(Visitor& visitor) {
-  visitor.parameter("weight", weight);
+  visitor.parameter("weight", weight, cast_.copy());
   visitor.parameter("bias", bias);
 }
 

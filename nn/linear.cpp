@@ -24,7 +24,7 @@ Tensor Linear::forward(const Tensor& x, const LinearTail& tail) {
 }
 
 void Linear::visit(Visitor& visitor) {
-  visitor.parameter("weight", weight);
+  visitor.parameter("weight", weight, cast_.copy());
   visitor.parameter("bias", bias);
 }
 

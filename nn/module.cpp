@@ -14,8 +14,11 @@ std::string Visitor::path_of(std::string_view name) const {
   return path_.empty() ? std::string(name) : path_ + '.' + std::string(name);
 }
 
-void Visitor::parameter(std::string_view name, Tensor& tensor) {
-  if (tensor.defined()) on_parameter(path_of(name), tensor);
+void Visitor::parameter(std::string_view name, Tensor& tensor,
+                        const std::shared_ptr<WeightCopy>& copy) {
+  if (!tensor.defined()) return;
+  on_parameter(path_of(name), tensor);
+  if (copy) on_copy(copy);
 }
 
 void Visitor::buffer(std::string_view name, Tensor& tensor) {
@@ -42,6 +45,9 @@ struct Collector final : Visitor {
       : with_parameters(take_parameters), with_buffers(take_buffers) {}
   void on_parameter(const std::string& path, Tensor& tensor) override {
     if (with_parameters) found.push_back({path, tensor});
+  }
+  void on_copy(const std::shared_ptr<WeightCopy>& copy) override {
+    if (with_parameters) found.back().copy = copy;
   }
   void on_buffer(const std::string& path, Tensor& tensor) override {
     if (with_buffers) found.push_back({path, tensor});

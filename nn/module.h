@@ -12,6 +12,7 @@
 namespace burin::nn {
 
 struct Module;
+class WeightCopy;
 
 /// Walks a module and its children. `path` is the state-dict name so far: "layer1.0.bn1.weight".
 /// Saving, loading, moving and counting are all visitors.
@@ -19,8 +20,9 @@ class Visitor {
  public:
   virtual ~Visitor();
 
-  /// A trained tensor of the module being visited.
-  void parameter(std::string_view name, Tensor& tensor);
+  /// A trained tensor of the module being visited, and the copy of it in 16 bits, if it has one.
+  void parameter(std::string_view name, Tensor& tensor,
+                 const std::shared_ptr<WeightCopy>& copy = nullptr);
   /// A tensor that is saved but not trained (running statistics).
   void buffer(std::string_view name, Tensor& tensor);
   /// A part with names of its own, below `name`.
@@ -34,6 +36,8 @@ class Visitor {
 
  protected:
   virtual void on_parameter(const std::string& /*path*/, Tensor& /*tensor*/) {}
+  /// After on_parameter.
+  virtual void on_copy(const std::shared_ptr<WeightCopy>& /*copy*/) {}
   virtual void on_buffer(const std::string& /*path*/, Tensor& /*tensor*/) {}
   /// Before the module's own members are visited.
   virtual void on_module(const std::string& /*path*/, Module& /*module*/) {}
@@ -66,6 +70,7 @@ void walk(Module& module, Visitor& visitor);
 struct NamedTensor {
   std::string name;
   Tensor tensor;
+  std::shared_ptr<WeightCopy> copy = nullptr;  // nn/cast_weight.h, of some parameters
 };
 
 /// Handles (not copies) in visiting order.

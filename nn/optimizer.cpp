@@ -6,6 +6,7 @@
 
 #include "burin/kernels/adam.h"
 #include "burin/kernels/range.h"
+#include "burin/nn/cast_weight.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/concat.h"
 #include "burin/tensor/ops/elementwise.h"
@@ -77,6 +78,7 @@ void Optimizer::step() {
     write_scalars(batch);
     step_batch(batch);
   }
+  note_copies();
   if (recorded_writes() == nullptr) count_step();
   gradient_scale_ = Tensor();
 }
@@ -88,10 +90,26 @@ void Optimizer::before_replay() {
     write_scalar(batch, scalar_learning_rate, static_cast<float>(group.learning_rate));
     write_scalar(batch, scalar_momentum, static_cast<float>(group.momentum));
     write_scalar(batch, scalar_step, static_cast<float>(steps_));
+    for (const NamedTensor& p : batch.parameters) {
+      if (p.copy) p.copy->before_replay(p.tensor);
+    }
+  }
+}
+
+View Optimizer::copy_beside(const NamedTensor& parameter) {
+  return parameter.copy ? parameter.copy->writable(parameter.tensor) : View();
+}
+
+void Optimizer::note_copies() {
+  for (const Batch& batch : batches_) {
+    for (const NamedTensor& p : batch.parameters) {
+      if (p.copy) p.copy->written_along(p.tensor);
+    }
   }
 }
 
 void Optimizer::after_replay() {
+  note_copies();
   count_step();
 }
 

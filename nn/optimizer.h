@@ -57,12 +57,15 @@ class Optimizer {
     std::vector<float> written;  // what they hold; NaN before the first step
   };
   virtual void step_batch(Batch& batch) = 0;
+  /// The 16-bit copy to be written with the parameter, or absent. Ask before it is written.
+  static View copy_beside(const NamedTensor& parameter);
   std::vector<Batch>& batches() { return batches_; }
 
  private:
   void write_scalar(Batch& batch, int which, float value);
   void write_scalars(Batch& batch);
   void count_step();
+  void note_copies();
 
   std::vector<ParameterGroup> groups_;
   std::vector<Batch> batches_;

@@ -15,12 +15,15 @@ Tensor copied(const Tensor& x, const TensorOptions& options) {
 
 /// A recorded copy; its gradient comes back in the dtype and layout of x (f32 stays f32: it may be
 /// on its way to a master weight).
+Tensor recorded_copy(const char* name, const Tensor& x, const Tensor& y) {
+  return record(name, y, {x}, [before = x.options()](const Tensor& dy, Gradients& grads) {
+    const bool fits = dy.dtype() == before.dtype && dy.layout() == before.layout;
+    grads.set(0, fits ? dy : copied(dy, before));
+  });
+}
+
 Tensor recorded_copy(const char* name, const Tensor& x, const TensorOptions& options) {
-  return record(name, copied(x, options), {x},
-                [before = x.options()](const Tensor& dy, Gradients& grads) {
-                  const bool fits = dy.dtype() == before.dtype && dy.layout() == before.layout;
-                  grads.set(0, fits ? dy : copied(dy, before));
-                });
+  return recorded_copy(name, x, copied(x, options));
 }
 
 }  // namespace
@@ -31,6 +34,10 @@ Tensor cast(const Tensor& x, DType dtype) {
   options.dtype = dtype;
   if (!is_floating(dtype) || !is_floating(x.dtype())) return copied(x, options);
   return recorded_copy("cast", x, options);
+}
+
+Tensor recorded_cast(const Tensor& x, const Tensor& made) {
+  return recorded_copy("cast", x, made.alias(made.shape(), made.strides()));
 }
 
 Tensor to_layout(const Tensor& x, Layout layout) {

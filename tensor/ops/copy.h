@@ -7,6 +7,8 @@ namespace burin {
 /// The elements as another dtype; x itself if it has it already. Differentiable between floating
 /// dtypes.
 Tensor cast(const Tensor& x, DType dtype);
+/// `made` as cast(x, its dtype), for who has the elements already: only recorded.
+Tensor recorded_cast(const Tensor& x, const Tensor& made);
 /// The elements in another order in memory; x itself if it lies so already. Differentiable.
 Tensor to_layout(const Tensor& x, Layout layout);
 /// The elements on another device; x itself if it is there. Not recorded.

@@ -10,6 +10,7 @@
 #include "burin/kernels/plugin.h"
 #include "burin/kernels/registry.h"
 #include "burin/nn/adam.h"
+#include "burin/nn/linear.h"
 #include "burin/tensor/allocator.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/ops/batch_norm.h"
@@ -28,10 +29,11 @@ namespace {
 constexpr int64_t batch = 6, classes = 8;
 
 /// A network with something of each kind that could go stale in a recording: running statistics,
-/// random numbers, an optimiser's count and moments, a copy of a weight.
+/// random numbers, an optimiser's count and moments, a copy of a weight in 16 bits.
 class Training {
  public:
-  explicit Training(Device device) : device_(device), generator_(7, device) {
+  explicit Training(Device device)
+      : device_(device), generator_(7, device), head_(classes, classes, true, generator_) {
     const TensorOptions options{DType::f32, device};
     norm_ = {full({classes}, 1, options), zeros({classes}, options), zeros({classes}, options),
              full({classes}, 1, options)};
@@ -41,6 +43,7 @@ class Training {
       p->set_requires_grad(true);
       group.parameters.push_back({str("p", group.parameters.size()), *p});
     }
+    for (nn::NamedTensor& p : nn::parameters(head_)) group.parameters.push_back(std::move(p));
     optimizer_ = std::make_unique<nn::Adam>(std::vector<nn::ParameterGroup>{group});
     x = empty({batch, classes, 5, 3}, {DType::f32, device, Layout::nhwc});
     labels = empty({batch}, {DType::i64, device});
@@ -63,11 +66,15 @@ class Training {
     optimizer_->zero_grad();
     const Tensor features = batch_norm_train(x, norm_, {.relu = true}, 0.1f, 1e-5f);
     const Tensor kept = dropout(features * scale_, 0.25, generator_);
-    const Tensor logits = reshape(adaptive_avg_pool2d(kept, 1, 1), {batch, classes});
-    loss = cross_entropy(logits, labels, {.label_smoothing = 0.1f});
+    const Tensor pooled = reshape(adaptive_avg_pool2d(kept, 1, 1), {batch, classes});
+    const Tensor logits = head_.forward(cast(pooled, DType::bf16));
+    loss = cross_entropy(cast(logits, DType::f32), labels, {.label_smoothing = 0.1f});
     backward(loss);
     optimizer_->step();
   }
+
+  /// As loading a checkpoint does.
+  void write_weight(double value) { fill_(head_.weight, value); }
 
   void replay(StepGraph& graph) {
     optimizer_->before_replay();
@@ -78,8 +85,8 @@ class Training {
   /// Everything that a step leaves behind.
   std::vector<float> state() {
     std::vector<float> all = loss.to_vector<float>();
-    for (const Tensor& tensor :
-         {norm_.weight, norm_.bias, norm_.running_mean, norm_.running_variance, scale_}) {
+    for (const Tensor& tensor : {norm_.weight, norm_.bias, norm_.running_mean,
+                                 norm_.running_variance, scale_, head_.weight, head_.bias}) {
       const std::vector<float> values = tensor.to_vector<float>();
       all.insert(all.end(), values.begin(), values.end());
     }
@@ -98,6 +105,7 @@ class Training {
   Generator generator_;
   BatchNormState norm_;
   Tensor scale_;
+  nn::Linear head_;
   std::unique_ptr<nn::Adam> optimizer_;
 };
 
@@ -151,6 +159,26 @@ TEST_P(StepGraphOn, LeavesItsMemoryAlone) {
   training.replay(graph);
   for (const Tensor& other : others) {
     EXPECT_EQ(other.to_vector<float>(), std::vector<float>(static_cast<size_t>(other.numel()), 42));
+  }
+}
+
+TEST_P(StepGraphOn, AWeightWrittenBetweenReplaysIsRead) {
+  Training eager(device()), recorded(device());
+  for (Training* training : {&eager, &recorded}) {
+    for (int64_t i = 0; i < eager_steps; ++i) {
+      training->prepare(i);
+      training->step();
+    }
+  }
+  StepGraph graph(device(), [&] { recorded.step(); });
+  for (int64_t i = eager_steps; i < eager_steps + 2; ++i) {
+    eager.prepare(i);
+    eager.write_weight(0.125 * static_cast<double>(i));
+    eager.step();
+    recorded.prepare(i);
+    recorded.write_weight(0.125 * static_cast<double>(i));
+    recorded.replay(graph);
+    EXPECT_EQ(recorded.state(), eager.state()) << "after step " << i;
   }
 }
 
