@@ -107,24 +107,6 @@ const BatchNormCase cases[] = {
      .large = true},
 };
 
-Shared shared(Numbers numbers) {
-  return std::make_shared<const Numbers>(std::move(numbers));
-}
-
-/// x of a case: normal values about its mean; each channel has a spread of its own.
-View image_of(Operands& operands, const BatchNormCase& c, DType dtype, Layout layout) {
-  const Channels channels(c.shape);
-  const Values normal = normal_values();
-  return operands.input(dtype, c.shape, layout, [=](int64_t i, uint32_t word) {
-    const double spread = 1 + static_cast<double>(channels.of(i) % 3);
-    return spread * (normal(i, word) + c.mean - 0.25);
-  });
-}
-
-View by_channel(Operands& operands, const BatchNormCase& c, double low, double high) {
-  return operands.input(DType::f32, {c.shape[1]}, Layout::nchw, uniform_values(low, high));
-}
-
 View mask_output(Operands& operands, const BatchNormCase& c) {
   return c.relu ? operands.output(DType::u8, {(numel(c.shape) + 7) / 8}) : View();
 }
@@ -145,11 +127,6 @@ Expectation mask_expectation(Operands& operands, const View& mask, const View& y
     return Expected{(*bytes)[static_cast<size_t>(byte)], 0};
   };
   return {"relu_mask", mask, expected};
-}
-
-Expectation expect(const char* what, const View& actual, std::vector<Expected> values) {
-  const auto held = std::make_shared<const std::vector<Expected>>(std::move(values));
-  return {what, actual, [held](int64_t i) { return (*held)[static_cast<size_t>(i)]; }};
 }
 
 double element_bytes(const BatchNormCase& c, DType dtype) {
@@ -177,16 +154,14 @@ Expectation output_expectation(Operands& operands, const BatchNormCase& c, const
 
 Problem<BatchNormTrain> train(Operands& operands, const BatchNormCase& c, DType dtype,
                               Layout layout) {
-  BatchNormTrain op;
-  const Shape by_c = {c.shape[1]};
-  const View x = image_of(operands, c, dtype, layout);
+  Problem<BatchNormTrain> problem;
+  BatchNormTrain& op = problem.op;
+  const View x = spread_image(operands, c.shape, c.mean, dtype, layout);
   op.x = x;
-  op.weight = by_channel(operands, c, -1, 2);
-  op.bias = by_channel(operands, c, -1, 1);
+  op.weight = by_channel(operands, c.shape, -1, 2);
+  op.bias = by_channel(operands, c.shape, -1, 1);
   if (c.residual) op.residual = operands.input(dtype, c.shape, layout);
   op.y = c.in_place ? x : operands.output(dtype, c.shape, layout);
-  op.mean = operands.output(DType::f32, by_c);
-  op.inverse_std = operands.output(DType::f32, by_c);
   op.relu_mask = mask_output(operands, c);
   op.relu = c.relu;
   op.momentum = 0.25f;
@@ -194,47 +169,13 @@ Problem<BatchNormTrain> train(Operands& operands, const BatchNormCase& c, DType 
   const Shared xs = shared(operands.read(x));
   const Statistics s = statistics_of(c.shape, *xs);
   const Numbers weight = operands.read(op.weight);
-  std::vector<Expected> mean, inverse_std;
-  Numbers scale;
-  for (size_t k = 0; k < weight.size(); ++k) {
-    const double r = 1 / std::sqrt(s.variance[k] + static_cast<double>(op.epsilon));
-    mean.push_back({s.mean[k], s.mean_scale[k]});
-    inverse_std.push_back({r, r});
-    scale.push_back(r * weight[k]);
-  }
-  Problem<BatchNormTrain> problem;
-  problem.expectations = {output_expectation(operands, c, op.y, xs, op.residual, shared(s.mean),
-                                             shared(scale), shared(operands.read(op.bias))),
-                          expect("mean", op.mean, mean),
-                          expect("inverse_std", op.inverse_std, inverse_std)};
+  Numbers scale = expect_statistics(operands, c.shape, s, !c.given, problem);
+  for (size_t k = 0; k < scale.size(); ++k) scale[k] *= weight[k];
+  problem.expectations.push_back(output_expectation(operands, c, op.y, xs, op.residual,
+                                                    shared(s.mean), shared(scale),
+                                                    shared(operands.read(op.bias))));
   if (c.relu) problem.expectations.push_back(mask_expectation(operands, op.relu_mask, op.y));
-  if (!c.given) {
-    const View running_mean = by_channel(operands, c, -1, 1);
-    const View running_variance = by_channel(operands, c, 0.5, 2);
-    const Numbers old_mean = operands.read(running_mean);
-    const Numbers old_variance = operands.read(running_variance);
-    const auto n = static_cast<double>(Channels(c.shape).n);
-    const auto momentum = static_cast<double>(op.momentum);
-    std::vector<Expected> new_mean, new_variance;
-    for (size_t k = 0; k < weight.size(); ++k) {
-      const double unbiased = s.variance[k] * n / (n - 1);
-      new_mean.push_back({(1 - momentum) * old_mean[k] + momentum * s.mean[k],
-                          std::abs(old_mean[k]) + std::abs(s.mean[k]) + s.mean_scale[k]});
-      new_variance.push_back(
-          {(1 - momentum) * old_variance[k] + momentum * unbiased, old_variance[k] + unbiased});
-    }
-    op.running_mean = running_mean;
-    op.running_variance = running_variance;
-    problem.expectations.push_back(expect("running_mean", running_mean, new_mean));
-    problem.expectations.push_back(expect("running_variance", running_variance, new_variance));
-  }
-  if (c.counted) {
-    const View count =
-        operands.input(DType::i64, {}, Layout::nchw, [](int64_t, uint32_t) { return 41; });
-    op.num_batches_tracked = count;
-    problem.expectations.push_back(expect("num_batches_tracked", count, {{42, 0}}));
-  }
-  problem.op = op;
+  if (c.counted) expect_count(operands, problem);
   problem.flops = 7 * static_cast<double>(numel(c.shape));
   problem.bytes = element_bytes(c, dtype) * (c.residual ? 3 : 2) + mask_bytes(c);
   return problem;
@@ -243,12 +184,12 @@ Problem<BatchNormTrain> train(Operands& operands, const BatchNormCase& c, DType 
 Problem<BatchNormInference> inference(Operands& operands, const BatchNormCase& c, DType dtype,
                                       Layout layout) {
   BatchNormInference op;
-  const View x = image_of(operands, c, dtype, layout);
+  const View x = spread_image(operands, c.shape, c.mean, dtype, layout);
   op.x = x;
-  op.weight = by_channel(operands, c, -1, 2);
-  op.bias = by_channel(operands, c, -1, 1);
-  op.mean = by_channel(operands, c, c.mean - 1, c.mean + 1);
-  op.variance = by_channel(operands, c, 0.25, 4);
+  op.weight = by_channel(operands, c.shape, -1, 2);
+  op.bias = by_channel(operands, c.shape, -1, 1);
+  op.mean = by_channel(operands, c.shape, c.mean - 1, c.mean + 1);
+  op.variance = by_channel(operands, c.shape, 0.25, 4);
   if (c.residual) op.residual = operands.input(dtype, c.shape, layout);
   op.y = c.in_place ? x : operands.output(dtype, c.shape, layout);
   op.relu_mask = mask_output(operands, c);
@@ -294,51 +235,21 @@ Numbers passed_gradient(Operands& operands, const ConstView& dy, const ConstView
   return g;
 }
 
-struct BackwardDefinition {
-  Shared x, g;
-  Numbers weight, mean, inverse_std;
-  ChannelSums bias, product;  // Σ g and Σ g · x̂
-  Channels channels;
-  bool batch_statistics;
-
-  Expected dx(int64_t index) const {
-    const auto i = static_cast<size_t>(index);
-    const size_t k = channels.of(index);
-    const double scale = weight[k] * inverse_std[k];
-    const double gradient = (*g)[i];
-    if (!batch_statistics) return {scale * gradient, std::abs(scale * gradient)};
-    const auto n = static_cast<double>(channels.n);
-    const double x_hat = ((*x)[i] - mean[k]) * inverse_std[k];
-    const double mean_size = (std::abs(bias.sum[k]) + bias.root_of_squares[k]) / n;
-    const double product_size = (std::abs(product.sum[k]) + product.root_of_squares[k]) / n;
-    return {scale * (gradient - bias.sum[k] / n - x_hat * product.sum[k] / n),
-            std::abs(scale) * (std::abs(gradient) + mean_size + std::abs(x_hat) * product_size)};
-  }
-};
-
 Problem<BatchNormBackward> backward(Operands& operands, const BatchNormCase& c, DType dtype,
                                     Layout layout) {
-  BatchNormBackward op;
-  op.x = image_of(operands, c, dtype, layout);
-  op.weight = by_channel(operands, c, -1, 2);
+  Problem<BatchNormBackward> problem;
+  BatchNormBackward& op = problem.op;
+  op.x = spread_image(operands, c.shape, c.mean, dtype, layout);
+  op.weight = by_channel(operands, c.shape, -1, 2);
   op.relu_mask = kept_mask(operands, c);
   op.batch_statistics = !c.given;
   const View dy = operands.input(dtype, c.shape, layout);
   op.dy = dy;
   op.dx = c.in_place ? dy : operands.output(dtype, c.shape, layout);
   if (c.residual) op.dresidual = operands.output(dtype, c.shape, layout);
-  op.dweight = operands.output(DType::f32, {c.shape[1]});
-  op.dbias = operands.output(DType::f32, {c.shape[1]});
 
   const Shared xs = shared(operands.read(op.x));
-  const Statistics s = statistics_of(c.shape, *xs);
-  const auto keep = [&](const auto& value) {
-    return operands.input(DType::f32, {c.shape[1]}, Layout::nchw,
-                          [&](int64_t k, uint32_t) { return value(static_cast<size_t>(k)); });
-  };
-  op.mean = keep([&](size_t k) { return s.mean[k]; });
-  op.inverse_std = keep([&](size_t k) { return 1 / std::sqrt(s.variance[k] + 1e-5); });
-
+  give_statistics(operands, statistics_of(c.shape, *xs), op);
   const Numbers mean = operands.read(op.mean), inverse_std = operands.read(op.inverse_std);
   const Shared g = shared(passed_gradient(operands, dy, op.relu_mask));
   const auto gradient = [&](int64_t i, size_t) { return (*g)[static_cast<size_t>(i)]; };
@@ -346,28 +257,14 @@ Problem<BatchNormBackward> backward(Operands& operands, const BatchNormCase& c, 
     return gradient(i, k) * ((*xs)[static_cast<size_t>(i)] - mean[k]) * inverse_std[k];
   };
   const auto definition = std::make_shared<const BackwardDefinition>(BackwardDefinition{
-      xs, g, operands.read(op.weight), mean, inverse_std, sum_by_channel(c.shape, gradient),
+      xs, g, g, operands.read(op.weight), mean, inverse_std, sum_by_channel(c.shape, gradient),
       sum_by_channel(c.shape, product), Channels(c.shape), op.batch_statistics});
-
-  std::vector<Expected> dweight, dbias;
-  for (size_t k = 0; k < mean.size(); ++k) {
-    const ChannelSums& p = definition->product;
-    // x − mean rounds all equal values of a coarse dtype the same way: an error of u · |x̂| that Σ g
-    // does not average out.
-    const double shared_rounding = std::abs(definition->bias.sum[k]) / default_factor;
-    dweight.push_back({p.sum[k], p.root_of_squares[k] + shared_rounding});
-    dbias.push_back({definition->bias.sum[k], definition->bias.root_of_squares[k]});
-  }
-  Problem<BatchNormBackward> problem;
-  problem.expectations = {{"dx", op.dx, [definition](int64_t i) { return definition->dx(i); }},
-                          expect("dweight", op.dweight, dweight),
-                          expect("dbias", op.dbias, dbias)};
+  expect_gradients(operands, definition, problem);
   if (c.residual) {
     problem.expectations.push_back({"dresidual", op.dresidual, [g](int64_t i) {
                                       return Expected{(*g)[static_cast<size_t>(i)], 0};
                                     }});
   }
-  problem.op = op;
   problem.flops = 9 * static_cast<double>(numel(c.shape));
   problem.bytes = element_bytes(c, dtype) * (c.residual ? 4 : 3) + mask_bytes(c);
   return problem;

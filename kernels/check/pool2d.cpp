@@ -1,4 +1,4 @@
-#include "burin/kernels/pool2d.h"
+#include "burin/kernels/check/pool2d.h"
 
 #include <cmath>
 #include <limits>
@@ -12,32 +12,6 @@ namespace {
 
 using Numbers = std::vector<double>;
 using Shared = std::shared_ptr<const Numbers>;
-
-/// The part of the plane a window covers, and what an average over it divides by.
-struct Window {
-  int64_t top, bottom, left, right;  // rows [top, bottom), columns [left, right)
-  double divisor;
-};
-
-struct Span {
-  int64_t begin, end, counted;
-};
-
-Span span(int64_t extent, int64_t output, int64_t kernel, int64_t stride, int64_t pad,
-          bool count_pad) {
-  const int64_t start = output * stride - pad;
-  const int64_t end = std::min(start + kernel, extent + pad);  // never beyond the padding
-  const Span inside{std::max<int64_t>(start, 0), std::min(end, extent), end - start};
-  return count_pad ? inside : Span{inside.begin, inside.end, inside.end - inside.begin};
-}
-
-Window window_of(const Shape& x, int64_t p, int64_t q, const Pool2dParams& params) {
-  const bool pad = params.count_include_pad;
-  const Span rows = span(x[2], p, params.kernel_h, params.stride_h, params.pad_h, pad);
-  const Span columns = span(x[3], q, params.kernel_w, params.stride_w, params.pad_w, pad);
-  return {rows.begin, rows.end, columns.begin, columns.end,
-          static_cast<double>(rows.counted * columns.counted)};
-}
 
 Window adaptive_window(const Shape& x, const Shape& y, int64_t p, int64_t q) {
   const auto begin = [](int64_t i, int64_t extent, int64_t outputs) {
@@ -187,26 +161,13 @@ Values values_of(Content content) {
   return normal;
 }
 
-Shape output_shape(const PoolCase& c) {
-  return {c.x[0], c.x[1], c.params.output_h(c.x[2]), c.params.output_w(c.x[3])};
-}
-
-/// Where an output element's plane begins, and its window.
-template <class WindowOf>
-auto over_outputs(const Shape& x, const Shape& y, const WindowOf& window) {
-  return [=](int64_t index, const auto& use) {
-    const int64_t q = index % y[3], p = index / y[3] % y[2], plane = index / (y[2] * y[3]);
-    return use(static_cast<size_t>(plane * x[2] * x[3]), window(p, q));
-  };
-}
-
 double bytes_of(const Shape& shape, DType dtype) {
   return static_cast<double>(numel(shape)) * static_cast<double>(size_of(dtype));
 }
 
 Problem<MaxPool2dForward> max_forward(Operands& operands, const PoolCase& c, DType dtype,
                                       Layout layout, bool with_index) {
-  const Shape shape = output_shape(c);
+  const Shape shape = pooled_shape(c.x, c.params);
   MaxPool2dForward op;
   op.x = operands.input(dtype, c.x, layout, values_of(c.content));
   op.y = operands.output(dtype, shape, layout);
@@ -236,7 +197,7 @@ Problem<MaxPool2dForward> max_forward(Operands& operands, const PoolCase& c, DTy
 
 Problem<MaxPool2dBackward> max_backward(Operands& operands, const PoolCase& c, DType dtype,
                                         Layout layout) {
-  const Shape shape = output_shape(c);
+  const Shape shape = pooled_shape(c.x, c.params);
   const Numbers xs = operands.read(operands.input(dtype, c.x, layout, values_of(c.content)));
   const auto at = over_outputs(
       c.x, shape, [c](int64_t p, int64_t q) { return window_of(c.x, p, q, c.params); });
@@ -335,12 +296,13 @@ void add_pooling(Cases& list, const PoolCase& c, DType dtype, Layout layout) {
   list.add<AvgPool2dForward>(info, [=](Operands& o) {
     AvgPool2dForward op;
     op.params = c.params;
-    return average_forward(o, op, c.x, output_shape(c), dtype, layout, window, c.content);
+    return average_forward(o, op, c.x, pooled_shape(c.x, c.params), dtype, layout, window,
+                           c.content);
   });
   list.add<AvgPool2dBackward>(info, [=](Operands& o) {
     AvgPool2dBackward op;
     op.params = c.params;
-    return average_backward(o, op, c.x, output_shape(c), dtype, layout, window);
+    return average_backward(o, op, c.x, pooled_shape(c.x, c.params), dtype, layout, window);
   });
 }
 

@@ -6,8 +6,8 @@
 
 #include <cmath>
 
-#include "burin/kernels/cpu/support/channel_moments.h"
-#include "burin/kernels/cpu/support/relu_mask.h"
+#include "burin/kernels/cpu/support/batch_norm_gradients.h"
+#include "burin/kernels/cpu/support/batch_norm_statistics.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -86,28 +86,8 @@ size_t train_workspace(const BatchNormTrain& op, const Context& /*context*/) {
 
 void train(const BatchNormTrain& op, Workspace workspace, Stream& /*stream*/) {
   const Geometry g = geometry_of(op.x);
-  const double n = static_cast<double>(g.per_channel());
   float* const scale = workspace.take<float>(g.channels);
-  const Moments* const moments = visit_floating(op.x.dtype, [&](auto tag) {
-    return channel_moments(op.x.as<typename decltype(tag)::type>(), g, workspace);
-  });
-  const float keep = 1 - op.momentum;
-  for (int64_t c = 0; c < g.channels; ++c) {
-    const double variance = moments[c].squares / n;
-    const auto inverse_std = static_cast<float>(1 / std::sqrt(variance + op.epsilon));
-    op.mean.as<float>()[c] = static_cast<float>(moments[c].mean);
-    op.inverse_std.as<float>()[c] = inverse_std;
-    scale[c] = inverse_std * op.weight.as<float>()[c];
-    if (op.running_mean) {
-      float& running = op.running_mean.as<float>()[c];
-      running = keep * running + op.momentum * static_cast<float>(moments[c].mean);
-    }
-    if (op.running_variance) {
-      float& running = op.running_variance.as<float>()[c];
-      running = keep * running + op.momentum * static_cast<float>(moments[c].squares / (n - 1));
-    }
-  }
-  if (op.num_batches_tracked) ++*op.num_batches_tracked.as<int64_t>();
+  keep_statistics(op, g, workspace, scale);
   apply({op.x, op.residual, op.y, op.relu_mask, op.mean.as<float>(), scale, op.bias.as<float>()}, g,
         op.relu);
 }
@@ -127,86 +107,6 @@ void inference(const BatchNormInference& op, Workspace workspace, Stream& /*stre
 }
 
 // ---- backward
-
-/// Per channel: Σ g and Σ g · (x − mean).
-struct GradientSums {
-  double g = 0;
-  double g_centred = 0;
-};
-
-/// What one thread needs of scratch memory.
-struct BackwardScratch {
-  BackwardScratch(Workspace& workspace, int64_t C, int64_t chunk)
-      : sums(workspace.take<GradientSums>(C)),
-        g(workspace.take<float>(C)),
-        g_centred(workspace.take<float>(C)),
-        buffer(workspace.take<float>(PassedGradient<float>::room_for(chunk))) {}
-  static size_t bytes(int64_t C, int64_t chunk) {
-    return Workspace::room_for<GradientSums>(C) + 2 * Workspace::room_for<float>(C) +
-           Workspace::room_for<float>(PassedGradient<float>::room_for(chunk));
-  }
-  GradientSums* sums;
-  float* g;
-  float* g_centred;
-  float* buffer;
-};
-
-/// Adds the sums of the chunk [begin, end) of whole rows: in float within the chunk, then in
-/// double.
-template <class T>
-void add_row_sums(const BatchNormBackward& op, int64_t begin, int64_t end,
-                  const BackwardScratch& s) {
-  const int64_t C = op.x.dim(1);
-  const T* const x = op.x.as<T>();
-  const float* const mean = op.mean.as<float>();
-  const float* const g = PassedGradient<T>(op.dy, op.relu_mask).load(begin, end, s.buffer);
-  std::fill_n(s.g, C, 0.0f);
-  std::fill_n(s.g_centred, C, 0.0f);
-  for (int64_t row = begin; row < end; row += C) {
-    const float* const g_row = g + (row - begin);
-#pragma omp simd
-    for (int64_t c = 0; c < C; ++c) {
-      s.g[c] += g_row[c];
-      s.g_centred[c] += g_row[c] * (static_cast<float>(x[row + c]) - mean[c]);
-    }
-  }
-  for (int64_t c = 0; c < C; ++c) {
-    s.sums[c].g += static_cast<double>(s.g[c]);
-    s.sums[c].g_centred += static_cast<double>(s.g_centred[c]);
-  }
-}
-
-/// The sums of one channel of an nchw image.
-template <class T>
-GradientSums plane_sums(const BatchNormBackward& op, const Geometry& g, int64_t c, float* buffer) {
-  const PassedGradient<T> passed(op.dy, op.relu_mask);
-  const T* const x = op.x.as<T>();
-  const float mean = op.mean.as<float>()[c];
-  GradientSums total;
-  for (int64_t n = 0; n < g.outer; ++n) {
-    const int64_t plane = (n * g.channels + c) * g.inner;
-    for (int64_t at = plane; at < plane + g.inner; at += block_values) {
-      const int64_t end = std::min(at + block_values, plane + g.inner);
-      const float* const dy = passed.load(at, end, buffer);
-      float sums[chains] = {}, sums_centred[chains] = {};
-      in_chains(end - at, [&](int64_t k, int64_t i) {
-        sums[k] += dy[i];
-        sums_centred[k] += dy[i] * (static_cast<float>(x[at + i]) - mean);
-      });
-      total.g += static_cast<double>(sum_of_chains(sums));
-      total.g_centred += static_cast<double>(sum_of_chains(sums_centred));
-    }
-  }
-  return total;
-}
-
-/// dx = scale · g − from_bias − (x − mean) · from_weight: the last pass, its factors by channel.
-struct GradientFactors {
-  const float* mean;
-  float* scale;        // weight · inverse_std
-  float* from_bias;    // scale · dbias / n
-  float* from_weight;  // scale · inverse_std · dweight / n
-};
 
 template <class T, bool batch_statistics>
 void write_dx(const BatchNormBackward& op, const Geometry& geometry, const GradientFactors& f,
@@ -231,66 +131,6 @@ void write_dx(const BatchNormBackward& op, const Geometry& geometry, const Gradi
   }
 }
 
-struct BackwardWorkspace {
-  BackwardWorkspace(const BatchNormBackward& op, const Geometry& g, const Chunks& chunks,
-                    Workspace workspace)
-      : factors{op.mean.as<float>(), workspace.take<float>(g.channels),
-                workspace.take<float>(g.channels), workspace.take<float>(g.channels)} {
-    for (int64_t part = 0; part < chunks.parts; ++part) {
-      threads.emplace_back(workspace, g.channels, chunks.length);
-    }
-  }
-  static size_t bytes(const Geometry& g, const Chunks& chunks) {
-    return 3 * Workspace::room_for<float>(g.channels) +
-           chunks.parts * BackwardScratch::bytes(g.channels, chunks.length);
-  }
-  GradientFactors factors;
-  std::vector<BackwardScratch> threads;
-};
-
-/// Writes the sums of all threads to the first one's.
-template <class T>
-void sum_gradients(const BatchNormBackward& op, const Geometry& g, const Chunks& chunks,
-                   const BackwardWorkspace& workspace) {
-  GradientSums* const total = workspace.threads[0].sums;
-  if (g.inner > 1) {
-    for_each_part(g.channels, chunks.parts, [&](int64_t part, int64_t first, int64_t last) {
-      for (int64_t c = first; c < last; ++c) {
-        total[c] = plane_sums<T>(op, g, c, workspace.threads[part].buffer);
-      }
-    });
-    return;
-  }
-  for_each_part(chunks.count, chunks.parts, [&](int64_t part, int64_t first, int64_t last) {
-    const BackwardScratch& scratch = workspace.threads[part];
-    std::fill_n(scratch.sums, g.channels, GradientSums{});
-    for (int64_t chunk = first; chunk < last; ++chunk) {
-      add_row_sums<T>(op, chunks.begin(chunk), chunks.end(chunk), scratch);
-    }
-  });
-  for (int64_t part = 1; part < chunks.parts; ++part) {
-    for (int64_t c = 0; c < g.channels; ++c) {
-      total[c].g += workspace.threads[part].sums[c].g;
-      total[c].g_centred += workspace.threads[part].sums[c].g_centred;
-    }
-  }
-}
-
-void write_parameter_gradients(const BatchNormBackward& op, const Geometry& g,
-                               const GradientSums* sums, const GradientFactors& factors) {
-  const double n = static_cast<double>(g.per_channel());
-  for (int64_t c = 0; c < g.channels; ++c) {
-    const double inverse_std = static_cast<double>(op.inverse_std.as<float>()[c]);
-    const double scale = static_cast<double>(op.weight.as<float>()[c]) * inverse_std;
-    const double dweight = sums[c].g_centred * inverse_std;
-    op.dweight.as<float>()[c] = static_cast<float>(dweight);
-    op.dbias.as<float>()[c] = static_cast<float>(sums[c].g);
-    factors.scale[c] = static_cast<float>(scale);
-    factors.from_bias[c] = static_cast<float>(scale * sums[c].g / n);
-    factors.from_weight[c] = static_cast<float>(scale * inverse_std * dweight / n);
-  }
-}
-
 size_t backward_workspace(const BatchNormBackward& op, const Context& /*context*/) {
   const Geometry g = geometry_of(op.x);
   return BackwardWorkspace::bytes(g, Chunks(g));
@@ -299,13 +139,14 @@ size_t backward_workspace(const BatchNormBackward& op, const Context& /*context*
 void backward(const BatchNormBackward& op, Workspace memory, Stream& /*stream*/) {
   const Geometry g = geometry_of(op.x);
   const Chunks chunks(g);
-  const BackwardWorkspace workspace(op, g, chunks, memory);
+  const BackwardWorkspace workspace(op.mean.as<float>(), g, chunks, memory);
   visit_floating(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    sum_gradients<T>(op, g, chunks, workspace);
-    write_parameter_gradients(op, g, workspace.threads[0].sums, workspace.factors);
+    const PassedGradient<T> passed(op.dy, op.relu_mask);
+    sum_gradients(GradientTerms<T, PassedGradient<T>>{passed, op.x.as<T>(), op.mean.as<float>()}, g,
+                  chunks, workspace);
+    write_parameter_gradients(op, g.per_channel(), workspace.threads[0].sums, workspace.factors);
     for_each_part(chunks.count, chunks.parts, [&](int64_t part, int64_t first, int64_t last) {
-      const PassedGradient<T> passed(op.dy, op.relu_mask);
       T* const dresidual = op.dresidual.as<T>();
       for (int64_t chunk = first; chunk < last; ++chunk) {
         const int64_t begin = chunks.begin(chunk), end = chunks.end(chunk);
