@@ -10,6 +10,7 @@
 #include "burin/kernels/attention.h"
 #include "burin/kernels/base/half.h"
 #include "burin/kernels/batch_norm.h"
+#include "burin/kernels/batch_norm_max_pool.h"
 #include "burin/kernels/check/case.h"
 #include "burin/kernels/concat.h"
 #include "burin/kernels/conv2d.h"
@@ -118,13 +119,14 @@ class SlowPlanted : public testing::Test {};
 
 using Ops =
     testing::Types<ActivationForward, ActivationBackward, AdamStep, AttentionForward,
-                   AttentionBackward, BatchNormTrain, BatchNormInference, BatchNormBackward, Concat,
-                   Conv2dForward, Conv2dBackwardData, Conv2dBackwardWeight, Copy,
-                   CrossEntropyForward, CrossEntropyBackward, DropoutForward, DropoutBackward,
-                   ElementwiseBinary, ElementwiseUnary, EmaStep, Fill, LayerNormForward,
-                   LayerNormBackward, Matmul, NormalizeU8, GatherU8, MaxPool2dForward,
-                   MaxPool2dBackward, AvgPool2dForward, AvgPool2dBackward, AdaptiveAvgPool2dForward,
-                   AdaptiveAvgPool2dBackward, Reduce, SgdStep, SoftmaxForward, SoftmaxBackward>;
+                   AttentionBackward, BatchNormTrain, BatchNormInference, BatchNormBackward,
+                   BatchNormMaxPoolTrain, BatchNormMaxPoolBackward, Concat, Conv2dForward,
+                   Conv2dBackwardData, Conv2dBackwardWeight, Copy, CrossEntropyForward,
+                   CrossEntropyBackward, DropoutForward, DropoutBackward, ElementwiseBinary,
+                   ElementwiseUnary, EmaStep, Fill, LayerNormForward, LayerNormBackward, Matmul,
+                   NormalizeU8, GatherU8, MaxPool2dForward, MaxPool2dBackward, AvgPool2dForward,
+                   AvgPool2dBackward, AdaptiveAvgPool2dForward, AdaptiveAvgPool2dBackward, Reduce,
+                   SgdStep, SoftmaxForward, SoftmaxBackward>;
 
 struct OpName {
   template <class Op>

@@ -11,11 +11,6 @@
 namespace burin::cpu {
 namespace {
 
-template <class T>
-Vector load_channels(const T* from, int64_t count) {
-  return count == lanes ? load_widened(from) : load_elements(from, 1, count);
-}
-
 /// Filters as rows of channels: packed[r · S + s, c].
 template <class T>
 void pack_filters(const ConstView& w, int64_t row, float* packed) {

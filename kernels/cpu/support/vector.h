@@ -44,5 +44,11 @@ inline Vector load_widened(const float* from) {
   return load(from);
 }
 
+/// `count` ≤ lanes neighbours, widened; zeros behind them.
+template <class T>
+inline Vector load_channels(const T* from, int64_t count) {
+  return count == lanes ? load_widened(from) : load_elements(from, 1, count);
+}
+
 }  // namespace
 }  // namespace burin::cpu
