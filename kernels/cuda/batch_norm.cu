@@ -24,8 +24,8 @@ enum class Rung { naive, welford, vector };
 
 /// Doubles of [parts, 2, C]; only `vector` makes more than one part.
 size_t sums_of(Rung rung, const Channels& channels) {
-  const int parts = rung == Rung::vector ? RowGrid::of(Rows::of(channels)).parts() : 1;
-  return static_cast<size_t>(parts * 2 * channels.C);
+  if (rung == Rung::vector) return sums_of_rows(Rows::of(channels));
+  return static_cast<size_t>(2 * channels.C);
 }
 
 unsigned channel_block(const Channels& channels) {
@@ -155,8 +155,8 @@ void queue_gradients(Rung rung, const InputGradient<T>& op, Workspace workspace,
   auto* const sums = workspace.take<double>(sums_of(rung, channels));
   auto* const factors = workspace.take<DxFactors>(static_cast<size_t>(C));
   if (rung == Rung::naive) {
-    launch(gradient_sums_naive<T>, {blocks_for(C, threads), threads, 0, stream}, op.in, sums,
-           channels);
+    launch(gradient_sums_naive<Gradient<T>>, {blocks_for(C, threads), threads, 0, stream}, op.in,
+           sums, channels);
   } else {
     launch(gradient_sums_block<T>, {blocks_for(C, 1), channel_block(channels), 0, stream}, op.in,
            sums, channels);
@@ -173,7 +173,8 @@ void queue_gradients_vector(const InputGradient<T>& op, Workspace workspace,
   const Rows rows = Rows::of(channels);
   const RowGrid over = RowGrid::of(rows);
   auto* const sums = workspace.take<double>(sums_of(Rung::vector, channels));
-  launch(gradient_sums_vector<T>, {over.grid, over.block, 0, stream}, op.in, sums, rows);
+  launch(gradient_sums_vector<T, Gradient<T>>, {over.grid, over.block, 0, stream}, op.in, sums,
+         rows);
   launch(gradient_apply_vector<T>, {over.grid, over.block, 0, stream}, op, sums, over.parts(), to,
          rows);
 }

@@ -91,21 +91,6 @@ __global__ void average_backward_naive(const T* dy, T* dx, Image in, Image out, 
 
 // ---- what is taken
 
-/// Why an op's two images do not suit `vector`, or empty.
-Refusal refuse_eights(const ConstView& input, const ConstView& output) {
-  constexpr int64_t most = int64_t{1} << 31, most_blocks = 65535;  // in y and z of a grid
-  if (common_layout(input, output) != Layout::nhwc) return "not nhwc";
-  if (input.dim(1) % 8 != 0) return str(input.dim(1), " channels, no multiple of 8");
-  if (!is_aligned(input) || !is_aligned(output)) return "an image does not begin at 16 bytes";
-  for (const ConstView& view : {input, output}) {
-    if (view.numel() / view.dim(0) >= most || view.dim(2) > most_blocks) return "too large a plane";
-  }
-  // Windows of adaptive pooling multiply the extents.
-  const bool multiply = (input.dim(2) + 1) * (output.dim(2) + 1) < most &&
-                        (input.dim(3) + 1) * (output.dim(3) + 1) < most;
-  return multiply && input.dim(0) <= most_blocks ? "" : "too many images, rows or columns";
-}
-
 Refusal accepts_max_forward(const MaxPool2dForward& op, const Context& /*context*/) {
   if (op.index && !same_dense_order(op.index, op.y)) return "the index does not lie like y";
   return refuse_images(op.x, op.y);

@@ -7,7 +7,7 @@
 namespace burin::cuda {
 
 /// All variants add up Σ g and Σ g · (x − mean) per channel, with g = dy where the ReLU passed.
-/// sums: [parts, 2, C]; all but `vector` make one part.
+/// sums: [parts, 2, C]; all but `vector` make one part. In: Gradient, or PooledGradient.
 
 template <class T>
 struct Gradient {
@@ -24,8 +24,8 @@ struct Gradient {
 };
 
 /// Variant `naive`: one thread per channel.
-template <class T>
-__global__ void gradient_sums_naive(Gradient<T> in, double* sums, Channels channels) {
+template <class In>
+__global__ void gradient_sums_naive(In in, double* sums, Channels channels) {
   const int64_t c = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (c >= channels.C) return;
   CompensatedSum g_sum, centred_sum;
@@ -58,9 +58,9 @@ __global__ void gradient_sums_block(Gradient<T> in, double* sums, Channels chann
 }
 
 /// Variant `vector`.
-template <class T>
+template <class T, class In>
 __global__ void __launch_bounds__(row_threads, 1)
-    gradient_sums_vector(Gradient<T> in, double* sums, Rows rows) {
+    gradient_sums_vector(In in, double* sums, Rows rows) {
   constexpr int in_flight = rows_in_flight<T, 2>;
   const int c = rows.channel(), step = rows.step();
   SumAndRest g_sum[per_byte], centred_sum[per_byte];

@@ -75,6 +75,11 @@ struct RowGrid {
   int parts() const { return static_cast<int>(grid.y); }
 };
 
+/// Doubles of [parts, 2, C].
+inline size_t sums_of_rows(const Rows& rows) {
+  return static_cast<size_t>(RowGrid::of(rows).parts() * 2 * rows.C);
+}
+
 struct TwoSums {
   double first, second;
 };

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <string>
 
+#include "burin/kernels/cuda/support/image_geometry.h"
 #include "burin/kernels/cuda/support/launch.h"
 #include "burin/kernels/cuda/support/packet.h"
 #include "burin/kernels/cuda/support/pool_axis.h"
@@ -27,6 +29,21 @@ struct Pixels {
   __device__ int64_t image(int n) const { return int64_t(n) * (H * W * C); }
   __device__ int offset(int h, int w) const { return (h * W + w) * C; }
 };
+
+/// Why two images do not suit these kernels, or empty.
+inline std::string refuse_eights(const ConstView& input, const ConstView& output) {
+  constexpr int64_t most = int64_t{1} << 31, most_blocks = 65535;  // in y and z of a grid
+  if (common_layout(input, output) != Layout::nhwc) return "not nhwc";
+  if (input.dim(1) % 8 != 0) return str(input.dim(1), " channels, no multiple of 8");
+  if (!is_aligned(input) || !is_aligned(output)) return "an image does not begin at 16 bytes";
+  for (const ConstView& view : {input, output}) {
+    if (view.numel() / view.dim(0) >= most || view.dim(2) > most_blocks) return "too large a plane";
+  }
+  // Windows of adaptive pooling multiply the extents.
+  const bool multiply = (input.dim(2) + 1) * (output.dim(2) + 1) < most &&
+                        (input.dim(3) + 1) * (output.dim(3) + 1) < most;
+  return multiply && input.dim(0) <= most_blocks ? "" : "too many images, rows or columns";
+}
 
 /// What a thread of the grid below owns.
 struct EightOfPixel {

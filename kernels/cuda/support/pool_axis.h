@@ -24,11 +24,12 @@ struct PoolAxis {
   bool count_include_pad;
   int shift;  // log₂ of the stride, or −1: a shift instead of a division where it can be
 
+  /// Where window p begins, maybe in the padding.
+  __device__ Int start(Int p) const { return p * stride - pad; }
   /// Input positions of window p that lie inside.
   __device__ Range<Int> window(Int p) const {
-    const Int start = p * stride - pad;
-    const Int end = start + kernel;
-    return {start > 0 ? start : 0, end < extent ? end : extent};
+    const Int begin = start(p), end = begin + kernel;
+    return {begin > 0 ? begin : 0, end < extent ? end : extent};
   }
   /// The outputs whose windows contain input position h.
   __device__ Range<Int> outputs_over(Int h) const {
@@ -41,7 +42,7 @@ struct PoolAxis {
   __device__ float divisor(Int p) const {
     const Range<Int> inside = window(p);
     if (!count_include_pad) return static_cast<float>(inside.end - inside.begin);
-    const Int reach = extent + pad - (p * stride - pad);
+    const Int reach = extent + pad - start(p);
     return static_cast<float>(kernel < reach ? kernel : reach);
   }
 
