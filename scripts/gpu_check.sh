@@ -98,8 +98,9 @@ beside_pytorch() {
 export -f sanitized train beside_pytorch  # timeout starts a shell of its own
 
 ops=$($bin/burin kernels | awk 'NR > 1 && /^[a-z]/ { print $1 }')
-sanitized='batch_norm_train:vector batch_norm_backward:vector max_pool2d_backward:vector softmax_forward:warp_per_row
-adam_step:multi matmul:tensor_cores matmul:warpgroup conv2d_backward_data:warpgroup'
+sanitized='batch_norm_train:vector batch_norm_backward:vector batch_norm_max_pool_train:vector
+batch_norm_max_pool_backward:vector max_pool2d_backward:vector softmax_forward:warp_per_row adam_step:multi
+matmul:tensor_cores matmul:warpgroup conv2d_backward_data:warpgroup'
 checked_on="$device emulator"
 # On the emulator a few ops stand for all: what is tried then is this script.
 [ "$device" != emulator ] || { ops='activation_forward softmax_forward'; checked_on=emulator; }
