@@ -1,9 +1,11 @@
 #include "burin/tensor/ops/batch_norm.h"
 
 #include "burin/kernels/batch_norm.h"
+#include "burin/kernels/batch_norm_max_pool.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/elementwise.h"
+#include "burin/tensor/ops/pool2d.h"
 #include "burin/tensor/ops/views.h"
 
 namespace burin {
@@ -19,6 +21,14 @@ void check_batch_norm(const Tensor& x, const BatchNormState& state, const BatchN
         " channels, input ", x.shape(), " has ", x.dim(1));
   check(!tail.add.defined() || tail.add.shape() == x.shape(), "batch_norm: residual ",
         tail.add.defined() ? tail.add.shape() : Shape(), " differs from the input ", x.shape());
+}
+
+void check_training(const Tensor& x, const BatchNormState& state, const BatchNormTail& tail) {
+  check_batch_norm(x, state, tail);
+  check(x.numel() / x.dim(1) > 1,
+        "batch_norm: expected more than 1 value per channel when training, got "
+        "input ",
+        x.shape());
 }
 
 View writable_or_absent(Tensor& x) {
@@ -54,15 +64,30 @@ void backward(const SavedForBackward& saved, const Tensor& dy, Gradients& grads)
   if (grads.wanted(3)) grads.set(3, relu ? dresidual : dy);
 }
 
+struct SavedChoice {
+  Saved x, weight, mean, inverse_std, index, chosen;
+  Pool2dParams params;
+};
+
+void backward(const SavedChoice& saved, const Tensor& dy, Gradients& grads) {
+  const Tensor& x = saved.x.get();
+  Tensor dx = empty_like(x);
+  Tensor dweight = empty({x.dim(1)}, {DType::f32, x.device()});
+  Tensor dbias = empty({x.dim(1)}, {DType::f32, x.device()});
+  launch(x.device(), BatchNormMaxPoolBackward{dy.view(), saved.index.view(), saved.chosen.view(),
+                                              x.view(), saved.weight.view(), saved.mean.view(),
+                                              saved.inverse_std.view(), dx.writable(),
+                                              dweight.writable(), dbias.writable(), saved.params});
+  if (grads.wanted(0)) grads.set(0, dx);
+  if (grads.wanted(1)) grads.set(1, dweight);
+  if (grads.wanted(2)) grads.set(2, dbias);
+}
+
 }  // namespace
 
 Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormTail& tail,
                         float momentum, float epsilon) {
-  check_batch_norm(x, state, tail);
-  check(x.numel() / x.dim(1) > 1,
-        "batch_norm: expected more than 1 value per channel when training, got "
-        "input ",
-        x.shape());
+  check_training(x, state, tail);
   const TensorOptions statistics = {DType::f32, x.device()};
   const Shape channels = {x.dim(1)};
   Tensor y = empty_like(x);
@@ -79,6 +104,31 @@ Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormT
   return record("batch_norm_train", y, {x, state.weight, state.bias, tail.add},
                 [saved = SavedForBackward{save(x), save(state.weight), save(mean),
                                           save(inverse_std), save(mask), true}](
+                    const Tensor& dy, Gradients& grads) { backward(saved, dy, grads); });
+}
+
+Tensor batch_norm_max_pool_train(const Tensor& x, BatchNormState& state, const Pool2dParams& params,
+                                 float momentum, float epsilon) {
+  check_training(x, state, {});
+  const Shape pooled = pooled_shape("batch_norm_max_pool", x, params);
+  check(params.kernel_h * params.kernel_w <= stopped_by_relu, "batch_norm_max_pool: a window of ",
+        params.kernel_h, " x ", params.kernel_w, " has more than ", int{stopped_by_relu},
+        " elements");
+  const TensorOptions statistics = {DType::f32, x.device()};
+  Tensor y = empty(pooled, x.options());
+  Tensor chosen = empty(pooled, x.options());
+  Tensor index = empty(pooled, {DType::u8, x.device(), x.layout()});
+  Tensor mean = empty({x.dim(1)}, statistics);
+  Tensor inverse_std = empty({x.dim(1)}, statistics);
+  launch(x.device(),
+         BatchNormMaxPoolTrain{
+             x.view(), state.weight.view(), state.bias.view(), y.writable(), index.writable(),
+             chosen.writable(), mean.writable(), inverse_std.writable(),
+             state.running_mean.writable(), state.running_variance.writable(),
+             writable_or_absent(state.num_batches_tracked), params, momentum, epsilon});
+  return record("batch_norm_max_pool_train", y, {x, state.weight, state.bias},
+                [saved = SavedChoice{save(x), save(state.weight), save(mean), save(inverse_std),
+                                     save(index), save(chosen), params}](
                     const Tensor& dy, Gradients& grads) { backward(saved, dy, grads); });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "burin/kernels/pool2d.h"
 #include "burin/tensor/tensor.h"
 
 namespace burin {
@@ -26,7 +27,14 @@ struct BatchNormTail {
 Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormTail& tail,
                         float momentum, float epsilon);
 
-/// The same with the running statistics, which stay as they are.
+/// max_pool2d(relu(batch_norm_train(x))) in one, without the images between; see
+/// kernels/batch_norm_max_pool.h. Where several elements of a window are the largest, it may be
+/// another of them that gets the gradient. Throws Error where either would, and for windows of over
+/// 255 elements. Differentiable in x, weight and bias.
+Tensor batch_norm_max_pool_train(const Tensor& x, BatchNormState& state, const Pool2dParams& params,
+                                 float momentum, float epsilon);
+
+/// The same as batch_norm_train with the running statistics, which stay as they are.
 Tensor batch_norm_inference(const Tensor& x, const BatchNormState& state, const BatchNormTail& tail,
                             float epsilon);
 

@@ -4,9 +4,8 @@
 #include "burin/tensor/launch.h"
 
 namespace burin {
-namespace {
 
-Tensor empty_output(const char* op, const Tensor& x, const Pool2dParams& params) {
+Shape pooled_shape(const char* op, const Tensor& x, const Pool2dParams& params) {
   check(x.rank() == 4, op, ": input ", x.shape(), " must be [N, C, H, W]");
   check(params.kernel_h > 0 && params.kernel_w > 0 && params.stride_h > 0 && params.stride_w > 0,
         op, ": kernel and stride must be positive");
@@ -20,13 +19,11 @@ Tensor empty_output(const char* op, const Tensor& x, const Pool2dParams& params)
             x.dim(3) + 2 * params.pad_w >= params.kernel_w && P > 0 && Q > 0,
         op, ": the kernel ", params.kernel_h, " x ", params.kernel_w,
         " does not fit into the padded input ", x.shape());
-  return empty({x.dim(0), x.dim(1), P, Q}, x.options());
+  return {x.dim(0), x.dim(1), P, Q};
 }
 
-}  // namespace
-
 Tensor max_pool2d(const Tensor& x, const Pool2dParams& params) {
-  Tensor y = empty_output("max_pool2d", x, params);
+  Tensor y = empty(pooled_shape("max_pool2d", x, params), x.options());
   if (!records({x})) {
     launch(x.device(), MaxPool2dForward{x.view(), y.writable(), {}, params});
     return y;
@@ -44,7 +41,7 @@ Tensor max_pool2d(const Tensor& x, const Pool2dParams& params) {
 }
 
 Tensor avg_pool2d(const Tensor& x, const Pool2dParams& params) {
-  Tensor y = empty_output("avg_pool2d", x, params);
+  Tensor y = empty(pooled_shape("avg_pool2d", x, params), x.options());
   launch(x.device(), AvgPool2dForward{x.view(), y.writable(), params});
   return record(
       "avg_pool2d", y, {x},

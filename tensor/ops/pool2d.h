@@ -10,6 +10,9 @@ namespace burin {
 Tensor max_pool2d(const Tensor& x, const Pool2dParams& params);
 Tensor avg_pool2d(const Tensor& x, const Pool2dParams& params);
 
+/// The shape they make of x. Throws Error as they do, in the name of `op`.
+Shape pooled_shape(const char* op, const Tensor& x, const Pool2dParams& params);
+
 /// Averages over as many windows as the output has elements: [N, C, H, W] → [N, C, height, width].
 Tensor adaptive_avg_pool2d(const Tensor& x, int64_t height, int64_t width);
 

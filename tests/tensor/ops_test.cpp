@@ -3,6 +3,8 @@
 
 #include "burin/kernels/dispatch.h"
 #include "burin/kernels/plugin.h"
+#include <cmath>
+
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/gradcheck.h"
 #include "burin/tensor/ops/activation.h"
@@ -146,6 +148,52 @@ TEST(BatchNorm, FusedReluPassesOnlyWhatItLetThrough) {
   const std::vector<float> dx2 = x.grad().to_vector<float>();
   for (size_t i = 0; i < dx.size(); ++i) EXPECT_NEAR(dx[i], dx2[i], 1e-4);
   EXPECT_EQ(dresidual, residual.grad().to_vector<float>());
+}
+
+TEST_P(InEitherLayout, BatchNormMaxPoolGradients) {
+  const Pool2dParams params{3, 3, 2, 2, 1, 1};
+  const auto f = [&](const Inputs& in) {
+    BatchNormState state{in[1], in[2], zeros({3}), full({3}, 1)};
+    return batch_norm_max_pool_train(in[0], state, params, 0.1f, 1e-5f);
+  };
+  expect_gradients(f,
+                   {random_leaf({2, 3, 7, 6}, GetParam()), random_leaf({3}, Layout::nhwc, 0.5),
+                    random_leaf({3})},
+                   {.step = 1e-3, .tolerance = 5e-2});
+}
+
+TEST_P(InEitherLayout, BatchNormMaxPoolIsWhatItFuses) {
+  const Pool2dParams params{3, 3, 2, 2, 1, 1};
+  const Tensor x = random_leaf({3, 5, 9, 8}, GetParam());
+  const Tensor weight = random_leaf({5}), bias = random_leaf({5});
+  const auto results = [&](const auto& forward) {
+    BatchNormState state{weight, bias, zeros({5}), full({5}, 1)};
+    for (Tensor leaf : {x, weight, bias}) leaf.set_grad({});
+    const Tensor y = forward(state);
+    backward(sum(y * y));
+    return Inputs{y,           x.grad(),           weight.grad(),
+                  bias.grad(), state.running_mean, state.running_variance};
+  };
+  const Inputs fused = results([&](BatchNormState& state) {
+    return batch_norm_max_pool_train(x, state, params, 0.1f, 1e-5f);
+  });
+  const Inputs separate = results([&](BatchNormState& state) {
+    return max_pool2d(batch_norm_train(x, state, {.relu = true}, 0.1f, 1e-5f), params);
+  });
+  EXPECT_EQ(fused[0].to_vector<float>(), separate[0].to_vector<float>());
+  for (size_t i = 1; i < fused.size(); ++i) {
+    const auto a = fused[i].to_vector<float>(), b = separate[i].to_vector<float>();
+    for (size_t k = 0; k < a.size(); ++k) EXPECT_NEAR(a[k], b[k], 1e-5 * (1 + std::abs(b[k]))) << i;
+  }
+}
+
+TEST(BatchNorm, RefusesWindowsThatNoIndexCanSay) {
+  BatchNormState state{full({3}, 1), zeros({3}), zeros({3}), full({3}, 1)};
+  expect_error(
+      [&] {
+        batch_norm_max_pool_train(zeros({1, 3, 32, 32}), state, {16, 16}, 0.1f, 1e-5f);
+      },
+      "batch_norm_max_pool: a window of 16 x 16 has more than 255 elements");
 }
 
 TEST(BatchNorm, RefusesOneValuePerChannel) {
