@@ -17,6 +17,7 @@
 #include "burin/kernels/adam.h"
 #include "burin/kernels/attention.h"
 #include "burin/kernels/batch_norm.h"
+#include "burin/kernels/batch_norm_max_pool.h"
 #include "burin/kernels/check/case.h"
 #include "burin/kernels/conv2d.h"
 #include "burin/kernels/elementwise.h"
@@ -70,6 +71,7 @@ class DeviceBench {
   void convolution(int64_t C, int64_t K, int64_t extent, int64_t filter, int64_t stride);
   void batch_norm(int64_t C, int64_t extent, bool residual);
   void max_pool(int64_t C, int64_t extent);
+  void batch_norm_max_pool(int64_t C, int64_t extent);
   void addition(int64_t C, int64_t extent);
   void attention();
   void adam();
@@ -119,6 +121,7 @@ void DeviceBench::row(std::string_view op, const std::string& implementation, co
 
 template <class Op>
 void DeviceBench::time_all(const Op& op, const Work& work) {
+  if (!Op::name.starts_with(options_.op)) return;
   Stream& stream = current_stream(options_.device);
   const Context context{stream};
   std::vector<float> expected;
@@ -222,6 +225,29 @@ void DeviceBench::max_pool(int64_t C, int64_t extent) {
            {text, 0, bytes_of({dy, index, dx}), dx});
 }
 
+void DeviceBench::batch_norm_max_pool(int64_t C, int64_t extent) {
+  const Pool2dParams params = {3, 3, 2, 2, 1, 1};
+  const int64_t out = params.output_h(extent), N = options_.batch;
+  const Tensor x = random({N, C, extent, extent}), dy = random({N, C, out, out});
+  const Tensor weight = random({C}, DType::f32, 0.5, 1.5), bias = random({C}, DType::f32);
+  Tensor y = room(dy.shape(), DType::bf16), chosen = room(dy.shape(), DType::bf16);
+  Tensor index = room(dy.shape(), DType::u8), dx = room(x.shape(), DType::bf16);
+  Tensor mean = room({C}, DType::f32), inverse_std = room({C}, DType::f32);
+  Tensor running_mean = zeros({C}, mean.options()), running_variance = full({C}, 1, mean.options());
+  Tensor dweight = room({C}, DType::f32), dbias = room({C}, DType::f32);
+  const std::string text = str(x.shape(), " 3x3 stride 2");
+  // Statistics need a first reading of x, and gradients one of what was pooled.
+  time_all(
+      BatchNormMaxPoolTrain{x.view(), weight.view(), bias.view(), y.writable(), index.writable(),
+                            chosen.writable(), mean.writable(), inverse_std.writable(),
+                            running_mean.writable(), running_variance.writable(), View(), params},
+      {text, 0, bytes_of({x, x, y, index, chosen}), y});
+  time_all(BatchNormMaxPoolBackward{dy.view(), index.view(), chosen.view(), x.view(), weight.view(),
+                                    mean.view(), inverse_std.view(), dx.writable(),
+                                    dweight.writable(), dbias.writable(), params},
+           {text, 0, bytes_of({dy, index, chosen, x, dy, index, dx}), dx});
+}
+
 void DeviceBench::addition(int64_t C, int64_t extent) {
   const Shape shape = {options_.batch, C, extent, extent};
   const Tensor a = random(shape), b = random(shape);
@@ -277,8 +303,8 @@ void DeviceBench::adam() {
 }
 
 void DeviceBench::run() {
-  const auto wanted = [&](std::string_view op) {
-    return options_.op.empty() || op.starts_with(options_.op);
+  const auto wanted = [&](std::string_view ops) {
+    return ops.starts_with(options_.op) || options_.op.starts_with(ops);
   };
   const int64_t quarter = options_.image / 4;  // behind stem and pooling
   if (wanted("copy")) copy_bandwidth();
@@ -299,6 +325,7 @@ void DeviceBench::run() {
     }
   }
   if (wanted("max_pool2d")) max_pool(64, options_.image / 2);
+  if (wanted("batch_norm_max_pool")) batch_norm_max_pool(64, options_.image / 2);
   if (wanted("elementwise")) addition(64, quarter);
   if (wanted("attention")) attention();
   if (wanted("adam")) adam();
