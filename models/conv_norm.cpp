@@ -4,6 +4,7 @@
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/activation.h"
 #include "burin/tensor/ops/elementwise.h"
+#include "burin/tensor/ops/pool2d.h"
 #include "burin/tensor/ops/shape.h"
 
 namespace burin::models {
@@ -17,6 +18,12 @@ Tensor conv_norm(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
   Tensor y = conv.forward(x);
   if (tail.add.defined()) y = y + tail.add;
   return tail.relu ? relu(y) : y;
+}
+
+Tensor conv_norm_max_pool(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
+                          const Pool2dParams& params) {
+  if (norm.folded) return max_pool2d(conv_norm(conv, norm, x, {.relu = true}), params);
+  return norm.forward_max_pool(conv.forward(x), params);
 }
 
 Tensor conv_relu(nn::Conv2d& conv, const Tensor& x) {

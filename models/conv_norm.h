@@ -10,6 +10,11 @@ namespace burin::models {
 Tensor conv_norm(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
                  const BatchNormTail& tail = {});
 
+/// max_pool2d(relu(norm(conv(x)))): the stem. The pooling is fused with the norm in training, the
+/// norm with the convolution when folded.
+Tensor conv_norm_max_pool(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
+                          const Pool2dParams& params);
+
 /// relu(conv(x)), fused where no gradient is wanted.
 Tensor conv_relu(nn::Conv2d& conv, const Tensor& x);
 

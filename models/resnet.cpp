@@ -123,9 +123,9 @@ ResNet::ResNet(const ResNetOptions& options, Generator& generator)
 }
 
 Tensor ResNet::extract_map(const Tensor& x) {
-  Tensor y = conv_norm(conv1, bn1, x, {.relu = true});
-  y = max_pool2d(
-      y, {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
+  Tensor y = conv_norm_max_pool(
+      conv1, bn1, x,
+      {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
   for (size_t stage = 0; stage < layers.size(); ++stage) {
     for (const auto& block : layers[stage]) y = block->forward(y);
     y = nn::tap("layer" + std::to_string(stage + 1), y);

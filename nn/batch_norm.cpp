@@ -1,5 +1,7 @@
 #include "burin/nn/batch_norm.h"
 
+#include "burin/tensor/ops/pool2d.h"
+
 namespace burin::nn {
 
 BatchNorm::BatchNorm(int64_t channels, Device device) {
@@ -16,6 +18,11 @@ BatchNorm::BatchNorm(int64_t channels, Device device) {
 Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   if (!training) return batch_norm_inference(x, state, tail, epsilon);
   return batch_norm_train(x, state, tail, momentum, epsilon);
+}
+
+Tensor BatchNorm::forward_max_pool(const Tensor& x, const Pool2dParams& params) {
+  if (!training) return max_pool2d(forward(x, {.relu = true}), params);
+  return batch_norm_max_pool_train(x, state, params, momentum, epsilon);
 }
 
 void BatchNorm::visit(Visitor& visitor) {

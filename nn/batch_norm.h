@@ -12,6 +12,8 @@ struct BatchNorm final : Module {
 
   /// y = relu?(norm(x) + add), fused.
   Tensor forward(const Tensor& x, const BatchNormTail& tail = {});
+  /// max_pool2d(relu(norm(x))), fused in training.
+  Tensor forward_max_pool(const Tensor& x, const Pool2dParams& params);
   void visit(Visitor& visitor) override;
   std::string describe() const override;
 
