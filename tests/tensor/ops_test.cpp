@@ -1,10 +1,10 @@
 // Gradients of every differentiable function of tensor/ops against central differences.
 #include <gtest/gtest.h>
 
-#include "burin/kernels/dispatch.h"
-#include "burin/kernels/plugin.h"
 #include <cmath>
 
+#include "burin/kernels/dispatch.h"
+#include "burin/kernels/plugin.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/gradcheck.h"
 #include "burin/tensor/ops/activation.h"

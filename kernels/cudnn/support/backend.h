@@ -25,6 +25,9 @@ class Descriptor {
   Descriptor& set(cudnnBackendAttributeName_t name, std::initializer_list<int64_t> values) {
     return set_raw(name, CUDNN_TYPE_INT64, static_cast<int64_t>(values.size()), values.begin());
   }
+  Descriptor& set(cudnnBackendAttributeName_t name, std::span<const int64_t> values) {
+    return set_raw(name, CUDNN_TYPE_INT64, static_cast<int64_t>(values.size()), values.data());
+  }
   Descriptor& set(cudnnBackendAttributeName_t name, const Dims& values) {
     return set_raw(name, CUDNN_TYPE_INT64, values.rank(), values.begin());
   }

@@ -134,9 +134,7 @@ void Plan::run(cudnnHandle_t handle, Stream& stream,
     addresses.push_back(const_cast<void*>(address));  // cuDNN writes its outputs only
   }
   Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-  Shape id_list;
-  for (const int64_t id : ids) id_list.push_back(id);
-  pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, id_list)
+  pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const int64_t>(ids))
       .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(addresses))
       .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, std::span<void* const>(&workspace.data, 1))
       .finalize();
