@@ -9,6 +9,7 @@ namespace {
 void draw(Tensor& x, FillKind kind, double a, double b, Generator& generator) {
   check(generator.state().device() == x.device(), "fill: the generator is on ",
         generator.state().device(), ", the tensor on ", x.device());
+  if (!generator.draws()) return;
   launch(x.device(), Fill{x.writable(), kind, a, b, generator.state().writable()});
 }
 

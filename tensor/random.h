@@ -20,9 +20,29 @@ class Generator {
   void set(uint64_t seed, uint64_t offset);
   /// Goes on with the same numbers on another device, for all that hold on to it.
   void move_to(Device device);
+  /// False while a DrawNothing holds it.
+  bool draws() const { return draws_; }
 
  private:
+  friend class DrawNothing;
   Tensor state_;
+  bool draws_ = true;
+};
+
+/// While it lives, drawing from `generator` leaves tensors as they are and the offset too. For a
+/// model whose weights a file is about to fill: to draw them first takes longer than to predict.
+class DrawNothing {
+ public:
+  explicit DrawNothing(Generator& generator) : generator_(generator), before_(generator.draws_) {
+    generator.draws_ = false;
+  }
+  ~DrawNothing() { generator_.draws_ = before_; }
+  DrawNothing(const DrawNothing&) = delete;
+  DrawNothing& operator=(const DrawNothing&) = delete;
+
+ private:
+  Generator& generator_;
+  bool before_;
 };
 
 /// In-place fills. Each draws with one generator call; equal seeds give equal tensors in any

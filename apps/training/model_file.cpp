@@ -6,6 +6,7 @@
 #include "burin/models/load_weights.h"
 #include "burin/tensor/files/safetensors.h"
 #include "burin/tensor/ops/copy.h"
+#include "burin/tensor/random.h"
 #include "burin/version.h"
 
 namespace burin::apps {
@@ -110,6 +111,7 @@ ModelCard load_model(const std::string& path, const ModelOverrides& overrides) {
         "--classes with their names in the order of the labels, such as --classes ai,real");
 
   card.generator = std::make_unique<Generator>(0);
+  const DrawNothing weights_come_from_the_file(*card.generator);
   card.model = models::make_model(name, static_cast<int64_t>(card.classes.size()), *card.generator);
   const std::string* const head = file.metadata("burin.head");
   if (head != nullptr) card.model->set_head(*head, *card.generator, *card.generator);
