@@ -128,20 +128,21 @@ void ConvNextV2::visit(nn::Visitor& v) {
   visit_head(v, "head.fc", *fc);
 }
 
-std::string ConvNextV2::adopt(std::vector<nn::NamedTensor>& tensors) {
+std::string ConvNextV2::adopt(std::vector<nn::NamedSource>& tensors) {
   std::string note;
-  for (nn::NamedTensor& tensor : tensors) {
+  for (nn::NamedSource& tensor : tensors) {
     if (const std::string ours = convnext_name(tensor.name); !ours.empty()) {
       tensor.name = ours;
       note = "the original release's names were translated";
     }
     // Its GRN parameters are [1, 1, 1, C]; timm's small variants have 1×1 convolutions for linear
     // layers, [K, C, 1, 1].
-    Tensor& t = tensor.tensor;
+    Shape& shape = tensor.shape;
     const bool of_mlp = tensor.name.find(".mlp.") != std::string::npos;
-    if (!of_mlp || t.rank() != 4) continue;
-    t = tensor.name.find(".grn.") != std::string::npos ? reshape(t, {t.numel()})
-                                                       : reshape(t, {t.dim(0), t.dim(1)});
+    if (!of_mlp || shape.rank() != 4) continue;
+    shape = tensor.name.find(".grn.") != std::string::npos ? Shape{numel(shape)}
+                                                           : Shape{shape[0], shape[1]};
+    tensor.read = [read = tensor.read, shape] { return reshape(read(), shape); };
   }
   return note;
 }

@@ -52,7 +52,7 @@ struct ConvNextV2 final : Model {
   int64_t feature_count() const override { return head_norm.weight.dim(0); }
   std::string head_prefix() const override { return "head.fc."; }
   /// The original release's names become timm's.
-  std::string adopt(std::vector<nn::NamedTensor>& tensors) override;
+  std::string adopt(std::vector<nn::NamedSource>& tensors) override;
   void visit(nn::Visitor& v) override;
   std::string describe() const override { return "ConvNextV2"; }
 

@@ -12,14 +12,17 @@ DType dtype_to_read(const WeightEntry& entry) {
   return entry.type < ElementType::i64 ? DType::f32 : DType::i64;
 }
 
-std::vector<nn::NamedTensor> read_tensors(const WeightFile& file, const StateDict& dict) {
-  std::vector<nn::NamedTensor> tensors;
+/// The tensors of a file that outlives them.
+std::vector<nn::NamedSource> sources_of(const WeightFile& file, const StateDict& dict) {
+  std::vector<nn::NamedSource> sources;
   for (const StateDict::Item& item : dict.items) {
-    Tensor tensor = empty(item.entry->shape, {dtype_to_read(*item.entry)});
-    file.read(*item.entry, tensor.writable());
-    tensors.push_back({item.name, tensor});
+    sources.push_back({item.name, item.entry->shape, [&file, &entry = *item.entry] {
+                         Tensor tensor = empty(entry.shape, {dtype_to_read(entry)});
+                         file.read(entry, tensor.writable());
+                         return tensor;
+                       }});
   }
-  return tensors;
+  return sources;
 }
 
 /// Takes what belongs to the head out of a list of names; returns whether there was any.
@@ -35,7 +38,7 @@ WeightsReport load_weights(Model& model, const WeightFile& file) {
   const StateDict dict = find_state_dict(file.entries());
   report.notes = file.notes();
   report.notes.insert(report.notes.end(), dict.notes.begin(), dict.notes.end());
-  std::vector<nn::NamedTensor> tensors = read_tensors(file, dict);
+  std::vector<nn::NamedSource> tensors = sources_of(file, dict);
   if (const std::string note = model.adopt(tensors); !note.empty()) report.notes.push_back(note);
 
   report.entries = nn::load_state(model, tensors);

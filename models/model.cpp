@@ -25,7 +25,7 @@ std::string Model::head_spec() const {
   return other_head_ ? other_head_->spec : "linear";
 }
 
-std::string Model::adopt(std::vector<nn::NamedTensor>& /*tensors*/) {
+std::string Model::adopt(std::vector<nn::NamedSource>& /*tensors*/) {
   return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include "burin/nn/linear.h"
 #include "burin/nn/module.h"
+#include "burin/nn/state_dict.h"
 
 namespace burin::models {
 
@@ -51,7 +52,7 @@ struct Model : nn::Module {
 
   /// Gives what another publisher calls differently our names and shapes; returns a note for the
   /// user, or nothing.
-  virtual std::string adopt(std::vector<nn::NamedTensor>& tensors);
+  virtual std::string adopt(std::vector<nn::NamedSource>& tensors);
 
   std::string architecture;  // its name in the catalog
   int64_t classes = 1000;

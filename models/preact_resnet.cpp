@@ -101,9 +101,9 @@ Tensor PreActResNet::extract(const Tensor& x) {
   return flatten(adaptive_avg_pool2d(extract_map(x), 1, 1));
 }
 
-std::string PreActResNet::adopt(std::vector<nn::NamedTensor>& tensors) {
+std::string PreActResNet::adopt(std::vector<nn::NamedSource>& tensors) {
   std::string note;
-  for (nn::NamedTensor& tensor : tensors) {
+  for (nn::NamedSource& tensor : tensors) {
     const std::string ours = preact_resnet_name(tensor.name);
     if (ours.empty()) continue;
     tensor.name = ours;

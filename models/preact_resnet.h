@@ -47,7 +47,7 @@ struct PreActResNet final : Model, FoldsBatchNorm {
     return {"layer3.", "layer4.", "bn2."};
   }
   /// GluonCV's names become ours.
-  std::string adopt(std::vector<nn::NamedTensor>& tensors) override;
+  std::string adopt(std::vector<nn::NamedSource>& tensors) override;
   void visit(nn::Visitor& v) override;
   std::string describe() const override { return "PreActResNet"; }
   std::vector<std::pair<nn::Conv2d*, nn::BatchNorm*>> foldable() override {

@@ -142,7 +142,7 @@ void ResNet::replace_head(int64_t new_classes, Generator& generator) {
   classes = new_classes;
 }
 
-std::string ResNet::adopt(std::vector<nn::NamedTensor>& tensors) {
+std::string ResNet::adopt(std::vector<nn::NamedSource>& tensors) {
   // nn.Sequential(body, head), the body torchvision's children without their names.
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> names = {
       {{"0.0.", "conv1."},
@@ -153,7 +153,7 @@ std::string ResNet::adopt(std::vector<nn::NamedTensor>& tensors) {
        {"0.7.", "layer4."},
        {"1.", "fc."}}};
   std::string note;
-  for (nn::NamedTensor& tensor : tensors) {
+  for (nn::NamedSource& tensor : tensors) {
     for (const auto& [theirs, ours] : names) {
       if (!tensor.name.starts_with(theirs)) continue;
       tensor.name = std::string(ours) + tensor.name.substr(theirs.size());

@@ -71,7 +71,7 @@ struct ResNet final : Model, FoldsBatchNorm {
   std::string head_prefix() const override { return "fc."; }
   std::vector<std::string> middle_prefixes() const override { return {"layer3.", "layer4."}; }
   /// The names that fastai saves become torchvision's.
-  std::string adopt(std::vector<nn::NamedTensor>& tensors) override;
+  std::string adopt(std::vector<nn::NamedSource>& tensors) override;
   void visit(nn::Visitor& v) override;
   std::string describe() const override { return "ResNet"; }
   std::vector<std::pair<nn::Conv2d*, nn::BatchNorm*>> foldable() override {

@@ -152,9 +152,9 @@ void VisionTransformer::visit(nn::Visitor& v) {
   visit_head(v, "head", *head);
 }
 
-std::string VisionTransformer::adopt(std::vector<nn::NamedTensor>& tensors) {
+std::string VisionTransformer::adopt(std::vector<nn::NamedSource>& tensors) {
   std::string note;
-  for (nn::NamedTensor& tensor : tensors) {
+  for (nn::NamedSource& tensor : tensors) {
     if (const std::string ours = vit_name(tensor.name); !ours.empty()) {
       tensor.name = ours;
       note = "torchvision's names were translated";
@@ -165,13 +165,17 @@ std::string VisionTransformer::adopt(std::vector<nn::NamedTensor>& tensors) {
   }
   const auto patches = static_cast<double>(pos_embed.dim(1) - 1);
   const auto side = static_cast<int64_t>(std::lround(std::sqrt(patches)));
-  for (nn::NamedTensor& tensor : tensors) {
-    const bool other_grid = tensor.name == "pos_embed" && tensor.tensor.rank() == 3 &&
-                            tensor.tensor.dim(1) != pos_embed.dim(1);
+  for (nn::NamedSource& tensor : tensors) {
+    Shape& shape = tensor.shape;
+    const bool other_grid =
+        tensor.name == "pos_embed" && shape.rank() == 3 && shape[1] != pos_embed.dim(1);
     if (!other_grid) continue;
-    note += str(note.empty() ? "" : "; ", "the position embedding was resized from ",
-                tensor.tensor.dim(1) - 1, " to ", side * side, " patches");
-    tensor.tensor = resize_position_embedding(tensor.tensor, side, side);
+    note += str(note.empty() ? "" : "; ", "the position embedding was resized from ", shape[1] - 1,
+                " to ", side * side, " patches");
+    shape[1] = pos_embed.dim(1);
+    tensor.read = [read = tensor.read, side] {
+      return resize_position_embedding(read(), side, side);
+    };
   }
   return note;
 }

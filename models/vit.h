@@ -40,7 +40,7 @@ struct VisionTransformer final : Model {
   std::string head_prefix() const override { return "head."; }
   /// torchvision's names become timm's, with torchvision's preprocessing; a position embedding of
   /// another image size is resized.
-  std::string adopt(std::vector<nn::NamedTensor>& tensors) override;
+  std::string adopt(std::vector<nn::NamedSource>& tensors) override;
   void visit(nn::Visitor& v) override;
   std::string describe() const override { return "VisionTransformer"; }
 

@@ -26,11 +26,11 @@ std::string LoadReport::to_string() const {
   return text;
 }
 
-LoadReport load_state(Module& module, const std::vector<NamedTensor>& dict) {
+LoadReport load_state(Module& module, const std::vector<NamedSource>& dict) {
   const NoGradGuard no_grad;
   LoadReport report;
-  std::unordered_map<std::string, const Tensor*> unused;
-  for (const NamedTensor& entry : dict) unused[entry.name] = &entry.tensor;
+  std::unordered_map<std::string, const NamedSource*> unused;
+  for (const NamedSource& entry : dict) unused[entry.name] = &entry;
   for (NamedTensor& target : state(module)) {
     const auto found = unused.find(target.name);
     if (found == unused.end()) {
@@ -41,20 +41,28 @@ LoadReport load_state(Module& module, const std::vector<NamedTensor>& dict) {
       }
       continue;
     }
-    const Tensor& source = *found->second;
+    const NamedSource& source = *found->second;
     unused.erase(found);
-    if (source.shape() != target.tensor.shape()) {
+    if (source.shape != target.tensor.shape()) {
       report.mismatched.push_back(
-          str(target.name, ": file ", source.shape(), ", model ", target.tensor.shape()));
+          str(target.name, ": file ", source.shape, ", model ", target.tensor.shape()));
       continue;
     }
-    copy_into(target.tensor, source);
+    copy_into(target.tensor, source.read());
     ++report.loaded;
   }
-  for (const NamedTensor& entry : dict) {
+  for (const NamedSource& entry : dict) {
     if (unused.contains(entry.name)) report.unexpected.push_back(entry.name);
   }
   return report;
+}
+
+LoadReport load_state(Module& module, const std::vector<NamedTensor>& dict) {
+  std::vector<NamedSource> sources;
+  for (const NamedTensor& entry : dict) {
+    sources.push_back({entry.name, entry.tensor.shape(), [&entry] { return entry.tensor; }});
+  }
+  return load_state(module, sources);
 }
 
 }  // namespace burin::nn

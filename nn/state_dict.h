@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,18 @@ struct LoadReport {
   std::string to_string() const;
 };
 
+/// A tensor that is made when it is asked for, so that what a file holds need not be in memory
+/// beside the model all at once.
+struct NamedSource {
+  std::string name;
+  Shape shape;
+  std::function<Tensor()> read;
+};
+
 /// Copies each tensor of `dict` to the parameter or buffer of its name, converted to its dtype and
 /// layout. What does not fit is left as it was and reported. A missing num_batches_tracked is not
 /// missed: files from before 2018 lack it, and it is set to 0.
+LoadReport load_state(Module& module, const std::vector<NamedSource>& dict);
 LoadReport load_state(Module& module, const std::vector<NamedTensor>& dict);
 
 }  // namespace burin::nn

@@ -16,6 +16,8 @@ class MappedFile {
   ~MappedFile();
 
   Bytes bytes() const { return bytes_; }
+  /// Lets go of the memory behind a part that was read. It stays readable: from the page cache.
+  void let_go(Bytes part) const;
 
  private:
   Bytes bytes_;

@@ -43,6 +43,7 @@ void WeightFile::read(const WeightEntry& entry, const View& to) const {
   } catch (const Error& error) {
     fail(path_, ": ", error.what());
   }
+  file_.let_go(entry.storage);
 }
 
 void WeightFile::read(const WeightEntry& entry, DType dtype, void* to) const {

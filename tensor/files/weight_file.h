@@ -36,7 +36,7 @@ class WeightFile {
 
   /// Writes the elements of an entry to a view of its shape, whatever the strides, converted to the
   /// view's dtype. Throws Error where the shapes differ, where floats are asked for as integers, or
-  /// where an integer does not fit.
+  /// where an integer does not fit. The file's pages that were read do not stay in memory.
   void read(const WeightEntry& entry, const View& to) const;
   /// The same to dense memory in row-major order.
   void read(const WeightEntry& entry, DType dtype, void* to) const;

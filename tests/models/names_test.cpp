@@ -143,21 +143,25 @@ TEST(VisionTransformer, ResizesThePositionEmbeddingAsTimm) {
 TEST(Adopt, TakesFilesOfOtherPublishers) {
   Generator generator(0);
   VisionTransformer vit({.image = 32, .patch = 8, .width = 48, .depth = 1, .heads = 4}, generator);
-  std::vector<nn::NamedTensor> theirs = {{"encoder.pos_embedding", zeros({1, 10, 48})},
-                                         {"heads.head.weight", zeros({1000, 48})}};
+  const auto source = [](const std::string& name, const Shape& shape) {
+    return nn::NamedSource{name, shape, [shape] { return zeros(shape); }};
+  };
+  std::vector<nn::NamedSource> theirs = {source("encoder.pos_embedding", {1, 10, 48}),
+                                         source("heads.head.weight", {1000, 48})};
   EXPECT_EQ(vit.adopt(theirs),
             "torchvision's names were translated; the position embedding was "
             "resized from 9 to 16 patches");
   EXPECT_EQ(theirs[0].name, "pos_embed");
-  EXPECT_EQ(theirs[0].tensor.shape(), (Shape{1, 17, 48}));
+  EXPECT_EQ(theirs[0].shape, (Shape{1, 17, 48}));
+  EXPECT_EQ(theirs[0].read().shape(), theirs[0].shape);
   EXPECT_EQ(vit.preprocess.mean[0], 0.485f);
 
   ConvNextV2 convnext({.widths = {8, 16, 24, 32}, .depths = {1, 1, 1, 1}}, generator);
-  theirs = {{"stages.0.0.grn.gamma", zeros({1, 1, 1, 32})},
-            {"stages.0.blocks.0.mlp.fc1.weight", zeros({32, 8, 1, 1})}};
+  theirs = {source("stages.0.0.grn.gamma", {1, 1, 1, 32}),
+            source("stages.0.blocks.0.mlp.fc1.weight", {32, 8, 1, 1})};
   EXPECT_EQ(convnext.adopt(theirs), "the original release's names were translated");
-  EXPECT_EQ(theirs[0].tensor.shape(), (Shape{32}));
-  EXPECT_EQ(theirs[1].tensor.shape(), (Shape{32, 8}));
+  EXPECT_EQ(theirs[0].read().shape(), (Shape{32}));
+  EXPECT_EQ(theirs[1].read().shape(), (Shape{32, 8}));
 }
 
 TEST(Head, IsNamedByPlaceAndRefusesASoftmax) {
