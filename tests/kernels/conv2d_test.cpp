@@ -3,12 +3,15 @@
 #include "burin/kernels/conv2d.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <fstream>
 #include <memory>
 #include <set>
 
 #include "burin/kernels/check/case.h"
+#include "burin/kernels/plugin.h"
 #include "burin/kernels/run.h"
 #include "kernels/planted.h"
 
@@ -65,6 +68,14 @@ bool accepts_all(const std::string& name, Problem& problem) {
   };
   return accepts(problem.forward()) && accepts(problem.backward_data()) &&
          accepts(problem.backward_weight());
+}
+
+/// Memory of this process, in bytes.
+size_t resident_bytes() {
+  std::ifstream status("/proc/self/statm");
+  size_t total = 0, resident = 0;
+  status >> total >> resident;
+  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 TEST(Conv2d, BackwardIsTheAdjointOfForward) {
@@ -135,6 +146,24 @@ TEST(Conv2d, KeptWeightsFollowTheirVersion) {
       }
     }
   }
+}
+
+// Else a step of training, which makes new 16-bit copies of its weights, would keep them all.
+TEST(Conv2d, OnednnKeepsNoWeightsThatWereUsedOnce) {
+  Problem problem({1, 256, 4, 4}, {256, 256, 3, 3}, {.pad_h = 1, .pad_w = 1});
+  if (implementations().count("onednn") == 0) GTEST_SKIP() << why_family_is_missing("onednn");
+  if (!accepts_all("onednn", problem)) GTEST_SKIP() << "onednn refuses the problem here";
+  const ImplGuard guard("conv2d=onednn");
+  const auto use = [&](uint64_t storage) {
+    problem.w.key = {storage, 1};
+    run(problem.forward(), problem.operands.stream());
+  };
+  use(1);
+  const size_t before = resident_bytes();
+  constexpr uint64_t uses = 40;
+  for (uint64_t storage = 2; storage < 2 + uses; ++storage) use(storage);
+  const size_t weights = 256 * 256 * 9 * sizeof(float);
+  EXPECT_LT(resident_bytes(), before + uses / 2 * weights);
 }
 
 TEST(Conv2d, RefusesInWords) {

@@ -1,6 +1,7 @@
 #include "burin/kernels/onednn/support/packed_weights.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace burin::onednn {
 namespace {
@@ -13,22 +14,33 @@ void reorder(const Handle& handle, dnnl::memory from, dnnl::memory to) {
 
 dnnl::memory PackedWeights::get(const Handle& handle, const ConstView& view,
                                 const dnnl::memory::desc& from, const dnnl::memory::desc& to) {
+  const dnnl::memory source = wrap(handle, from, view.data);
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
     return entry.storage == view.key.storage && entry.data == view.data && entry.from == from &&
-           entry.packed.get_desc() == to;
+           entry.to == to;
   });
-  if (found != entries_.end()) {
+  const bool known = found != entries_.end();
+  if (known) {
     entries_.splice(entries_.begin(), entries_, found);
   } else {
     if (entries_.size() >= most) entries_.pop_back();
-    entries_.push_front(
-        {view.key.storage, view.data, from, ~view.key.version, {to, handle.engine}});
+    entries_.push_front({view.key.storage, view.data, from, to, view.key.version, {}});
   }
   Entry& entry = entries_.front();
-  if (entry.version != view.key.version) {
-    reorder(handle, wrap(handle, from, view.data), entry.packed);
-    entry.version = view.key.version;
+  const bool same_version =
+      known && std::exchange(entry.version, view.key.version) == view.key.version;
+  if (!entry.packed && !same_version) {
+    if (!once_ || once_.get_desc().get_size() < to.get_size()) {
+      once_ = {};  // first, so that there are never two
+      once_ = {to, handle.engine};
+    }
+    const dnnl::memory result = wrap(handle, to, once_.get_data_handle());
+    reorder(handle, source, result);
+    return result;
   }
+  const bool fresh = entry.packed && same_version;
+  if (!entry.packed) entry.packed = {to, handle.engine};
+  if (!fresh) reorder(handle, source, entry.packed);
   return entry.packed;
 }
 
