@@ -1,5 +1,7 @@
 #include "burin/kernels/device_runtime.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <thread>
@@ -59,13 +61,14 @@ class CpuRuntime final : public DeviceRuntime {
     return str("cpu, ", std::thread::hardware_concurrency(), " cores");
   }
   void* allocate(int /*index*/, size_t bytes) override {
-    // Big buffers on huge-page boundaries: first touch then costs a page fault per 2 MiB, not per 4
-    // KiB.
+    // Big buffers in huge pages, where the system gives them to those who ask: first touch then
+    // costs a page fault per 2 MiB, not per 4 KiB, and a pass over them fewer TLB misses.
     constexpr size_t huge_page = size_t{2} << 20;
     const size_t alignment = bytes >= huge_page ? huge_page : 64;
     const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
     void* const data = rounded >= bytes ? std::aligned_alloc(alignment, rounded) : nullptr;
     if (data == nullptr) throw OutOfMemory(str("cpu: no memory for ", bytes, " bytes"));
+    if (alignment == huge_page) madvise(data, rounded, MADV_HUGEPAGE);
     return data;
   }
   void free(int /*index*/, void* data) noexcept override { std::free(data); }
