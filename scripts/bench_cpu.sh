@@ -11,16 +11,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
   exit 1
 }
 
-# OpenBLAS takes unknown CPUs for a Prescott, and torch inherits that: name the kernels by what the CPU has.
-if grep -qw avx512vl /proc/cpuinfo; then
-  export OPENBLAS_CORETYPE=SkylakeX ATEN_CPU_CAPABILITY=avx512
-else
-  export OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2
-fi
-preload=$(ldconfig -p | awk '/libjemalloc\.so\.2/ {print $NF; exit}')
+source scripts/libtorch.sh
 
 cmake --preset release -DBURIN_BENCH=ON >/dev/null
-cmake --build --preset release --target step_bench burin_kernels_families >/dev/null
+cmake --build --preset release --target step_bench >/dev/null
 
 grep -m1 'model name' /proc/cpuinfo
 /usr/bin/python3 -c 'import torch; print("LibTorch", torch.__version__)'

@@ -1,0 +1,10 @@
+# shellcheck shell=bash disable=SC2034
+# LibTorch in its strongest setting on this CPU; to be sourced. Sets preload to jemalloc, or to nothing.
+
+# OpenBLAS takes unknown CPUs for a Prescott, and torch inherits that: name the kernels by what the CPU has.
+if grep -qw avx512vl /proc/cpuinfo; then
+  export OPENBLAS_CORETYPE=SkylakeX ATEN_CPU_CAPABILITY=avx512
+else
+  export OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2
+fi
+preload=$(ldconfig -p | awk '/libjemalloc\.so\.2/ {print $NF; exit}')
