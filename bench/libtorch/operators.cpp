@@ -1,0 +1,198 @@
+#include "operators.h"
+
+#include <vector>
+
+namespace burin::bench {
+namespace {
+
+using torch::Tensor;
+
+torch::ScalarType type_of(DType dtype) {
+  switch (dtype) {
+    case DType::bf16:
+      return torch::kBFloat16;
+    case DType::f16:
+      return torch::kHalf;
+    case DType::i64:
+      return torch::kLong;
+    case DType::i32:
+      return torch::kInt;
+    case DType::u8:
+      return torch::kByte;
+    default:
+      return torch::kFloat;
+  }
+}
+
+/// Undefined for an absent operand.
+Tensor optional_of(const ConstView& view) {
+  return view ? tensor_of(view) : Tensor();
+}
+
+/// A tensor of a view's shape, dtype and layout, for what LibTorch asks for and does not read.
+Tensor unread_like(const ConstView& view) {
+  return torch::empty_like(tensor_of(view));
+}
+
+struct Geometry {
+  std::vector<int64_t> stride, pad, dilation;
+  int64_t groups;
+
+  explicit Geometry(const Conv2dParams& p)
+      : stride{p.stride_h, p.stride_w},
+        pad{p.pad_h, p.pad_w},
+        dilation{p.dilation_h, p.dilation_w},
+        groups(p.groups) {}
+};
+
+/// The gradients of x and w, of which one is computed.
+Tensor convolution_gradient(const Tensor& dy, const Tensor& x, const Tensor& w, const Geometry& g,
+                            bool of_weight) {
+  const auto [dx, dw, db] =
+      at::convolution_backward(dy, x, w, at::OptionalIntArrayRef(), g.stride, g.pad, g.dilation,
+                               false, {0, 0}, g.groups, {!of_weight, of_weight, false});
+  return of_weight ? dw : dx;
+}
+
+/// relu?(y + residual), in place: y is LibTorch's own.
+Tensor finished(Tensor y, const Tensor& residual, bool relu) {
+  if (residual.defined()) y.add_(residual);
+  return relu ? y.relu_() : y;
+}
+
+/// The mask of a ReLU as LibTorch has it: the output, here 1 where it was positive and 0 elsewhere.
+Tensor output_of_mask(const ConstView& mask, const ConstView& like) {
+  Tensor flat = torch::empty({like.numel()});
+  float* const values = flat.data_ptr<float>();
+  const auto* const bits = mask.as<uint8_t>();
+  for (int64_t i = 0; i < like.numel(); ++i) values[i] = bits[i / 8] >> (i % 8) & 1 ? 1.0f : 0.0f;
+  const Tensor target = tensor_of(like);
+  return flat.to(target.scalar_type()).as_strided(target.sizes(), target.strides());
+}
+
+std::vector<int64_t> kernel_of(const Pool2dParams& p) {
+  return {p.kernel_h, p.kernel_w};
+}
+std::vector<int64_t> stride_of(const Pool2dParams& p) {
+  return {p.stride_h, p.stride_w};
+}
+std::vector<int64_t> pad_of(const Pool2dParams& p) {
+  return {p.pad_h, p.pad_w};
+}
+
+}  // namespace
+
+Tensor tensor_of(const ConstView& view) {
+  const std::vector<int64_t> sizes(view.shape.begin(), view.shape.end());
+  const std::vector<int64_t> strides(view.strides.begin(), view.strides.end());
+  return torch::from_blob(const_cast<void*>(view.data), sizes, strides,
+                          torch::dtype(type_of(view.dtype)));
+}
+
+Operator operator_of(const Conv2dForward& op) {
+  check(op.epilogue.empty(), "LibTorch's convolution has no epilogue");
+  return [x = tensor_of(op.x), w = tensor_of(op.w), g = Geometry(op.params)] {
+    return at::convolution(x, w, {}, g.stride, g.pad, g.dilation, false, {0, 0}, g.groups);
+  };
+}
+
+Operator operator_of(const Conv2dBackwardData& op) {
+  return [dy = tensor_of(op.dy), x = unread_like(op.dx), w = tensor_of(op.w),
+          g = Geometry(op.params)] { return convolution_gradient(dy, x, w, g, false); };
+}
+
+Operator operator_of(const Conv2dBackwardWeight& op) {
+  return [dy = tensor_of(op.dy), x = tensor_of(op.x), w = unread_like(op.dw),
+          g = Geometry(op.params)] { return convolution_gradient(dy, x, w, g, true); };
+}
+
+Operator operator_of(const BatchNormTrain& op) {
+  return [x = tensor_of(op.x), weight = tensor_of(op.weight), bias = tensor_of(op.bias),
+          mean = torch::zeros({op.x.dim(1)}), variance = torch::ones({op.x.dim(1)}),
+          residual = optional_of(op.residual), relu = op.relu, momentum = op.momentum,
+          epsilon = op.epsilon] {
+    const auto [y, saved_mean, saved_inverse_std] =
+        at::native_batch_norm(x, weight, bias, mean, variance, true, momentum, epsilon);
+    return finished(y, residual, relu);
+  };
+}
+
+Operator operator_of(const BatchNormInference& op) {
+  return [x = tensor_of(op.x), weight = tensor_of(op.weight), bias = tensor_of(op.bias),
+          mean = tensor_of(op.mean), variance = tensor_of(op.variance),
+          residual = optional_of(op.residual), relu = op.relu, epsilon = op.epsilon] {
+    const auto [y, saved_mean, saved_inverse_std] =
+        at::native_batch_norm(x, weight, bias, mean, variance, false, 0, epsilon);
+    return finished(y, residual, relu);
+  };
+}
+
+Operator operator_of(const BatchNormBackward& op) {
+  check(op.batch_statistics, "LibTorch's row is that of training");
+  return [dy = tensor_of(op.dy), x = tensor_of(op.x), weight = tensor_of(op.weight),
+          mean = tensor_of(op.mean), inverse_std = tensor_of(op.inverse_std),
+          y = op.relu_mask ? output_of_mask(op.relu_mask, op.dy) : Tensor()] {
+    const Tensor behind_relu = y.defined() ? at::threshold_backward(dy, y, 0) : dy;
+    return std::get<0>(at::native_batch_norm_backward(behind_relu, x, weight, {}, {}, mean,
+                                                      inverse_std, true, 1e-5, {true, true, true}));
+  };
+}
+
+Operator operator_of(const MaxPool2dForward& op) {
+  return [x = tensor_of(op.x), p = op.params] {
+    return std::get<0>(
+        at::max_pool2d_with_indices(x, kernel_of(p), stride_of(p), pad_of(p), {1, 1}, p.ceil_mode));
+  };
+}
+
+Operator operator_of(const MaxPool2dBackward& op) {
+  const Tensor index = tensor_of(op.index).to(torch::kLong);
+  return [dy = tensor_of(op.dy), x = unread_like(op.dx), index, p = op.params] {
+    return at::max_pool2d_with_indices_backward(dy, x, kernel_of(p), stride_of(p), pad_of(p),
+                                                {1, 1}, p.ceil_mode, index);
+  };
+}
+
+Operator operator_of(const AdaptiveAvgPool2dForward& op) {
+  return [x = tensor_of(op.x), P = op.y.dim(2), Q = op.y.dim(3)] {
+    return at::adaptive_avg_pool2d(x, {P, Q});
+  };
+}
+
+Operator operator_of(const AdaptiveAvgPool2dBackward& op) {
+  return [dy = tensor_of(op.dy), x = unread_like(op.dx), P = op.dy.dim(2), Q = op.dy.dim(3)] {
+    // One output is a mean, for which LibTorch has a way of its own.
+    if (P == 1 && Q == 1)
+      return (dy / (x.size(2) * x.size(3))).expand_as(x).contiguous(x.suggest_memory_format());
+    return at::_adaptive_avg_pool2d_backward(dy, x);
+  };
+}
+
+Operator operator_of(const Matmul& op) {
+  check(!op.epilogue.residual && op.epilogue.activation == Activation::none,
+        "LibTorch's linear has no such epilogue");
+  const Tensor bias =
+      op.epilogue.bias ? tensor_of(op.epilogue.bias).to(type_of(op.a.dtype)) : Tensor();
+  return [a = tensor_of(op.a), w = tensor_of(op.b).t(), bias] { return at::linear(a, w, bias); };
+}
+
+Operator operator_of(const AdamStep& op) {
+  const float* const scalars = op.scalars.as<float>();
+  std::vector<Tensor> parameters;
+  for (const AdamStep::Slot& slot : op.slots) {
+    Tensor parameter = tensor_of(slot.parameter).clone();
+    parameter.mutable_grad() = tensor_of(slot.gradient);
+    parameters.push_back(parameter);
+  }
+  const auto optimizer = std::make_shared<torch::optim::Adam>(
+      parameters, torch::optim::AdamOptions(scalars[scalar_learning_rate])
+                      .betas({scalars[scalar_momentum], op.beta2})
+                      .eps(op.epsilon)
+                      .weight_decay(op.weight_decay));
+  return [optimizer, parameters] {
+    optimizer->step();
+    return parameters.front();
+  };
+}
+
+}  // namespace burin::bench
