@@ -113,21 +113,23 @@ void write_dx(const BatchNormBackward& op, const Geometry& geometry, const Gradi
               int64_t begin, int64_t end, const float* g) {
   const T* const x = op.x.as<T>();
   T* const dx = op.dx.as<T>();
+  // It returns T, not float: a temporary T in the loops below would keep them from being
+  // vectorised.
   const auto value = [&](int64_t i, int64_t c) {
     const float scaled = f.scale[c] * g[i - begin];
-    if (!batch_statistics) return scaled;
-    return scaled - f.from_bias[c] - (static_cast<float>(x[i]) - f.mean[c]) * f.from_weight[c];
+    if (!batch_statistics) return T(scaled);
+    return T(scaled - f.from_bias[c] - (static_cast<float>(x[i]) - f.mean[c]) * f.from_weight[c]);
   };
   if (geometry.inner > 1) {
     for_each_plane(geometry, begin, end, [&](int64_t c, int64_t from, int64_t to) {
 #pragma omp simd
-      for (int64_t i = from; i < to; ++i) dx[i] = T(value(i, c));
+      for (int64_t i = from; i < to; ++i) dx[i] = value(i, c);
     });
     return;
   }
   for (int64_t row = begin; row < end; row += geometry.channels) {
 #pragma omp simd
-    for (int64_t c = 0; c < geometry.channels; ++c) dx[row + c] = T(value(row + c, c));
+    for (int64_t c = 0; c < geometry.channels; ++c) dx[row + c] = value(row + c, c);
   }
 }
 
