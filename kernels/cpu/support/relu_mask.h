@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <type_traits>
 
@@ -11,52 +12,51 @@ namespace burin::cpu {
 
 /// The ReLU mask of batch_norm.h: bit i % 8 of byte i / 8 says whether element i passed.
 
-inline constexpr uint32_t mask_bit[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+inline constexpr int mask_word = 32;  // bits that are looked at together
 
-/// Eight bytes of 0 or 1 → the bits of one byte. The factor moves byte k's bit to bit 56 + k, and
-/// no two terms of the product meet.
-inline uint8_t pack_eight(const uint8_t* passes) {
-  uint64_t bytes = 0;
-  std::memcpy(&bytes, passes, 8);
-  return static_cast<uint8_t>(bytes * 0x0102040810204080u >> 56);
-}
+/// Bit i of a word, for a loop over its bits in vectors.
+inline constexpr std::array<uint32_t, mask_word> mask_bit = [] {
+  std::array<uint32_t, mask_word> bits{};
+  for (size_t i = 0; i < bits.size(); ++i) bits[i] = uint32_t{1} << i;
+  return bits;
+}();
 
 /// Writes the mask of `count` elements that begin at a byte of it. Elements are judged as stored,
 /// so that the mask is that of y whatever its dtype. Spare bits become 0.
 template <class T>
 void write_relu_mask(const T* y, int64_t count, uint8_t* mask) {
-  constexpr int64_t block = 64;
-  uint8_t passes[block];
-  for (int64_t begin = 0; begin < count; begin += block) {
-    const int64_t length = count - begin < block ? count - begin : block;
-    if (length == block) {
-      for (int64_t i = 0; i < block; ++i) {
-        passes[i] = static_cast<float>(y[begin + i]) <= 0 ? 0 : 1;  // NaN passes
-      }
-    } else {
-      std::memset(passes, 0, sizeof passes);
-      for (int64_t i = 0; i < length; ++i) {
-        passes[i] = static_cast<float>(y[begin + i]) <= 0 ? 0 : 1;
-      }
+  const auto passes = [](T value) { return !(static_cast<float>(value) <= 0); };  // NaN passes
+  const int64_t whole = count / mask_word * mask_word;
+  for (int64_t begin = 0; begin < whole; begin += mask_word) {
+    uint32_t bits = 0;
+#pragma omp simd reduction(| : bits)
+    for (size_t i = 0; i < mask_word; ++i) bits |= passes(y[begin + i]) ? mask_bit[i] : 0;
+    std::memcpy(mask + begin / 8, &bits, sizeof bits);
+  }
+  for (int64_t begin = whole; begin < count; begin += 8) {
+    uint32_t bits = 0;
+    for (int64_t i = begin; i < std::min(begin + 8, count); ++i) {
+      bits |= passes(y[i]) ? mask_bit[i - begin] : 0;
     }
-    for (int64_t i = 0; i < length; i += 8) mask[(begin + i) / 8] = pack_eight(passes + i);
+    mask[begin / 8] = static_cast<uint8_t>(bits);
   }
 }
 
 /// out[i] = dy[i] where the mask lets it pass, else 0. Begins at a byte of the mask.
 template <class T>
 void apply_relu_mask(const T* dy, const uint8_t* mask, int64_t count, float* out) {
-  const int64_t whole = count / 8 * 8;
-  for (int64_t begin = 0; begin < whole; begin += 8) {
-    const uint32_t bits = mask[begin / 8];
+  const int64_t whole = count / mask_word * mask_word;
+  for (int64_t begin = 0; begin < whole; begin += mask_word) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, mask + begin / 8, sizeof bits);
 #pragma omp simd
-    for (int i = 0; i < 8; ++i) {
+    for (size_t i = 0; i < mask_word; ++i) {
       const float value = static_cast<float>(dy[begin + i]);
       out[begin + i] = (bits & mask_bit[i]) != 0 ? value : 0.0f;
     }
   }
   for (int64_t i = whole; i < count; ++i) {
-    out[i] = (mask[i / 8] & mask_bit[i % 8]) != 0 ? static_cast<float>(dy[i]) : 0.0f;
+    out[i] = (mask[i / 8] >> (i % 8) & 1) != 0 ? static_cast<float>(dy[i]) : 0.0f;
   }
 }
 
