@@ -131,16 +131,24 @@ __global__ void conv2d_forward_tiled(Conv2dGeometry g, Image<const T> x, Image<c
   if (p < g.P && q < g.Q) out.store(y.offset(n, k, p, q), k, sum);
 }
 
-/// The sum of the parts, written as dw.
+/// The sum of the parts, [count][K · R · S][channels], written as dw.
 template <class D>
-__global__ void conv2d_add_weight_parts(const float* parts, PartsSum parts_sum, int channels,
+__global__ void conv2d_add_weight_parts(const float* parts, PartsSum<float> parts_sum, int channels,
                                         Image<D> dw, int group_c, int R, int S) {
   const float sum = parts_sum.add(parts);
-  const int64_t i = parts_sum.element(), tap = i / channels;
-  const int c = static_cast<int>(i - tap * channels);
+  const int i = parts_sum.element(), tap = i / channels, c = i - tap * channels;
   if (!parts_sum.has_sum() || c >= group_c) return;
-  dw.data[dw.offset(static_cast<int>(tap / S / R), c, static_cast<int>(tap / S % R),
-                    static_cast<int>(tap % S))] = D(sum);
+  dw.data[dw.offset(tap / S / R, c, tap / S % R, tap % S)] = D(sum);
+}
+
+/// The same where dw lies in memory as a part does.
+template <class D>
+__global__ void conv2d_add_flat_parts(const FourFloats* parts, PartsSum<FourFloats> parts_sum,
+                                      D* dw) {
+  const FourFloats sum = parts_sum.add(parts);
+  if (!parts_sum.has_sum()) return;
+  D* const to = dw + int64_t(parts_sum.element()) * 4;
+  for (int k = 0; k < 4; ++k) to[k] = D(sum.at[k]);
 }
 
 template <class Op>
@@ -221,13 +229,19 @@ Refusal too_large(const Conv2dGeometry& g) {
 void add_weight_parts(const float* parts, int count, int channels, const Conv2dBackwardWeight& op,
                       Stream& stream) {
   const Conv2dGeometry g = Conv2dGeometry::of(op);
-  const PartsSum parts_sum = PartsSum::of(count, int64_t{g.K} * g.R * g.S * channels);
-  const auto run = [&](auto kernel, auto dw) {
-    launch(kernel, parts_sum.config(stream), parts, parts_sum, channels, dw, g.group_c, g.R, g.S);
-  };
+  const int64_t elements = int64_t{g.K} * g.R * g.S * channels;
+  const bool is_flat = channels == g.group_c && elements % 4 == 0 && op.dw.is_dense(Layout::nhwc);
   visit_element(op.dw.dtype, [&](auto tag) {
     using D = typename decltype(tag)::type;
-    run(conv2d_add_weight_parts<D>, Image<D>::of(op.dw));
+    if (is_flat) {
+      const auto sum = PartsSum<FourFloats>::of(count, elements / 4);
+      launch(conv2d_add_flat_parts<D>, sum.config(stream),
+             reinterpret_cast<const FourFloats*>(parts), sum, op.dw.as<D>());
+    } else {
+      const auto sum = PartsSum<float>::of(count, elements);
+      launch(conv2d_add_weight_parts<D>, sum.config(stream), parts, sum, channels,
+             Image<D>::of(op.dw), g.group_c, g.R, g.S);
+    }
   });
 }
 

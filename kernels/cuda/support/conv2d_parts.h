@@ -4,44 +4,57 @@
 
 namespace burin::cuda {
 
-/// How a block of threads adds the parts of a weight gradient, f32 [count][elements]: its slices
-/// take every so many-th part of the same elements. Many parts and few elements would otherwise be
-/// few threads, each waiting for one part after the other. The order is always the same.
+/// Four neighbours, loaded and added as one.
+struct alignas(16) FourFloats {
+  float at[4] = {};
+
+  __device__ FourFloats& operator+=(const FourFloats& other) {
+    for (int k = 0; k < 4; ++k) at[k] += other.at[k];
+    return *this;
+  }
+};
+
+/// How a block of threads adds the parts of a weight gradient, [count][elements] of Sum (float or
+/// FourFloats): its slices take every so many-th part of the same elements. Many parts and few
+/// elements would otherwise be few threads, each waiting for one part after the other. The order is
+/// always the same.
+template <class Sum>
 struct PartsSum {
   static constexpr int threads = 256;
-  int count, slices;
-  int64_t elements;
+  int count, slices, elements;
 
-  static PartsSum of(int count, int64_t elements) { return {count, count < 8 ? 1 : 8, elements}; }
+  static PartsSum of(int count, int64_t elements) {
+    return {count, count < 8 ? 1 : 8, static_cast<int>(elements)};  // too_large() has seen to that
+  }
   LaunchConfig config(Stream& stream) const {
-    const int64_t in_block = threads / slices;
+    const int in_block = threads / slices;
     const auto blocks = static_cast<unsigned>((elements + in_block - 1) / in_block);
-    return {blocks, threads, threads * sizeof(float), stream};
+    return {blocks, threads, threads * sizeof(Sum), stream};
   }
 
   /// This thread's element, which may lie behind the last.
-  __device__ int64_t element() const {
+  __device__ int element() const {
     const int in_block = threads / slices;
-    return int64_t(blockIdx.x) * in_block + static_cast<int>(threadIdx.x) % in_block;
+    return static_cast<int>(blockIdx.x) * in_block + static_cast<int>(threadIdx.x) % in_block;
   }
   /// Whether this thread is the one that add() gives the element's sum. All threads call that.
   __device__ bool has_sum() const {
     return static_cast<int>(threadIdx.x) < threads / slices && element() < elements;
   }
-  __device__ float add(const float* parts) const {
+  __device__ Sum add(const Sum* parts) const {
     const int in_block = threads / slices, thread = static_cast<int>(threadIdx.x);
-    const int64_t i = element();
-    float sum = 0;
+    const int i = element();
+    Sum sum{};
     if (i < elements) {
 #pragma unroll 8
       for (int part = thread / in_block; part < count; part += slices) {
-        sum += parts[part * elements + i];
+        sum += parts[int64_t(part) * elements + i];
       }
     }
-    float* const sums = dynamic_shared<float>();
+    Sum* const sums = dynamic_shared<Sum>();
     sums[thread] = sum;
     __syncthreads();
-    if (thread >= in_block) return 0;
+    if (thread >= in_block) return {};
     for (int slice = 1; slice < slices; ++slice) sum += sums[slice * in_block + thread];
     return sum;
   }

@@ -54,10 +54,10 @@ __global__ void conv2d_pair_filter(const T* from, T* to, int lines, int taps, in
 
 /// The sum of the parts, [count][K · R][pairs][8], written as dw.
 template <class D>
-__global__ void conv2d_add_pair_parts(const float* parts, PartsSum parts_sum, Conv2dGeometry g,
-                                      int taps, int before, Image<D> dw) {
+__global__ void conv2d_add_pair_parts(const float* parts, PartsSum<float> parts_sum,
+                                      Conv2dGeometry g, int taps, int before, Image<D> dw) {
   const float sum = parts_sum.add(parts);
-  const int i = static_cast<int>(parts_sum.element());
+  const int i = parts_sum.element();
   const PairElement element(i / 8 % g.S, i % 8, before, taps, g.C);
   if (!parts_sum.has_sum() || !element.exists) return;
   const int line = i / 8 / g.S;
@@ -100,7 +100,7 @@ void add_stem_parts(const Stem& stem, const float* parts, int count, const Conv2
     add_weight_parts(parts, count, stem.channels, op, stream);
     return;
   }
-  const PartsSum sum = PartsSum::of(count, static_cast<int64_t>(stem.filter_elements()));
+  const auto sum = PartsSum<float>::of(count, static_cast<int64_t>(stem.filter_elements()));
   visit_element(op.dw.dtype, [&](auto tag) {
     using D = typename decltype(tag)::type;
     launch(conv2d_add_pair_parts<D>, sum.config(stream), parts, sum, stem.g,
