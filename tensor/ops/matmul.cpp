@@ -18,6 +18,13 @@ ConstView transposed(const Tensor& x) {
   return view;
 }
 
+/// The view of what is met once: no family shall think of keeping a packed copy.
+ConstView unnamed(const Tensor& x) {
+  ConstView view = x.view();
+  view.key = {};
+  return view;
+}
+
 /// a · b into a new tensor of `dtype`.
 Tensor product(const ConstView& a, const ConstView& b, DType dtype, Device device,
                const Epilogue& epilogue = {}) {
@@ -46,15 +53,15 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
         " · ", b.shape(), ": the inner extents ", a.dim(-1), " and ", b.dim(-2), " must agree");
   check(a.dtype() == b.dtype(), "matmul: ", a.dtype(), " and ", b.dtype(), " differ");
   const Tensor y = product(a.view(), b.view(), a.dtype(), a.device());
-  return record("matmul", y, {a, b},
-                [a = save(a), b = save(b)](const Tensor& dy, Gradients& grads) {
-                  if (grads.wanted(0)) {
-                    grads.set(0, product(dy.view(), transposed(b.get()), dy.dtype(), dy.device()));
-                  }
-                  if (grads.wanted(1)) {
-                    grads.set(1, product(transposed(a.get()), dy.view(), dy.dtype(), dy.device()));
-                  }
-                });
+  return record(
+      "matmul", y, {a, b}, [a = save(a), b = save(b)](const Tensor& dy, Gradients& grads) {
+        if (grads.wanted(0)) {
+          grads.set(0, product(dy.view(), transposed(b.get()), dy.dtype(), dy.device()));
+        }
+        if (grads.wanted(1)) {
+          grads.set(1, product(transposed(a.get()), unnamed(dy), dy.dtype(), dy.device()));
+        }
+      });
 }
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, const LinearTail& tail) {
@@ -84,7 +91,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, const Linear
           grads.set(0, dx.alias(x_shape, contiguous_strides(x_shape)));
         }
         if (grads.wanted(1)) {
-          grads.set(1, product(transposed(dy2), x2.get().view(), DType::f32, dy.device()));
+          grads.set(1, product(transposed(dy2), unnamed(x2.get()), DType::f32, dy.device()));
         }
         if (grads.wanted(2)) grads.set(2, sum_to(dy2, {dy.dim(-1)}, {0}));
         if (grads.wanted(3)) grads.set(3, dy);
