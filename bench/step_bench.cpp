@@ -17,6 +17,7 @@
 #include <iostream>
 #include <map>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -67,14 +68,6 @@ Tensor labels(int64_t batch, Device device) {
   return Tensor::from(values, {batch}, {.dtype = DType::i64, .device = device});
 }
 
-std::unique_ptr<models::Model> copy_of(models::Model& from, Device device) {
-  Generator generator(0);
-  auto made = models::make_model(from.architecture, classes, generator);
-  nn::copy_state(*made, from);
-  nn::to(*made, device, Layout::nhwc);
-  return made;
-}
-
 /// What one command repeats, kept between commands so that each begins warm.
 class Repeated {
  public:
@@ -85,9 +78,9 @@ class Repeated {
 
 class Training final : public Repeated {
  public:
-  Training(models::Model& from, const Command& command, Device device)
+  Training(std::unique_ptr<models::Model> net, const Command& command, Device device)
       : device_(device),
-        net_(copy_of(from, device)),
+        net_(std::move(net)),
         x_(input(command, device)),
         y_(labels(command.batch, device)) {
     nn::ParameterGroup group;
@@ -129,8 +122,8 @@ class Training final : public Repeated {
 
 class Inference final : public Repeated {
  public:
-  Inference(models::Model& from, const Command& command, Device device)
-      : net_(copy_of(from, device)), x_(input(command, device)) {
+  Inference(std::unique_ptr<models::Model> net, const Command& command, Device device)
+      : net_(std::move(net)), x_(input(command, device)) {
     models::fold_batch_norm(*net_);
     if (command.dtype != DType::f32) models::store_weights_in(*net_, command.dtype);
     if (!command.graph) return;
@@ -170,15 +163,17 @@ double peak_mib(Device device) {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-/// The weights that both sides begin with.
-std::unique_ptr<models::Model> make_and_write(const std::string& name, const std::string& folder) {
+/// With the weights that both sides begin with.
+std::unique_ptr<models::Model> make_net(const std::string& name) {
   Generator generator(1);
-  auto net = models::make_model(name, classes, generator);
+  return models::make_model(name, classes, generator);
+}
+
+void write_weights(models::Model& net, const std::string& folder) {
   std::vector<NamedView> views;
-  const std::vector<nn::NamedTensor> state = nn::state(*net);
+  const std::vector<nn::NamedTensor> state = nn::state(net);
   for (const nn::NamedTensor& entry : state) views.push_back({entry.name, entry.tensor.view()});
-  write_torch_file(folder + "/" + name + ".pth", views);
-  return net;
+  write_torch_file(folder + "/" + net.architecture + ".pth", views);
 }
 
 std::optional<Command> read_command() {
@@ -213,19 +208,20 @@ class Bench {
   Repeated& repeated_for(const Command& command) {
     std::unique_ptr<Repeated>& held = repeated_[command.key()];
     if (held) return *held;
-    std::unique_ptr<models::Model>& net = nets_[command.model];
-    if (!net) net = make_and_write(command.model, folder_);
+    std::unique_ptr<models::Model> net = make_net(command.model);
+    if (written_.insert(command.model).second) write_weights(*net, folder_);
+    nn::to(*net, device_, Layout::nhwc);
     if (command.what == "train") {
-      held = std::make_unique<Training>(*net, command, device_);
+      held = std::make_unique<Training>(std::move(net), command, device_);
     } else {
-      held = std::make_unique<Inference>(*net, command, device_);
+      held = std::make_unique<Inference>(std::move(net), command, device_);
     }
     return *held;
   }
 
   std::string folder_;
   Device device_;
-  std::map<std::string, std::unique_ptr<models::Model>> nets_;
+  std::set<std::string> written_;  // models whose weights are in the folder
   std::map<std::string, std::unique_ptr<Repeated>> repeated_;
 };
 
