@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Draws the steps of a gpu_check run as bars, images per second: bench/plot_steps.py RESULT.json OUT.svg"""
+"""Draws the steps of gpu_check runs as bars, images per second: bench/plot_steps.py RESULT.json… OUT.svg
+A case that several runs have is the last one's."""
 import json
 import sys
 
@@ -24,15 +25,16 @@ def panel(title, rows, top):
 
 
 def main():
-    result = json.load(open(sys.argv[1]))
+    results = [json.load(open(name)) for name in sys.argv[1:-1]]
+    steps = {case: rows for result in results for case, rows in result["steps"].items()}
     body, y = [], 44
-    for case, rows in result["steps"].items():
+    for case, rows in steps.items():
         lines, y = panel(TITLES[case], rows, y)
         body += lines
     style = ("text{font:12px sans-serif;fill:#222}.title{font-weight:bold}.name{text-anchor:end}.head{font-size:14px;font-weight:bold}"
              ".ours{fill:#2f6f9f}.theirs{fill:#b9b9b9}svg{background:#fff}")
-    head = f'ResNet-18 at 224×224, bf16, {result["gpu"].split(",")[0]}: images per second'
-    with open(sys.argv[2], "w") as out:
+    head = f'ResNet-18 at 224×224, bf16, {results[-1]["gpu"].split(",")[0]}: images per second'
+    with open(sys.argv[-1], "w") as out:
         out.write(f'<svg xmlns="http://www.w3.org/2000/svg" width="700" height="{y}" viewBox="0 0 700 {y}">\n<style>{style}</style>\n'
                   f'<rect width="700" height="{y}" fill="#fff"/>\n<text x="10" y="24" class="head">{head}</text>\n'
                   + "\n".join(body) + "\n</svg>\n")
