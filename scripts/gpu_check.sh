@@ -49,6 +49,7 @@ begin() {
   shift 2
   (
     status=0 started=$SECONDS left=$((budget - SECONDS))
+    [ $left -gt 0 ] || { echo "nothing left of $budget s" >"$logs/$name.log"; echo "124 0" >"$logs/$name.end"; exit; }
     timeout $((left < most ? left : most)) bash -c '"$@"' _ "$@" >"$logs/$name.log" 2>&1 </dev/null || status=$?
     echo "$status $((SECONDS - started))" >"$logs/$name.end"
   ) &

@@ -5,8 +5,7 @@
 //            by warp shuffles; either layout
 //   vector   nhwc, C a multiple of 8: a thread owns eight channels and walks over rows, 64 bytes of
 //            loads in flight; one block an SM sums its share of the rows, and the pass that applies
-//            joins the shares, each of its blocks for itself and in one order; in this form not yet
-//            run on a GPU
+//            joins the shares, each of its blocks for itself and in one order
 // Then one pass applies (backward: writes dx). No atomics: equal from run to run.
 // Kernels: support/batch_norm_{forward,backward}.h.
 #include "burin/kernels/batch_norm.h"

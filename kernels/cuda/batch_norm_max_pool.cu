@@ -2,7 +2,7 @@
 // in x; only it is normalised. `--impl batch_norm_max_pool=cuda/<name>` runs one.
 //   naive   one thread per channel for sums, per element of the result for the rest; either layout
 //   vector  nhwc, C a multiple of 8: sums as batch_norm.cu makes them, pooling and its gradient as
-//           pool2d.cu does, 80 bytes of loads in flight and more; not yet run on a GPU
+//           pool2d.cu does, 80 bytes of loads in flight and more
 // Backward's sums read what is pooled only; dx gathers from the windows an element lies in. No
 // atomics, one order. Kernels: support/batch_norm_max_pool_vector.h.
 #include "burin/kernels/batch_norm_max_pool.h"
