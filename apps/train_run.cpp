@@ -226,6 +226,7 @@ void TrainRun::write_report_of(Trainer& trainer, const Evaluation& evaluation,
   ReportData report{.title = folder_.path().string(),
                     .part = "validation",
                     .epochs = epochs_,
+                    .learning_rates = trainer.learning_rates(),
                     .evaluation = &evaluation,
                     .dataset = data.val.get()};
   double seconds = 0;

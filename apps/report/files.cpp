@@ -81,7 +81,7 @@ void write_sheets(const fs::path& folder, const ReportData& data, const Analysis
 }  // namespace
 
 void write_report(const fs::path& folder, const ReportData& data, const Analysis& analysis) {
-  write_pictures(folder, training_pictures(data.epochs));
+  write_pictures(folder, training_pictures(data));
   write_pictures(folder, evaluation_pictures(data, analysis));
   write_pictures(folder, data_pictures(data, analysis));
   write_sheets(folder, data, analysis);

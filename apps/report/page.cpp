@@ -130,7 +130,7 @@ void Page::head() {
 
 void Page::training() {
   section("Training");
-  show(training_pictures(data_.epochs));
+  show(training_pictures(data_));
   out_ += "<div class=\"scroll\"><table><tr>" +
           cells({"epoch", "training loss", "validation loss", "accuracy", "precision", "recall",
                  "F1", "learning rate", "images/s", "seconds"},

@@ -71,7 +71,8 @@ charts::MatrixChart matrix(const ReportData& data, bool normalised) {
 
 }  // namespace
 
-std::vector<Picture> training_pictures(const std::vector<EpochResult>& epochs) {
+std::vector<Picture> training_pictures(const ReportData& data) {
+  const std::vector<EpochResult>& epochs = data.epochs;
   if (epochs.empty()) return {};
   charts::LineChart loss = epoch_chart("Loss", "cross-entropy");
   loss.series = {over_epochs("training", epochs, &EpochResult::train_loss),
@@ -87,8 +88,13 @@ std::vector<Picture> training_pictures(const std::vector<EpochResult>& epochs) {
     loss.marks = {{{epoch, best->val_loss}, str("kept: epoch ", best->epoch)}};
     metrics.marks = {{{epoch, best->accuracy}, str("kept: epoch ", best->epoch)}};
   }
-  charts::LineChart rate = epoch_chart("Learning rate at the end of each epoch", "learning rate");
-  rate.series = {over_epochs("learning rate", epochs, &EpochResult::learning_rate)};
+  charts::LineChart rate = epoch_chart("Learning rate", "learning rate");
+  rate.series = {{.name = "learning rate", .points = {}}};
+  for (const auto& [epoch, value] : data.learning_rates) {
+    const bool was_reached =
+        epoch <= static_cast<double>(epochs.back().epoch);  // it may stop early
+    if (was_reached) rate.series.front().points.push_back({epoch, value});
+  }
   return {{"loss_plot", draw(loss)}, {"results", draw(metrics)}, {"lr", draw(rate)}};
 }
 

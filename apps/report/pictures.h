@@ -11,7 +11,7 @@ struct Picture {
 };
 
 /// Loss, metrics and learning rate over the epochs; nothing without epochs.
-std::vector<Picture> training_pictures(const std::vector<EpochResult>& epochs);
+std::vector<Picture> training_pictures(const ReportData& data);
 /// Confusion matrix, ROC, calibration.
 std::vector<Picture> evaluation_pictures(const ReportData& data, const Analysis& analysis);
 /// Class counts, image sizes, accuracy under corruption.

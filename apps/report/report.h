@@ -29,6 +29,7 @@ struct ReportData {
   std::string part = {};   // what was evaluated: "validation", "test"
   std::vector<std::pair<std::string, std::string>> facts = {};  // model, data, date, …
   std::vector<EpochResult> epochs = {};                         // of a training run
+  std::vector<std::pair<double, double>> learning_rates = {};   // of that run: (epoch, rate)
   const Evaluation* evaluation = nullptr;
   const data::Dataset* dataset = nullptr;  // what was evaluated
   int64_t positive = 0;                    // the class that ROC and the headline are about

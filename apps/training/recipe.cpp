@@ -161,32 +161,55 @@ std::unique_ptr<nn::Optimizer> make_optimizer(models::Model& model, const TrainO
       std::move(groups), nn::AdamOptions{.decoupled_weight_decay = options.opt == "adamw"});
 }
 
-void set_schedule(nn::Optimizer& optimizer, const TrainOptions& options, const Phase& phase,
-                  double epoch) {
+Scheduled scheduled(const TrainOptions& options, const Phase& phase, double highest, double epoch) {
   const auto epochs = static_cast<double>(phase.epochs);
   const double position = (epoch - static_cast<double>(phase.first_epoch)) / epochs;
+  if (options.sched == "onecycle") {
+    const nn::OneCycle cycle{
+        .max_learning_rate = highest, .warm_share = phase.warm_share, .divisor = phase.divisor};
+    return {cycle.learning_rate(position), cycle.momentum(position)};
+  }
+  if (options.sched == "cosine") {
+    const nn::CosineWithWarmUp cosine{.max_learning_rate = highest,
+                                      .warm_share = options.warmup_epochs / epochs};
+    return {cosine.learning_rate(position)};
+  }
+  if (options.sched == "step") {
+    const nn::StepDecay steps{.initial_learning_rate = highest,
+                              .every_epochs = std::max<int64_t>(1, phase.epochs / 3)};
+    return {steps.learning_rate(static_cast<int64_t>(position * epochs))};
+  }
+  check(options.sched == "const", "--sched: '", options.sched,
+        "' is none of onecycle, cosine, step, const");
+  return {highest};
+}
+
+void set_schedule(nn::Optimizer& optimizer, const TrainOptions& options, const Phase& phase,
+                  double epoch) {
   for (size_t g = 0; g < optimizer.groups().size(); ++g) {
     nn::ParameterGroup& group = optimizer.groups()[g];
-    const double highest = phase.learning_rates[g];
-    if (options.sched == "onecycle") {
-      const nn::OneCycle cycle{
-          .max_learning_rate = highest, .warm_share = phase.warm_share, .divisor = phase.divisor};
-      group.learning_rate = cycle.learning_rate(position);
-      group.momentum = cycle.momentum(position);
-    } else if (options.sched == "cosine") {
-      group.learning_rate = nn::CosineWithWarmUp{.max_learning_rate = highest,
-                                                 .warm_share = options.warmup_epochs / epochs}
-                                .learning_rate(position);
-    } else if (options.sched == "step") {
-      group.learning_rate = nn::StepDecay{.initial_learning_rate = highest,
-                                          .every_epochs = std::max<int64_t>(1, phase.epochs / 3)}
-                                .learning_rate(static_cast<int64_t>(position * epochs));
-    } else {
-      check(options.sched == "const", "--sched: '", options.sched,
-            "' is none of onecycle, cosine, step, const");
-      group.learning_rate = highest;
+    const Scheduled now = scheduled(options, phase, phase.learning_rates[g], epoch);
+    group.learning_rate = now.learning_rate;
+    if (now.momentum) group.momentum = *now.momentum;
+  }
+}
+
+std::vector<std::pair<double, double>> learning_rate_curve(const TrainOptions& options,
+                                                           const std::vector<Phase>& phases) {
+  constexpr int64_t points = 24;  // of an epoch
+  std::vector<std::pair<double, double>> curve;
+  for (const Phase& phase : phases) {
+    const auto first = static_cast<double>(phase.first_epoch),
+               end = first + static_cast<double>(phase.epochs);
+    for (int64_t i = 0; i <= phase.epochs * points; ++i) {
+      const double epoch = first + static_cast<double>(i) / points;
+      // Just before the end: there the next phase, or step, begins.
+      const double at = std::min(epoch, end - 1e-9);
+      curve.emplace_back(epoch,
+                         scheduled(options, phase, phase.learning_rates.back(), at).learning_rate);
     }
   }
+  return curve;
 }
 
 }  // namespace burin::apps

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "burin/apps/train_options.h"
@@ -44,9 +46,22 @@ void prepare_model(models::Model& model, const TrainOptions& options, const Phas
 
 std::unique_ptr<nn::Optimizer> make_optimizer(models::Model& model, const TrainOptions& options);
 
+/// A schedule at one moment.
+struct Scheduled {
+  double learning_rate = 0;
+  std::optional<double> momentum = {};  // where the schedule has one
+};
+
+/// `highest` is the group's learning rate of the phase; `epoch` as below.
+Scheduled scheduled(const TrainOptions& options, const Phase& phase, double highest, double epoch);
+
 /// Sets learning rate and momentum of every group. `epoch` counts from the beginning of the run
 /// and has a fraction: the share of its steps that were taken.
 void set_schedule(nn::Optimizer& optimizer, const TrainOptions& options, const Phase& phase,
                   double epoch);
+
+/// The head's learning rate over a whole run, for a chart: (epoch, rate), many to an epoch.
+std::vector<std::pair<double, double>> learning_rate_curve(const TrainOptions& options,
+                                                           const std::vector<Phase>& phases);
 
 }  // namespace burin::apps

@@ -78,6 +78,10 @@ class Trainer {
 
   const TrainOptions& options() const { return options_; }
   int64_t epochs() const { return total_epochs(phases_); }
+  /// (epoch, rate) over the whole run.
+  std::vector<std::pair<double, double>> learning_rates() const {
+    return learning_rate_curve(options_, phases_);
+  }
   const TrainingData& data() const { return data_; }
   models::Model& model() { return *model_; }
   Device device() const { return device_; }

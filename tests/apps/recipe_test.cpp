@@ -193,5 +193,20 @@ TEST(Recipe, FineTunesAsFastai) {
   }
 }
 
+TEST(Recipe, TheCurveOfRatesGoesOverBothPhases) {
+  const TrainOptions options = fine_tuning(3);
+  const auto curve = learning_rate_curve(options, phases_of(options, 3));
+  double highest = 0, highest_frozen = 0;
+  for (const auto& [epoch, rate] : curve) {
+    EXPECT_GT(rate, 0) << epoch;
+    (epoch < 1 ? highest_frozen : highest) = std::max(epoch < 1 ? highest_frozen : highest, rate);
+  }
+  EXPECT_EQ(curve.front().first, 0);
+  EXPECT_EQ(curve.back().first, 4);
+  EXPECT_NEAR(highest_frozen, options.lr, 0.01 * options.lr);  // its peak lies between two points
+  EXPECT_NEAR(highest, options.lr / 2, 1e-5);
+  EXPECT_LT(curve.back().second, options.lr * 1e-4);
+}
+
 }  // namespace
 }  // namespace burin::apps
