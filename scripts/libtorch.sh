@@ -7,7 +7,7 @@ if grep -qw avx512vl /proc/cpuinfo; then
 else
   export OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2
 fi
-preload=$(ldconfig -p | awk '/libjemalloc\.so\.2/ {print $NF; exit}')
+preload=$(ldconfig -p | awk '/libjemalloc\.so\.2/ && !found++ {print $NF}')
 # LibTorch allocates its results anew in every call. Kept pages, and huge ones, spare it a page fault every 4 KiB: its
 # passes over big images then take a third of the time.
 export MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always
