@@ -85,13 +85,7 @@ size_t train_workspace(const BatchNormTrain& op, const Context& /*context*/) {
 template <Rung rung>
 void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
   const Channels channels = Channels::of(op.x);
-  const Statistics statistics{op.mean.as<float>(),
-                              op.inverse_std.as<float>(),
-                              op.running_mean.as<float>(),
-                              op.running_variance.as<float>(),
-                              op.num_batches_tracked.as<int64_t>(),
-                              op.momentum,
-                              op.epsilon};
+  const Statistics statistics = Statistics::of(op);
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const Affine<T> affine{op.x.as<T>(),
@@ -189,12 +183,7 @@ size_t backward_workspace(const BatchNormBackward& op, const Context& /*context*
 template <Rung rung>
 void backward(const BatchNormBackward& op, Workspace workspace, Stream& stream) {
   const Channels channels = Channels::of(op.x);
-  const ParameterGradients gradients{op.weight.as<float>(),
-                                     op.inverse_std.as<float>(),
-                                     op.dweight.as<float>(),
-                                     op.dbias.as<float>(),
-                                     static_cast<double>(channels.per_channel),
-                                     op.batch_statistics};
+  const ParameterGradients gradients = ParameterGradients::of(op, op.batch_statistics);
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const InputGradient<T> apply{

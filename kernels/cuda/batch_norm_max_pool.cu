@@ -100,13 +100,7 @@ void queue_statistics_vector(const T* x, Workspace workspace, const Statistics& 
 template <bool vector>
 void train(const BatchNormMaxPoolTrain& op, Workspace workspace, Stream& stream) {
   const Channels channels = Channels::of(op.x);
-  const Statistics statistics{op.mean.as<float>(),
-                              op.inverse_std.as<float>(),
-                              op.running_mean.as<float>(),
-                              op.running_variance.as<float>(),
-                              op.num_batches_tracked.as<int64_t>(),
-                              op.momentum,
-                              op.epsilon};
+  const Statistics statistics = Statistics::of(op);
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const PooledNormal<T> normal{
@@ -177,12 +171,7 @@ void queue_gradients_vector(const PooledGradient<T>& in, PooledInputGradient<T> 
 
 template <bool vector>
 void backward(const BatchNormMaxPoolBackward& op, Workspace workspace, Stream& stream) {
-  const ParameterGradients gradients{op.weight.as<float>(),
-                                     op.inverse_std.as<float>(),
-                                     op.dweight.as<float>(),
-                                     op.dbias.as<float>(),
-                                     static_cast<double>(Channels::of(op.x).per_channel),
-                                     true};
+  const ParameterGradients gradients = ParameterGradients::of(op, true);
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const PooledGradient<T> in{op.dy.as<T>(), op.chosen.as<T>(), op.index.as<uint8_t>(),

@@ -110,6 +110,17 @@ struct ParameterGradients {
   float* dbias;
   double n;
   bool batch_statistics;
+
+  /// Of BatchNormBackward or BatchNormMaxPoolBackward.
+  template <class Op>
+  static ParameterGradients of(const Op& op, bool batch_statistics) {
+    return {op.weight.template as<float>(),
+            op.inverse_std.template as<float>(),
+            op.dweight.template as<float>(),
+            op.dbias.template as<float>(),
+            static_cast<double>(Channels::of(op.x).per_channel),
+            batch_statistics};
+  }
 };
 
 struct ChannelGradient {

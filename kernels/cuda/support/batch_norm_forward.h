@@ -61,6 +61,18 @@ struct Statistics {
   int64_t* num_batches_tracked;  // or null
   float momentum;
   float epsilon;
+
+  /// Of BatchNormTrain or BatchNormMaxPoolTrain.
+  template <class Op>
+  static Statistics of(const Op& op) {
+    return {op.mean.template as<float>(),
+            op.inverse_std.template as<float>(),
+            op.running_mean.template as<float>(),
+            op.running_variance.template as<float>(),
+            op.num_batches_tracked.template as<int64_t>(),
+            op.momentum,
+            op.epsilon};
+  }
 };
 
 /// What a channel is normalised with.
