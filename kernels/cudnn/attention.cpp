@@ -174,7 +174,7 @@ Refusal refuse_operands(std::initializer_list<ConstView> views, const ConstView&
 /// On Hopper the backward engines mask the keys behind the last one only if their tiles of 64 say
 /// that there are some, but walk over two tiles at a time; without that mask the queries behind the
 /// last one count too. exp(0 − log_sum_exp) overflows there where a row's scores all lie below −88,
-/// and gradients become NaN. Seen by others up to cuDNN 9.30: NVIDIA/cudnn-frontend, #628, #1072.
+/// and gradients become NaN. Seen by others: NVIDIA/cudnn-frontend, #628, #1072.
 Refusal refuse_unmasked(int64_t T, int64_t U) {
   const bool masked = U % 64 != 0;
   const bool filled = U % 128 == 0 && T % 64 == 0;
