@@ -36,10 +36,10 @@ Images images(int64_t step, int64_t count, int64_t size, int64_t classes) {
           Tensor::from(target, {count}, {.dtype = DType::i64})};
 }
 
-/// One step; the loss before it.
+/// One step as the trainer takes it; the loss before it.
 Tensor step(Model& net, nn::Optimizer& optimizer, const Images& batch) {
-  const Tensor loss = cross_entropy(net.forward(batch.x), batch.target);
   optimizer.zero_grad();
+  const Tensor loss = cross_entropy(net.forward(batch.x), batch.target);
   backward(loss);
   optimizer.step();
   return loss;
