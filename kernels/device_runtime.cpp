@@ -6,6 +6,7 @@
 #include <cstring>
 #include <thread>
 
+#include "burin/kernels/host_addresses.h"
 #include "burin/kernels/plugin.h"
 #include "burin/kernels/registry.h"
 
@@ -13,10 +14,15 @@ namespace burin {
 
 Recording::~Recording() = default;
 Mark::~Mark() = default;
+GrowingMemory::~GrowingMemory() = default;
 DeviceRuntime::~DeviceRuntime() = default;
 
 size_t DeviceRuntime::free_bytes(int /*index*/) const {
   return 0;
+}
+
+std::unique_ptr<GrowingMemory> DeviceRuntime::growing_memory(int /*index*/) {
+  return nullptr;
 }
 
 std::shared_ptr<Mark> DeviceRuntime::mark(Stream& stream) {
@@ -72,6 +78,9 @@ class CpuRuntime final : public DeviceRuntime {
     return data;
   }
   void free(int /*index*/, void* data) noexcept override { std::free(data); }
+  std::unique_ptr<GrowingMemory> growing_memory(int /*index*/) override {
+    return reserve_host_addresses();
+  }
 
   std::unique_ptr<Stream> make_stream(int /*index*/) override {
     return std::make_unique<Stream>(Device::cpu());

@@ -21,6 +21,16 @@ class Mark {
   virtual ~Mark();
 };
 
+/// One block of a device's memory that grows and shrinks at its end and never moves.
+class GrowingMemory {
+ public:
+  virtual ~GrowingMemory();
+  virtual std::byte* data() const = 0;
+  /// Makes the first `bytes` bytes usable; what was behind them is given back. False, and all is as
+  /// it was, when the device or the addresses behind the block have no room.
+  virtual bool resize(size_t bytes) noexcept = 0;
+};
+
 /// Memory, copies and streams of one kind of device. The CPU's is built in; a plug-in brings its
 /// own. What has a default here, a kind of device may leave out.
 class DeviceRuntime {
@@ -37,6 +47,8 @@ class DeviceRuntime {
   /// At least `bytes` bytes aligned to 64. Throws OutOfMemory.
   virtual void* allocate(int index, size_t bytes) = 0;
   virtual void free(int index, void* data) noexcept = 0;
+  /// An empty block that can grow, or null (the default) where memory comes in fixed pieces only.
+  virtual std::unique_ptr<GrowingMemory> growing_memory(int index);
 
   virtual std::unique_ptr<Stream> make_stream(int index) = 0;
   /// Copies in stream order between this kind's memory and the host's, or within either.

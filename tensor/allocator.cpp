@@ -67,13 +67,48 @@ CachingAllocator::Block* CachingAllocator::new_segment(size_t bytes, const void*
       throw out_of_memory();
     }
   }
+  return add_block(static_cast<std::byte*>(data), size, stream);
+}
+
+/// Memory fresh from the device.
+CachingAllocator::Block* CachingAllocator::add_block(std::byte* data, size_t bytes,
+                                                     const void* stream) {
   ++stats_.device_allocations;
-  stats_.held_bytes += size;
+  stats_.held_bytes += bytes;
   stats_.peak_held_bytes = std::max(stats_.peak_held_bytes, stats_.held_bytes);
-  auto block = std::make_unique<Block>(Block{static_cast<std::byte*>(data), size, stream});
+  auto block = std::make_unique<Block>(Block{data, bytes, stream});
   Block* const made = block.get();
   blocks_[data] = std::move(block);
   return made;
+}
+
+/// The last block of the stream's arena, free and at least `bytes` long; or null.
+CachingAllocator::Block* CachingAllocator::grow_arena(size_t bytes, const void* stream) {
+  if (kept_.contains(stream)) return nullptr;  // a pool
+  const auto [place, added] = arenas_.try_emplace(stream);
+  Arena& arena = place->second;
+  if (added) {
+    arena.memory = runtime_.growing_memory(device_.index);
+    if (arena.memory) arena.end = Block{arena.memory->data(), 0, stream};
+  }
+  if (!arena.memory) return nullptr;
+  Block& end = arena.end;
+  Block* const last = end.before;
+  const bool joined = last != nullptr && last->free;
+  // Not a byte more than is needed: small blocks that settle in a rest would lie between the large.
+  const size_t more = bytes - (joined ? last->bytes : 0);
+  const auto held = static_cast<size_t>(end.data - arena.memory->data());
+  if (over_cap(more) || !arena.memory->resize(held + more)) return nullptr;
+  Block* const grown = add_block(end.data, more, stream);
+  end.data += more;
+  grown->before = last;
+  grown->behind = &end;
+  end.before = grown;
+  if (last == nullptr) return grown;
+  last->behind = grown;
+  if (!joined) return grown;
+  free_[stream].erase(last);
+  return join(last, grown);
 }
 
 /// Leaves `bytes` in the block and makes a free one of what is behind.
@@ -102,6 +137,7 @@ void* CachingAllocator::allocate(size_t bytes, const Stream& stream) {
   const std::lock_guard lock(mutex_);
   const void* const owner = owner_on(stream);
   Block* block = caching_ ? find_free(size, owner) : nullptr;
+  if (block == nullptr && caching_) block = grow_arena(size, owner);
   if (block == nullptr) block = new_segment(size, owner);
   block->free = false;
   split(block, size);
@@ -173,7 +209,20 @@ void CachingAllocator::release_cached() {
   release_cached_locked();
 }
 
+void CachingAllocator::trim(Arena& arena) {
+  Block* const last = arena.end.before;
+  if (last == nullptr || !last->free) return;
+  if (!arena.memory->resize(static_cast<size_t>(last->data - arena.memory->data()))) return;
+  stats_.held_bytes -= last->bytes;
+  free_[last->stream].erase(last);
+  arena.end.data = last->data;
+  arena.end.before = last->before;
+  if (last->before != nullptr) last->before->behind = &arena.end;
+  blocks_.erase(last->data);
+}
+
 void CachingAllocator::release_cached_locked() {
+  for (auto& [stream, arena] : arenas_) trim(arena);
   for (auto& [stream, blocks] : free_) {
     if (kept_.contains(stream)) continue;
     for (auto at = blocks.begin(); at != blocks.end();) {

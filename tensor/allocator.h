@@ -23,10 +23,14 @@ struct AllocatorStats {
   int64_t device_allocations = 0;  // calls that reached the device; constant once a loop is steady
 };
 
-/// Takes segments from the device and cuts them into blocks, so that a training loop reaches the
+/// Takes memory from the device and cuts it into blocks, so that a training loop reaches the
 /// device's allocator in its first steps only. The smallest free block that is large enough serves
 /// a request and is split; a freed one is joined with free neighbours. Free blocks belong to the
 /// stream they were freed on: that stream's order makes reuse safe without waiting. Thread-safe.
+///
+/// Where the device has memory that grows (the CPU), each stream's lies in one piece, its arena:
+/// any two neighbours that are free become one, and little is lost between blocks. Elsewhere, and
+/// in pools, memory comes in segments.
 ///
 /// BURIN_ALLOCATOR=plain turns caching off, so that ASan and valgrind see each tensor's true
 /// bounds.
@@ -51,7 +55,8 @@ class CachingAllocator {
 
   /// Limit for held_bytes; 0 means none.
   void set_cap(size_t bytes);
-  /// Gives every segment that is wholly free back to the device.
+  /// Gives every segment that is wholly free, and what is free at the end of an arena, back to the
+  /// device.
   void release_cached();
 
   AllocatorStats stats() const;
@@ -61,7 +66,7 @@ class CachingAllocator {
   std::string report() const;
 
  private:
-  /// A part of a segment. Neighbours in memory are linked.
+  /// A part of a segment or an arena. Neighbours in memory are linked.
   struct Block {
     std::byte* data;
     size_t bytes;
@@ -75,14 +80,21 @@ class CachingAllocator {
       return a->bytes != b->bytes ? a->bytes < b->bytes : a->data < b->data;
     }
   };
+  struct Arena {
+    std::unique_ptr<GrowingMemory> memory;  // or null: the device has none, or refused
+    Block end;                              // of no bytes, behind the last block; never free
+  };
   using FreeBlocks = std::set<Block*, SmallerFirst>;
 
   const void* owner_on(const Stream& stream) const;
   Block* find_free(size_t bytes, const void* stream);
+  Block* grow_arena(size_t bytes, const void* stream);
   Block* new_segment(size_t bytes, const void* stream);
+  Block* add_block(std::byte* data, size_t bytes, const void* stream);
   void split(Block* block, size_t bytes);
   Block* join(Block* front, Block* back);
   void release_cached_locked();
+  void trim(Arena& arena);
   bool over_cap(size_t more) const { return cap_ > 0 && stats_.held_bytes + more > cap_; }
 
   Device device_;
@@ -91,6 +103,7 @@ class CachingAllocator {
   size_t cap_ = 0;
   mutable std::mutex mutex_;
   std::map<const void*, FreeBlocks> free_;                          // by stream or pool
+  std::map<const void*, Arena> arenas_;                             // by stream
   std::map<const void*, const void*> pools_;                        // by stream, while they fill
   std::set<const void*> kept_;                                      // pools that are still replayed
   std::unordered_map<const void*, std::unique_ptr<Block>> blocks_;  // by address

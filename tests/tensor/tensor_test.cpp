@@ -108,6 +108,36 @@ TEST_F(Allocator, SplitsAndJoinsBlocks) {
   EXPECT_EQ(allocator.stats().held_bytes, 0u);
 }
 
+TEST_F(Allocator, GrowsInOnePieceOnTheCpu) {
+  CachingAllocator allocator(Device::cpu());
+  const Stream stream(Device::cpu());
+  constexpr size_t mib = size_t{1} << 20;
+  void* const a = allocator.allocate(3 * mib, stream);
+  void* const b = allocator.allocate(5 * mib, stream);
+  EXPECT_EQ(b, static_cast<std::byte*>(a) + 3 * mib);
+  allocator.free(a);
+  allocator.free(b);
+  void* const whole = allocator.allocate(8 * mib, stream);  // two that were asked for apart
+  EXPECT_EQ(whole, a);
+  void* const last = allocator.allocate(1000, stream);
+  allocator.free(last);
+  void* const longer = allocator.allocate(mib, stream);  // grows what is free at the end
+  EXPECT_EQ(longer, last);
+  EXPECT_EQ(allocator.stats().held_bytes, 9 * mib);
+
+  // Only the end can be given back; a hole stays, for the next request.
+  allocator.free(whole);
+  allocator.release_cached();
+  EXPECT_EQ(allocator.stats().held_bytes, 9 * mib);
+  allocator.free(longer);
+  allocator.release_cached();
+  EXPECT_EQ(allocator.stats().held_bytes, 0u);
+  auto* const again = static_cast<std::byte*>(allocator.allocate(8 * mib, stream));
+  EXPECT_EQ(again, a);
+  again[0] = again[8 * mib - 1] = std::byte{1};  // usable to its ends
+  allocator.free(again);
+}
+
 TEST_F(Allocator, AtItsCapItThrowsAndWorkGoesOn) {
   const auto allocator = allocator_of(Device::cpu());
   allocator->release_cached();
