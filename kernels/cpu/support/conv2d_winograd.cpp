@@ -49,12 +49,21 @@ struct Correlation {
 
 // -- filters --------------------------------------------------------------------------------------
 
-/// The transformed filters: panel p of a frequency is [in_channels, panel_width].
+/// The transformed filters of all outputs, or of some panels of them: panel p of a frequency is
+/// [in_channels, panel_width].
 struct Filters {
-  int64_t panels, in_channels;
+  int64_t first_panel, panels, in_channels;
 
   explicit Filters(const Correlation& c)
-      : panels(ceil_div(c.out_channels(), panel_width)), in_channels(c.in_channels()) {}
+      : first_panel(0),
+        panels(ceil_div(c.out_channels(), panel_width)),
+        in_channels(c.in_channels()) {}
+  Filters part(int64_t first, int64_t most) const {
+    Filters some = *this;
+    some.first_panel = first;
+    some.panels = std::min(most, panels - first);
+    return some;
+  }
   size_t floats() const {
     return static_cast<size_t>(frequencies * panels * in_channels * panel_width);
   }
@@ -65,8 +74,8 @@ struct Filters {
 
 /// Transforms the filters of `lanes` outputs from `first` on, of one input channel.
 template <class T>
-void transform_filters(const Correlation& c, int64_t channel, int64_t first,
-                       Vector (&u)[tile_inputs][tile_inputs]) {
+void transform_lanes(const Correlation& c, int64_t channel, int64_t first,
+                     Vector (&u)[tile_inputs][tile_inputs]) {
   const int64_t count = std::clamp<int64_t>(c.out_channels() - first, 0, lanes);
   const T* const base = c.w.as<T>() + channel * c.in_stride + first * c.out_stride;
   Vector w[3][3];
@@ -82,8 +91,7 @@ void transform_filters(const Correlation& c, int64_t channel, int64_t first,
 }
 
 template <class T>
-void transform_all_filters(const Correlation& c, float* to) {
-  const Filters filters(c);
+void transform_filters(const Correlation& c, const Filters& filters, float* to) {
   constexpr int64_t channels_at_once = 16;
   const int64_t runs = ceil_div(filters.in_channels, channels_at_once);
   parallel_for(filters.panels * runs, 1, [&](int64_t begin, int64_t end) {
@@ -93,7 +101,8 @@ void transform_all_filters(const Correlation& c, float* to) {
       for (int64_t channel = first; channel < last; ++channel) {
         for (int half = 0; half < 2; ++half) {
           Vector u[tile_inputs][tile_inputs];
-          transform_filters<T>(c, channel, panel * panel_width + half * lanes, u);
+          const int64_t output = (filters.first_panel + panel) * panel_width + half * lanes;
+          transform_lanes<T>(c, channel, output, u);
           for (int f = 0; f < frequencies; ++f) {
             store(to + filters.offset(f, panel, channel) + half * lanes,
                   u[f / tile_inputs][f % tile_inputs]);
@@ -130,7 +139,8 @@ void transform_inputs(const Correlation& c, const Block& block, int64_t begin, i
     TileGrid::Place at = grid[block.first + i];
     at.p -= c.pad_h;
     at.q -= c.pad_w;
-    transform_square<tile_inputs, T>(c.source, at, transform_input, block.inputs, i);
+    transform_square<tile_inputs, T>(c.source, {0, c.in_channels()}, at, transform_input,
+                                     block.inputs, i);
   }
 }
 
@@ -147,7 +157,7 @@ void multiply(const Filters& filters, const float* weights, const Block& block, 
                      .b = weights + filters.offset(f, panel, c),
                      .b_step = panel_width,
                      .depth = std::min(depth, filters.in_channels - c),
-                     .y = block.products.at(f, 0) + panel * panel_width,
+                     .y = block.products.at(f, 0) + (filters.first_panel + panel) * panel_width,
                      .y_row = block.products.row,
                      .accumulate = c > 0},
                     block.count);
@@ -185,21 +195,27 @@ void finish_tile(const Correlation& c, const Block& block, int64_t tile, int64_t
   }
 }
 
+/// The outputs of `filters` in the tiles [begin, end).
 template <class T>
-void finish(const Correlation& c, const Block& block, int64_t begin, int64_t end) {
+void finish(const Correlation& c, const Filters& filters, const Block& block, int64_t begin,
+            int64_t end) {
   constexpr int64_t at_once = 64;
+  const int64_t first = filters.first_panel * panel_width;
+  const int64_t last = std::min(first + filters.panels * panel_width, c.out_channels());
   for (int64_t tile = begin; tile < end; ++tile) {
-    for (int64_t k = 0; k < c.out_channels(); k += at_once) {
-      finish_tile<T>(c, block, tile, k, std::min(at_once, c.out_channels() - k));
+    for (int64_t k = first; k < last; k += at_once) {
+      finish_tile<T>(c, block, tile, k, std::min(at_once, last - k));
     }
   }
 }
 
 /// How the tiles are cut. Many tiles: each thread takes blocks of its own through all three steps
 /// while they stay in its cache. Few: one block, whose steps the threads share, so that the filters
-/// are read once.
+/// are read once; those that are transformed for it alone are so a few panels at a time, which stay
+/// in the last-level cache until they are used.
 struct Schedule {
   int64_t tiles_per_block, workers;
+  int64_t panels_at_once;
   bool shared;
 
   explicit Schedule(const Correlation& c) {
@@ -213,6 +229,14 @@ struct Schedule {
     const int64_t count = c.tiles().count;
     shared = count < 4 * workers * tiles_per_block;
     if (shared) tiles_per_block = std::min(count, most_shared(floats_a_tile));
+    const Filters all(c);
+    constexpr int64_t filter_floats = 2 * 1024 * 1024;
+    const int64_t in_cache =
+        std::max<int64_t>(filter_floats / (frequencies * panel_width * all.in_channels), 1);
+    panels_at_once = all.panels;
+    if (shared && tiles_per_block == count && in_cache < all.panels) {
+      panels_at_once = ceil_div(all.panels, ceil_div(all.panels, in_cache));
+    }
   }
   /// Tiles of a shared block: their transforms should not fill more than 32 MB.
   static int64_t most_shared(int64_t floats_a_tile) {
@@ -224,37 +248,43 @@ struct Schedule {
 size_t correlation_workspace(const Correlation& c, const Context& context) {
   const Schedule schedule(c);
   const bool kept = context.stream.state<WinogradWeights>().find(c.w, c.direction) != nullptr;
-  const size_t filters = kept ? 0 : Workspace::room_for<float>(Filters(c).floats());
+  const Filters at_once = Filters(c).part(0, schedule.panels_at_once);
+  const size_t filters = kept ? 0 : Workspace::room_for<float>(at_once.floats());
   return filters + static_cast<size_t>(schedule.blocks_in_memory()) *
                        Workspace::room_for<float>(Block::floats(c, schedule.tiles_per_block));
 }
 
+/// All filters, kept from call to call, or null.
 template <class T>
-const float* filters_of(const Correlation& c, Workspace& workspace, Stream& stream) {
+const float* kept_filters(const Correlation& c, Stream& stream) {
   WinogradWeights& weights = stream.state<WinogradWeights>();
   if (const float* const kept = weights.find(c.w, c.direction)) return kept;
-  const size_t floats = Filters(c).floats();
-  float* const room = workspace.take<float>(floats);
-  float* const kept = weights.keep(c.w, c.direction, floats);
-  float* const filters = kept == nullptr ? room : kept;
-  transform_all_filters<T>(c, filters);
-  return filters;
+  const Filters filters(c);
+  float* const kept = weights.keep(c.w, c.direction, filters.floats());
+  if (kept != nullptr) transform_filters<T>(c, filters, kept);
+  return kept;
 }
 
+/// `filters` are all that are needed, or null: then they are transformed into `room` as they come.
 template <class T>
-void correlate_shared(const Correlation& c, const Schedule& schedule, const float* weights,
-                      float* memory) {
-  const Filters filters(c);
+void correlate_shared(const Correlation& c, const Schedule& schedule, const float* filters,
+                      float* room, float* memory) {
+  const Filters all(c);
+  const int64_t panels_at_once = filters != nullptr ? all.panels : schedule.panels_at_once;
   const int64_t tiles = c.tiles().count;
   for (int64_t first = 0; first < tiles; first += schedule.tiles_per_block) {
     const Block block(c, memory, first, std::min(schedule.tiles_per_block, tiles - first));
     parallel_for(block.count, 1,
                  [&](int64_t begin, int64_t end) { transform_inputs<T>(c, block, begin, end); });
-    parallel_for(frequencies * filters.panels, 1, [&](int64_t begin, int64_t end) {
-      multiply(filters, weights, block, begin, end);
-    });
-    parallel_for(block.count, 1,
-                 [&](int64_t begin, int64_t end) { finish<T>(c, block, begin, end); });
+    for (int64_t panel = 0; panel < all.panels; panel += panels_at_once) {
+      const Filters some = all.part(panel, panels_at_once);
+      if (filters == nullptr) transform_filters<T>(c, some, room);
+      const float* const weights = filters != nullptr ? filters : room;
+      parallel_for(frequencies * some.panels, 1,
+                   [&](int64_t begin, int64_t end) { multiply(some, weights, block, begin, end); });
+      parallel_for(block.count, 1,
+                   [&](int64_t begin, int64_t end) { finish<T>(c, some, block, begin, end); });
+    }
   }
 }
 
@@ -274,7 +304,7 @@ void correlate_apart(const Correlation& c, const Schedule& schedule, const float
                           std::min(schedule.tiles_per_block, tiles - first));
         transform_inputs<T>(c, block, 0, block.count);
         multiply(filters, weights, block, 0, frequencies * filters.panels);
-        finish<T>(c, block, 0, block.count);
+        finish<T>(c, filters, block, 0, block.count);
       }
     }
   });
@@ -283,15 +313,24 @@ void correlate_apart(const Correlation& c, const Schedule& schedule, const float
 void correlate(const Correlation& c, Workspace workspace, Stream& stream) {
   visit_floating(c.source.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const float* const weights = filters_of<T>(c, workspace, stream);
     const Schedule schedule(c);
+    const Filters all(c);
+    const float* filters = kept_filters<T>(c, stream);
+    float* room = nullptr;
+    if (filters == nullptr) {
+      room = workspace.take<float>(all.part(0, schedule.panels_at_once).floats());
+      if (schedule.panels_at_once == all.panels) {
+        transform_filters<T>(c, all, room);
+        filters = room;
+      }
+    }
     const size_t floats = static_cast<size_t>(schedule.blocks_in_memory()) *
                           Block::floats(c, schedule.tiles_per_block);
     float* const memory = workspace.take<float>(floats);
     if (schedule.shared) {
-      correlate_shared<T>(c, schedule, weights, memory);
+      correlate_shared<T>(c, schedule, filters, room, memory);
     } else {
-      correlate_apart<T>(c, schedule, weights, memory);
+      correlate_apart<T>(c, schedule, filters, memory);
     }
   });
 }

@@ -6,11 +6,13 @@
 namespace burin::cpu {
 namespace {
 
-/// The sums over all tiles, element (frequency, k, c), and a run of tiles of x and dy.
+/// The sums over all tiles, element (frequency, k, c) of a run of filters, and a run of tiles of x
+/// and dy.
 struct WeightGradient {
   const Conv2dBackwardWeight& op;
   TileGrid grid;
-  int64_t C, K, tiles_at_once;
+  int64_t C, K, tiles_at_once, filters_at_once;
+  int64_t x_tiles;  // of x in memory: all, or a run
   float* sums = nullptr;
   float* memory = nullptr;
 
@@ -23,27 +25,40 @@ struct WeightGradient {
     constexpr int64_t cache_floats = 2 * 1024 * 1024;
     const int64_t floats_a_tile = frequencies * (padded_row(C) + padded_row(K));
     tiles_at_once = std::min(std::max<int64_t>(cache_floats / floats_a_tile, 48), grid.count);
+    // Few tiles go with many filters, whose sums would fill more than the cache. Then the filters
+    // come in runs as well, and x, transformed for the first of them, stays.
+    const bool x_fits = frequencies * grid.count * padded_row(C) <= cache_floats;
+    const int64_t sums_in_cache = std::max<int64_t>(cache_floats / (frequencies * sums_row()), 1);
+    const int64_t runs = x_fits ? std::max<int64_t>(ceil_div(K, sums_in_cache), 1) : 1;
+    filters_at_once = std::min(round_up(ceil_div(K, runs), lanes), K);
+    x_tiles = runs > 1 ? grid.count : tiles_at_once;
   }
   int64_t sums_row() const { return padded_row(C); }
-  size_t sums_floats() const { return static_cast<size_t>(frequencies * K * sums_row()); }
+  size_t sums_floats() const {
+    return static_cast<size_t>(frequencies * filters_at_once * sums_row());
+  }
   size_t memory_floats() const {
-    return TransformedTiles::floats(tiles_at_once, C) + TransformedTiles::floats(tiles_at_once, K);
+    return TransformedTiles::floats(x_tiles, C) +
+           TransformedTiles::floats(tiles_at_once, filters_at_once);
   }
 };
 
-/// Adds the tiles [first, first + count) to the sums.
+/// Adds a run of tiles to the sums of a run of filters. The first filters bring x along.
 template <class T>
-void accumulate_tiles(const WeightGradient& g, int64_t first, int64_t count) {
-  const TransformedTiles xs{g.memory, count, padded_row(g.C)};
-  const TransformedTiles dys{g.memory + TransformedTiles::floats(count, g.C), count,
-                             padded_row(g.K)};
-  parallel_for(count, 1, [&](int64_t begin, int64_t end) {
+void accumulate_tiles(const WeightGradient& g, const Run& tiles, const Run& filters) {
+  const int64_t x_before = g.x_tiles == g.grid.count ? tiles.first : 0;
+  const TransformedTiles xs{g.memory + TransformedTiles::floats(x_before, g.C), tiles.count,
+                            padded_row(g.C)};
+  const TransformedTiles dys{g.memory + TransformedTiles::floats(g.x_tiles, g.C), tiles.count,
+                             padded_row(filters.count)};
+  parallel_for(tiles.count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      TileGrid::Place at = g.grid[first + i];
-      transform_square<tile_outputs, T>(g.op.dy, at, transform_gradient, dys, i);
+      TileGrid::Place at = g.grid[tiles.first + i];
+      transform_square<tile_outputs, T>(g.op.dy, filters, at, transform_gradient, dys, i);
+      if (filters.first > 0) continue;
       at.p -= g.op.params.pad_h;
       at.q -= g.op.params.pad_w;
-      transform_square<tile_inputs, T>(g.op.x, at, transform_input, xs, i);
+      transform_square<tile_inputs, T>(g.op.x, {0, g.C}, at, transform_input, xs, i);
     }
   });
   const int64_t panels = ceil_div(g.C, panel_width);
@@ -55,21 +70,21 @@ void accumulate_tiles(const WeightGradient& g, int64_t first, int64_t count) {
                      .a_step = dys.row,
                      .b = xs.at(f, 0) + c,
                      .b_step = xs.row,
-                     .depth = count,
-                     .y = g.sums + f * g.K * g.sums_row() + c,
+                     .depth = tiles.count,
+                     .y = g.sums + f * filters.count * g.sums_row() + c,
                      .y_row = g.sums_row(),
-                     .accumulate = first > 0},
-                    g.K);
+                     .accumulate = tiles.first > 0},
+                    filters.count);
     }
   });
 }
 
-/// dw[k, c…] of up to `lanes` channels, from the sums.
+/// dw[filters.first + k, c…] of up to `lanes` channels, from the sums.
 template <class T>
-void finish_filter(const WeightGradient& g, int64_t k, int64_t c) {
+void finish_filter(const WeightGradient& g, const Run& filters, int64_t k, int64_t c) {
   Vector m[tile_inputs][tile_inputs];
   for (int f = 0; f < frequencies; ++f) {
-    m[f / tile_inputs][f % tile_inputs] = load(g.sums + (f * g.K + k) * g.sums_row() + c);
+    m[f / tile_inputs][f % tile_inputs] = load(g.sums + (f * filters.count + k) * g.sums_row() + c);
   }
   Vector dw[3][3];
   transform_tile(m, dw, transform_filter_gradient);
@@ -79,19 +94,19 @@ void finish_filter(const WeightGradient& g, int64_t k, int64_t c) {
     for (int s = 0; s < 3; ++s) {
       float values[lanes];
       store(values, dw[r][s]);
-      T* const to =
-          g.op.dw.as<T>() + k * strides[0] + c * strides[1] + r * strides[2] + s * strides[3];
+      T* const to = g.op.dw.as<T>() + (filters.first + k) * strides[0] + c * strides[1] +
+                    r * strides[2] + s * strides[3];
       for (int64_t i = 0; i < count; ++i) to[i * strides[1]] = T(values[i]);
     }
   }
 }
 
-void finish_filters(const WeightGradient& g) {
+void finish_filters(const WeightGradient& g, const Run& filters) {
   visit_floating(g.op.dw.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    parallel_for(g.K, 4, [&](int64_t begin, int64_t end) {
+    parallel_for(filters.count, 4, [&](int64_t begin, int64_t end) {
       for (int64_t k = begin; k < end; ++k) {
-        for (int64_t c = 0; c < g.C; c += lanes) finish_filter<T>(g, k, c);
+        for (int64_t c = 0; c < g.C; c += lanes) finish_filter<T>(g, filters, k, c);
       }
     });
   });
@@ -120,11 +135,15 @@ void winograd_run(const Conv2dBackwardWeight& op, Workspace workspace, Stream& /
   g.memory = workspace.take<float>(g.memory_floats());
   visit_floating(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    for (int64_t first = 0; first < g.grid.count; first += g.tiles_at_once) {
-      accumulate_tiles<T>(g, first, std::min(g.tiles_at_once, g.grid.count - first));
+    for (int64_t k = 0; k < g.K; k += g.filters_at_once) {
+      const Run filters{k, std::min(g.filters_at_once, g.K - k)};
+      for (int64_t first = 0; first < g.grid.count; first += g.tiles_at_once) {
+        const int64_t count = std::min(g.tiles_at_once, g.grid.count - first);
+        accumulate_tiles<T>(g, {first, count}, filters);
+      }
+      finish_filters(g, filters);
     }
   });
-  finish_filters(g);
 }
 
 }  // namespace burin::cpu

@@ -50,15 +50,20 @@ struct TransformedTiles {
   }
 };
 
-/// Reads a size × size square of pixels at (h, w), zeros outside the image, transforms it and
-/// writes its 36 frequencies as tile `index` of `to`.
+/// Some channels, filters or tiles in a row.
+struct Run {
+  int64_t first, count;
+};
+
+/// Reads a run of channels of a size × size square of pixels at (h, w), zeros outside the image,
+/// transforms it and writes its 36 frequencies as tile `index` of `to`.
 template <int size, class T, class Transform>
-void transform_square(const ConstView& image, const TileGrid::Place& at, const Transform& transform,
-                      const TransformedTiles& to, int64_t index) {
+void transform_square(const ConstView& image, const Run& channels, const TileGrid::Place& at,
+                      const Transform& transform, const TransformedTiles& to, int64_t index) {
   const int64_t C = image.dim(1), H = image.dim(2), W = image.dim(3);
-  const T* const base = image.as<T>() + at.n * H * W * C;
-  for (int64_t c = 0; c < C; c += lanes) {
-    const int64_t count = std::min<int64_t>(lanes, C - c);
+  const T* const base = image.as<T>() + at.n * H * W * C + channels.first;
+  for (int64_t c = 0; c < channels.count; c += lanes) {
+    const int64_t count = std::min<int64_t>(lanes, channels.count - c);
     Vector in[size][size];
 #pragma GCC unroll 6
     for (int i = 0; i < size; ++i) {
