@@ -18,14 +18,18 @@ inline Refusal winograd_limits(const ConstView& in, const ConstView& w, const Co
   return {};
 }
 
-/// The same for directions that add up over the channels of `in`. Over few of them the transforms
-/// cost more than they save, and their rounding, which drowns in that of a long sum, shows.
+/// The same for directions that add up over the channels of `in`. Over few of them, and in images
+/// that leave most of a tile to the padding, the transforms cost more than they save, and their
+/// rounding, which drowns in that of a long sum, shows.
 inline Refusal winograd_limits_over_channels(const ConstView& in, const ConstView& w,
                                              const ConstView& out, const Conv2dParams& p) {
   constexpr int64_t fewest = 16;
   Refusal refusal = winograd_limits(in, w, out, p);
   if (refusal.empty() && in.dim(1) < fewest) {
     refusal = str("sums over ", in.dim(1), " channels, fewer than ", fewest);
+  }
+  if (refusal.empty() && std::max(in.dim(2), in.dim(3)) <= 2) {
+    refusal = str("images of ", in.dim(2), 'x', in.dim(3), " are less than half a tile wide");
   }
   return refusal;
 }
