@@ -24,7 +24,8 @@ RowStatistics statistics_of(const double* x, size_t C) {
   }
   const auto n = static_cast<double>(C);
   s.mean /= n;
-  s.mean_scale = std::sqrt(s.mean_scale) / n;
+  // The sum is rounded, and may be multiplied by a rounded 1/n: two roundings of the mean's size.
+  s.mean_scale = std::sqrt(s.mean_scale) / n + 2 * std::abs(s.mean) / default_factor;
   for (size_t c = 0; c < C; ++c) s.variance += (x[c] - s.mean) * (x[c] - s.mean) / n;
   return s;
 }

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "burin/kernels/check/case.h"
+#include "burin/kernels/check/sum_of_products.h"
 
 namespace burin::checks {
 namespace {
@@ -44,15 +45,12 @@ Maximum maximum(const double* plane, int64_t W, const Window& window) {
 }
 
 Expected average(const double* plane, int64_t W, const Window& window) {
-  double sum = 0, squares = 0;
+  Sum sum;
   for (int64_t h = window.top; h < window.bottom; ++h) {
-    for (int64_t w = window.left; w < window.right; ++w) {
-      sum += plane[h * W + w];
-      squares += plane[h * W + w] * plane[h * W + w];
-    }
+    for (int64_t w = window.left; w < window.right; ++w) sum.add(plane[h * W + w]);
   }
-  // Values that have a mean, added in plain order, round at the size of the sum: two units more.
-  return {sum / window.divisor, (std::sqrt(squares) + std::abs(sum) / 4) / window.divisor};
+  const Expected expected = sum.expected();
+  return {expected.value / window.divisor, expected.scale / window.divisor};
 }
 
 // ---- cases
