@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "burin/apps/exit.h"
 #include "burin/apps/kernels_selection.h"
 #include "burin/apps/table.h"
+#include "burin/kernels/base/parallel.h"
+#include "burin/kernels/check/roofline.h"
 
 namespace burin::apps {
 namespace {
@@ -63,6 +66,25 @@ void check_case(std::ostream& out, const checks::OpCase& one, const Candidate& c
   }
 }
 
+std::string percent_of_peak(const checks::Timing& timing, DType dtype,
+                            const std::optional<checks::Roofline>& roofline) {
+  if (!roofline) return "";
+  const std::optional<double> share = checks::share_of_peak(timing, dtype, *roofline);
+  return share ? fixed(*share * 100, 0) + " %" : "";
+}
+
+void describe_roofline(std::ostream& out, const checks::Roofline& roofline) {
+  out << "\nmeasured peak of " << compute_threads() << " threads: f32 "
+      << fixed(roofline.f32_flops * 1e-9, 0) << " GFLOP/s, ";
+  if (roofline.bf16_flops > 0) {
+    out << "bf16 " << fixed(roofline.bf16_flops * 1e-9, 0) << " GFLOP/s, ";
+  }
+  out << fixed(roofline.bytes * 1e-9, 1)
+      << " GB/s copied; of peak: the least time by these ÷ the time (above 100 % with fewer "
+         "operations than "
+         "the definition, or operands in a cache)\n";
+}
+
 [[noreturn]] void fail_on_nothing(const KernelSelection& selection) {
   throw Failure(
       exit_failed,
@@ -109,8 +131,11 @@ int check_kernels(std::ostream& out, const KernelSelection& selection, Progress&
 
 int bench_kernels(std::ostream& out, const KernelSelection& selection, double seconds,
                   Progress& progress) {
-  Table table({"op", "case", "dtype", "layout", "implementation", ">ms", ">GFLOP/s", ">GB/s", ""});
+  Table table({"op", "case", "dtype", "layout", "implementation", ">ms", ">GFLOP/s", ">GB/s",
+               ">of peak", ""});
   int wrong = 0;
+  std::optional<checks::Roofline> roofline;
+  if (selection.device.kind == DeviceKind::cpu) roofline = checks::measure_roofline();
   const std::vector<const checks::OpCase*> cases = selected_cases(selection);
   ProgressState state{.title = "bench", .total = static_cast<int64_t>(cases.size())};
   for (const checks::OpCase* const one : cases) {
@@ -128,6 +153,7 @@ int bench_kernels(std::ostream& out, const KernelSelection& selection, double se
                  str(one->info.layout), candidate.name, fixed(timing.seconds * 1e3, 3),
                  fixed(timing.flops / timing.seconds * 1e-9, 1),
                  fixed(timing.bytes / timing.seconds * 1e-9, 1),
+                 percent_of_peak(timing, one->info.dtype, roofline),
                  verdict.passed ? "" : "WRONG: " + verdict.message});
     }
   }
@@ -139,6 +165,7 @@ int bench_kernels(std::ostream& out, const KernelSelection& selection, double se
   }
   progress.clear();
   table.print(out);
+  if (roofline) describe_roofline(out, *roofline);
   return wrong;
 }
 

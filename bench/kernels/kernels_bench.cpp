@@ -4,23 +4,27 @@
 //   burin_kernels_bench --benchmark_filter='conv2d_forward/ResNet18.*f32'
 //
 // Each row is the median time of one call. An output is held against the definition once, before
-// its row counts: a wrong kernel's time is an error, not a number.
+// its row counts: a wrong kernel's time is an error, not a number. "of_peak" is the least time that
+// the CPU's measured peaks allow ÷ the time; the peaks themselves are in the context that
+// is printed first.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
 #include <string>
 
 #include "burin/kernels/base/parallel.h"
-#include "burin/kernels/check/case.h"
+#include "burin/kernels/check/roofline.h"
 
 namespace {
 
 using burin::Device;
 using burin::checks::OpCase;
+using burin::checks::Roofline;
 
 constexpr double seconds_a_row = 0.5;
 
-void time_case(benchmark::State& state, const OpCase& one, const std::string& implementation) {
+void time_case(benchmark::State& state, const OpCase& one, const std::string& implementation,
+               const Roofline& roofline) {
   for (const burin::Candidate& candidate : one.candidates(Device::cpu())) {
     if (candidate.name == implementation && !candidate.refusal.empty()) {
       state.SkipWithError(("refused: " + candidate.refusal).c_str());
@@ -39,6 +43,9 @@ void time_case(benchmark::State& state, const OpCase& one, const std::string& im
   }
   state.counters["GFLOP/s"] = timing.flops / timing.seconds * 1e-9;
   state.counters["GB/s"] = timing.bytes / timing.seconds * 1e-9;
+  if (const auto share = burin::checks::share_of_peak(timing, one.info.dtype, roofline)) {
+    state.counters["of_peak"] = *share;
+  }
   state.counters["worst"] = verdict.worst;
 }
 
@@ -48,14 +55,14 @@ std::string name_of(const OpCase& one, const std::string& implementation) {
                     one.info.layout, '/', implementation);
 }
 
-void add_rows() {
+void add_rows(const Roofline& roofline) {
   const bool all = std::getenv("BURIN_BENCH_ALL") != nullptr;
   for (const auto& one : burin::checks::all_cases().list()) {
     if (!one->info.large && !all) continue;
     for (const auto& entry : burin::registry().entries(one->op(), burin::DeviceKind::cpu)) {
       if (entry.place == burin::place::plain && one->info.large) continue;  // takes minutes
       benchmark::RegisterBenchmark(name_of(*one, entry.name).c_str(), time_case, std::cref(*one),
-                                   entry.name)
+                                   entry.name, std::cref(roofline))
           ->Iterations(1)
           ->UseManualTime()
           ->Unit(benchmark::kMillisecond);
@@ -63,11 +70,19 @@ void add_rows() {
   }
 }
 
+std::string giga(double a_second) {
+  return std::to_string(static_cast<int64_t>(a_second * 1e-9));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  add_rows();
+  const Roofline roofline = burin::checks::measure_roofline();
+  add_rows(roofline);
   benchmark::Initialize(&argc, argv);
   benchmark::AddCustomContext("threads", std::to_string(burin::compute_threads()));
+  benchmark::AddCustomContext("peak f32 GFLOP/s", giga(roofline.f32_flops));
+  benchmark::AddCustomContext("peak bf16 GFLOP/s", giga(roofline.bf16_flops));
+  benchmark::AddCustomContext("peak copy GB/s", giga(roofline.bytes));
   benchmark::RunSpecifiedBenchmarks();
 }
