@@ -4,7 +4,6 @@
 #include <chrono>
 #include <numeric>
 
-#include "burin/apps/training/evaluation.h"
 #include "burin/data/decode.h"
 #include "burin/data/file.h"
 #include "burin/kernels/base/parallel.h"
@@ -41,9 +40,9 @@ std::vector<size_t> Prediction::ranking() const {
   return order;
 }
 
-Classifier::Classifier(LoadedModel loaded, bool tta)
+Classifier::Classifier(LoadedModel loaded, TestTimeAugmentation tta)
     : loaded_(std::move(loaded)),
-      tta_(tta),
+      tta_(std::move(tta)),
       transform_(evaluation_transform(loaded_.model().preprocess)),
       input_(loaded_.model().preprocess, loaded_.dtype, loaded_.device, Layout::nhwc) {
   models::fold_batch_norm(loaded_.model());
@@ -74,8 +73,12 @@ std::vector<Prediction> Classifier::classify(const std::vector<InputImage>& imag
   return predictions;
 }
 
-size_t Classifier::input_bytes() const {
+size_t Classifier::plain_bytes() const {
   return static_cast<size_t>(transform_.width * transform_.height * 3);
+}
+
+size_t Classifier::input_bytes() const {
+  return inputs_per_image() * plain_bytes();
 }
 
 Prediction Classifier::prepare(const InputImage& input, std::span<uint8_t> pixels) const {
@@ -89,8 +92,14 @@ Prediction Classifier::prepare(const InputImage& input, std::span<uint8_t> pixel
     prediction.height = image.height;
     prediction.decode_ms = lap();
     data::SampleRandom unused(0, 0, 0);
-    const data::Image ready = transform_.apply(image, unused);
-    std::copy(ready.pixels.begin(), ready.pixels.end(), pixels.begin());
+    auto room = pixels.begin();
+    const data::Image plain = transform_.apply(image, unused);
+    room = std::copy(plain.pixels.begin(), plain.pixels.end(), room);
+    for (int64_t v = 0; v < tta_.views; ++v) {
+      data::SampleRandom random(tta_.seed, v, 0);
+      const data::Image view = tta_.view.apply(image, random);
+      room = std::copy(view.pixels.begin(), view.pixels.end(), room);
+    }
     prediction.preprocess_ms = lap();
   } catch (const data::DecodeError& error) {
     prediction.error = error.what();
@@ -112,31 +121,38 @@ data::Batch Classifier::batch_of(std::vector<uint8_t> pixels, size_t count) cons
 
 void Classifier::run(std::vector<uint8_t> pixels,
                      const std::vector<Prediction*>& predictions) const {
-  const data::Batch batch = batch_of(std::move(pixels), predictions.size());
+  const data::Batch batch = batch_of(std::move(pixels), predictions.size() * inputs_per_image());
   const NoGradGuard no_grad;
   Lap lap;
   const Tensor x = input_.images(batch);
-  const Tensor logits =
-      tta_ ? forward_with_mirror(loaded_.model(), x) : cast(loaded_.model().forward(x), DType::f32);
+  const Tensor logits = tta_.mirror ? forward_with_mirror(loaded_.model(), x)
+                                    : cast(loaded_.model().forward(x), DType::f32);
   const std::vector<float> all = softmax(logits).to_vector<float>();
   const double each_ms = lap() / static_cast<double>(predictions.size());
   const size_t C = classes().size();
   for (size_t i = 0; i < predictions.size(); ++i) {
-    const float* const row = all.data() + i * C;
-    predictions[i]->probabilities.assign(row, row + C);
+    const auto row = [&](size_t input) {
+      return std::span(all).subspan((i * inputs_per_image() + input) * C, C);
+    };
+    std::vector<std::span<const float>> views;
+    for (size_t v = 1; v < inputs_per_image(); ++v) views.push_back(row(v));
+    const std::span<const float> plain = row(0);
+    predictions[i]->probabilities = views.empty() ? std::vector<float>(plain.begin(), plain.end())
+                                                  : blend_views(views, plain, tta_.plain_share);
     predictions[i]->forward_ms = each_ms;
   }
 }
 
 models::GradCam Classifier::explain(std::vector<uint8_t> pixels,
                                     const models::GradCamOptions& options) const {
+  pixels.resize(plain_bytes());
   const data::Batch batch = batch_of(std::move(pixels), 1);
   return grad_cam(loaded_.model(), input_.images(batch), options).front();
 }
 
 data::Image Classifier::image_of(const std::vector<uint8_t>& pixels) const {
   data::Image image(transform_.width, transform_.height);
-  image.pixels = pixels;
+  std::copy_n(pixels.begin(), plain_bytes(), image.pixels.begin());
   return image;
 }
 

@@ -7,6 +7,7 @@
 
 #include "burin/apps/model_options.h"
 #include "burin/apps/training/input.h"
+#include "burin/apps/training/test_time.h"
 #include "burin/data/decode.h"
 #include "burin/models/gradcam.h"
 
@@ -36,9 +37,9 @@ struct Prediction {
 /// A model prepared for inference.
 class Classifier {
  public:
-  /// Merges the batch norms into the convolutions.
-  /// With `tta` each image's mirror image has a say.
-  explicit Classifier(LoadedModel loaded, bool tta = false);
+  /// Merges the batch norms into the convolutions. Every image draws the same views of `tta`: what
+  /// is seen in it does not depend on the images beside it.
+  explicit Classifier(LoadedModel loaded, TestTimeAugmentation tta = {});
 
   const std::vector<std::string>& classes() const { return loaded_.card.classes; }
   const std::string& path() const { return loaded_.path; }
@@ -48,7 +49,8 @@ class Classifier {
   /// gets an error of its own.
   std::vector<Prediction> classify(const std::vector<InputImage>& images) const;
 
-  /// The two halves of classify. Bytes of an image that is ready for the model.
+  /// The two halves of classify. Bytes of an image that is ready for the model: the plain image,
+  /// then its augmented views.
   size_t input_bytes() const;
   /// Decodes one image into `pixels` (input_bytes() of them), or says in the prediction why not.
   /// May be called from several threads at once.
@@ -63,10 +65,12 @@ class Classifier {
   const models::Preprocess& preprocess() const { return loaded_.model().preprocess; }
 
  private:
+  size_t inputs_per_image() const { return 1 + static_cast<size_t>(tta_.views); }
+  size_t plain_bytes() const;
   data::Batch batch_of(std::vector<uint8_t> pixels, size_t count) const;
 
   LoadedModel loaded_;
-  bool tta_;
+  TestTimeAugmentation tta_;
   data::Transform transform_;
   InputMaker input_;
 };

@@ -15,6 +15,7 @@
 #include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
 #include "burin/apps/training/datasets.h"
+#include "burin/apps/tta_options.h"
 #include "burin/data/corrupt.h"
 #include "burin/data/idx.h"
 #include "burin/tensor/files/atomic_file.h"
@@ -29,7 +30,7 @@ struct EvaluateOptions {
   std::string split = "auto";
   int batch_size = 32;
   int workers = 0;
-  bool tta = false;
+  TtaOptions tta;
   double fail_under = 0;
   std::string json;
   std::string out = "runs/evaluate/exp";
@@ -52,13 +53,13 @@ std::string resolve_split(const EvaluateOptions& options) {
 Evaluation run_model(const EvaluateOptions& options, const LoadedModel& loaded,
                      const std::shared_ptr<const data::Dataset>& dataset, const Session& session) {
   Progress progress(make_terminal(session.globals), 10);
-  ProgressState state{.title = "evaluate", .total = dataset->size()};
+  ProgressState state{.title = "evaluate", .total = dataset->size() * (1 + options.tta.views)};
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   return evaluate(loaded.model(), dataset,
                   {.batch_size = options.batch_size,
                    .workers = options.workers > 0 ? options.workers : std::clamp(cores, 1, 8),
                    .dtype = loaded.dtype,
-                   .tta = options.tta,
+                   .tta = test_time_augmentation(options.tta, loaded),
                    .device = loaded.device,
                    .on_progress = [&](int64_t done) {
                      state.done = state.items = done;
@@ -107,6 +108,7 @@ void print_report(const EvaluateOptions& options, const LoadedModel& loaded,
   report.part = split == "all" ? "evaluated" : split;
   report.facts = {{"model", loaded.path},
                   {"data", options.data + " (" + split + ")"},
+                  {"test-time augmentation", describe(options.tta, loaded)},
                   {"images per second", fixed(report.evaluation->images_per_second, 1)},
                   {"made by", str("burin ", release, ", ", timestamp())}};
   report.parts = {{report.part, data::class_counts(*report.dataset)}};
@@ -167,7 +169,7 @@ Command evaluate_command() {
   command.add("-b,--batch-size", &options->batch_size, "images at once", at_least(1));
   command.add("-j,--workers", &options->workers, "threads that decode; 0: the cores, at most 8",
               between(0, 1024));
-  command.add("--tta", &options->tta, "average over each image and its mirror image");
+  add_tta_options(command, options->tta);
   command.heading("Results");
   command.add("--fail-under", &options->fail_under, "exit with 1 below this accuracy",
               between(0, 1));

@@ -10,6 +10,7 @@
 #include "burin/apps/prediction_report.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/stop.h"
+#include "burin/apps/tta_options.h"
 
 namespace burin::apps {
 namespace {
@@ -21,7 +22,7 @@ struct PredictOptions {
   int batch_size = 16;
   std::string format = "text";
   std::string gradcam;
-  bool tta = false;
+  TtaOptions tta;
 };
 
 /// Writes the overlays of images that could be predicted.
@@ -44,7 +45,9 @@ int run_predict(const PredictOptions& options, const Session& session) {
     throw Failure(exit_usage, "no image given", "burin predict -m MODEL photo.jpg folder/ -");
   }
   const std::vector<InputImage> images = find_images(options.paths);
-  const Classifier classifier(load_model(options.model, session), options.tta);
+  LoadedModel loaded = load_model(options.model, session);
+  const TestTimeAugmentation tta = test_time_augmentation(options.tta, loaded);
+  const Classifier classifier(std::move(loaded), tta);
   catch_interrupts();
 
   PredictionReport report(std::cout, options.format, classifier, images, options.topk);
@@ -92,7 +95,7 @@ Command predict_command() {
   command.add("--format", &options->format, "of the output", one_of({"text", "json", "csv"}));
   command.add("-b,--batch-size", &options->batch_size, "images at once", at_least(1));
   command.add("--gradcam", &options->gradcam, "write heat maps over the images to this folder");
-  command.add("--tta", &options->tta, "average over each image and its mirror image");
+  add_tta_options(command, options->tta);
   command.run = [options](const Session& session) { return run_predict(*options, session); };
   return command;
 }

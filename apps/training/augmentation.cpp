@@ -4,7 +4,7 @@
 
 namespace burin::apps {
 
-Augmentation::Augmentation(const std::string& list) {
+Augmentation::Augmentation(const std::string& list, const char* option) {
   std::istringstream in(list);
   for (std::string name; std::getline(in, name, ',');) {
     if (name == "flip") {
@@ -18,11 +18,11 @@ Augmentation::Augmentation(const std::string& list) {
     } else if (name == "jitter") {
       jitter = true;
     } else {
-      check(name == "none", "--aug: '", name,
+      check(name == "none", option, ": '", name,
             "' is none of flip, crop, square, shift, jitter, none");
     }
   }
-  check(crop + square + shift <= 1, "--aug: crop, square and shift exclude each other");
+  check(crop + square + shift <= 1, option, ": crop, square and shift exclude each other");
 }
 
 data::TrainingOptions training_options(const Augmentation& aug,

@@ -15,8 +15,9 @@ struct Augmentation {
   bool shift = false;
   bool jitter = false;
 
-  /// Reads a comma list. Throws Error for an unknown name, and for crops that exclude each other.
-  explicit Augmentation(const std::string& list);
+  /// Reads the comma list that `option` was given. Throws Error for an unknown name, and for crops
+  /// that exclude each other.
+  explicit Augmentation(const std::string& list, const char* option = "--aug");
   bool any() const { return flip || crop || square || shift || jitter; }
 };
 

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <limits>
 
 #include "burin/apps/training/input.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/cross_entropy.h"
-#include "burin/tensor/ops/elementwise.h"
-#include "burin/tensor/ops/shape.h"
 #include "burin/tensor/ops/softmax.h"
 
 namespace burin::apps {
@@ -29,14 +29,34 @@ void add_batch(Evaluation& result, const TrainBatch& batch, const std::vector<fl
                               probabilities.end());
 }
 
+/// The same samples, judged by other probabilities.
+Evaluation with_probabilities(const Evaluation& plain, std::vector<float> probabilities,
+                              const data::Dataset& dataset) {
+  const int64_t C = plain.confusion.classes();
+  Evaluation result{.confusion = ConfusionMatrix(C), .probabilities = std::move(probabilities)};
+  const auto N = static_cast<int64_t>(plain.predictions.size());
+  for (int64_t i = 0; i < N; ++i) {
+    const float* const row = result.probabilities.data() + i * C;
+    const int64_t predicted = std::max_element(row, row + C) - row;
+    const int64_t label = dataset.label(i);
+    result.confusion.add(label, predicted);
+    result.predictions.push_back(predicted);
+    // A probability that has run out of digits is not infinitely wrong.
+    const float likelihood = std::max(row[label], std::numeric_limits<float>::min());
+    result.sample_loss.push_back(-std::log(static_cast<double>(likelihood)));
+    result.loss += result.sample_loss.back() / static_cast<double>(N);
+  }
+  return result;
+}
+
 }  // namespace
 
 Evaluation evaluate(const std::function<Tensor(const Tensor&)>& forward, BatchSource& source,
-                    int64_t classes, const EvaluationProgress& on_progress) {
+                    int64_t classes, const EvaluationProgress& on_progress, int64_t epoch) {
   const NoGradGuard no_grad;
   Evaluation result{.confusion = ConfusionMatrix(classes)};
   const auto start = std::chrono::steady_clock::now();
-  source.start(0, 0);
+  source.start(epoch, 0);
   while (const auto batch = source.next()) {
     const Tensor logits = cast(forward(batch->x), DType::f32);
     const Tensor losses = cross_entropy_per_sample(logits, batch->labels);
@@ -51,27 +71,43 @@ Evaluation evaluate(const std::function<Tensor(const Tensor&)>& forward, BatchSo
   return result;
 }
 
-Tensor forward_with_mirror(models::Model& model, const Tensor& x) {
-  const NoGradGuard no_grad;
-  const Tensor plain = softmax(cast(model.forward(x), DType::f32));
-  const Tensor mirrored = softmax(cast(model.forward(flip(x, 3)), DType::f32));
-  return log(affine(plain + mirrored, 0.5, 0));
-}
-
 Evaluation evaluate(models::Model& model, std::shared_ptr<const data::Dataset> dataset,
                     const EvaluationSettings& settings) {
   check(static_cast<int64_t>(dataset->classes().size()) == model.classes,
         "evaluate: the data set has ", dataset->classes().size(), " classes, the model ",
         model.classes);
   const nn::EvaluationGuard evaluating(model);
-  ImageSource source(std::move(dataset), evaluation_transform(model.preprocess),
-                     {.batch_size = settings.batch_size, .workers = settings.workers},
-                     InputMaker(model.preprocess, settings.dtype, settings.device, Layout::nhwc));
-  return evaluate(
-      [&](const Tensor& x) {
-        return settings.tta ? forward_with_mirror(model, x) : model.forward(x);
-      },
-      source, model.classes, settings.on_progress);
+  const TestTimeAugmentation& tta = settings.tta;
+  int64_t passes = 0;
+  const auto pass = [&](const data::Transform& transform, int64_t epoch) {
+    ImageSource source(
+        dataset, transform,
+        {.batch_size = settings.batch_size, .workers = settings.workers, .seed = tta.seed},
+        InputMaker(model.preprocess, settings.dtype, settings.device, Layout::nhwc));
+    const int64_t before = passes++ * dataset->size();
+    return evaluate(
+        [&](const Tensor& x) {
+          return tta.mirror ? forward_with_mirror(model, x) : model.forward(x);
+        },
+        source, model.classes,
+        [&](int64_t done) { return !settings.on_progress || settings.on_progress(before + done); },
+        epoch);
+  };
+  Evaluation plain = pass(evaluation_transform(model.preprocess), 0);
+  if (tta.views == 0) return plain;
+
+  double seconds_per_image = 1 / plain.images_per_second;
+  std::vector<Evaluation> views;
+  std::vector<std::span<const float>> probabilities;
+  for (int64_t v = 0; v < tta.views; ++v) {
+    views.push_back(pass(tta.view, v));
+    seconds_per_image += 1 / views.back().images_per_second;
+  }
+  for (const Evaluation& view : views) probabilities.emplace_back(view.probabilities);
+  Evaluation blended = with_probabilities(
+      plain, blend_views(probabilities, plain.probabilities, tta.plain_share), *dataset);
+  blended.images_per_second = 1 / seconds_per_image;
+  return blended;
 }
 
 }  // namespace burin::apps

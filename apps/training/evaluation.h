@@ -5,19 +5,21 @@
 
 #include "burin/apps/training/batch_source.h"
 #include "burin/apps/training/metrics.h"
+#include "burin/apps/training/test_time.h"
 #include "burin/data/dataset.h"
 #include "burin/models/model.h"
 
 namespace burin::apps {
 
-/// Called after each batch with the samples done; returns false to stop (Interrupted is thrown).
+/// Called after each batch with the samples done, each view of one counting; returns false to stop
+/// (Interrupted is thrown).
 using EvaluationProgress = std::function<bool(int64_t done)>;
 
 struct EvaluationSettings {
   int64_t batch_size = 32;
   int workers = 2;
   DType dtype = DType::f32;  // of the activations
-  bool tta = false;          // test-time augmentation: forward_with_mirror
+  TestTimeAugmentation tta = {};
   Device device = Device::cpu();
   EvaluationProgress on_progress = {};
 };
@@ -37,12 +39,9 @@ struct Evaluation {
   }
 };
 
-/// Collects what `forward` makes of one epoch of `source`; nothing is recorded.
+/// Collects what `forward` makes of an epoch of `source`; nothing is recorded.
 Evaluation evaluate(const std::function<Tensor(const Tensor&)>& forward, BatchSource& source,
-                    int64_t classes, const EvaluationProgress& on_progress = {});
-
-/// Log-probabilities of images [N, 3, H, W], averaged over each image and its mirror image.
-Tensor forward_with_mirror(models::Model& model, const Tensor& x);
+                    int64_t classes, const EvaluationProgress& on_progress = {}, int64_t epoch = 0);
 
 /// Runs the model over the data set in evaluation mode, without recording. The model's training
 /// flag is as before afterwards.

@@ -121,6 +121,7 @@ ModelCard load_model(const std::string& path, const ModelOverrides& overrides) {
         " with ", card.classes.size(), " classes\n", report.entries.to_string(),
         "  hint: check --model and --classes");
   card.notes = report.notes;
+  if (const std::string* const aug = file.metadata("burin.aug")) card.aug = *aug;
   nn::set_training(*card.model, false);
   nn::set_requires_grad(*card.model, false);
   return card;

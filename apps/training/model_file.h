@@ -14,6 +14,7 @@ struct ModelCard {
   std::unique_ptr<Generator> generator;  // drew the model's weights; its dropout holds on to it
   std::unique_ptr<models::Model> model;
   std::vector<std::string> classes;
+  std::string aug;                 // of its training, as --aug says it; empty: unknown
   std::vector<std::string> notes;  // what the file had that was unusual, in words
 };
 

@@ -68,7 +68,9 @@ void Trainer::finish_epoch(EpochResult result, const std::string& weights_folder
     epochs_without_gain_ = 0;
     const EmaGuard averages(ema_.get());
     save_model(weights_folder + "/best.safetensors", *model_, data_.classes,
-               {{"burin.epoch", str(result.epoch)}, {"burin.accuracy", str(result.accuracy)}});
+               {{"burin.epoch", str(result.epoch)},
+                {"burin.accuracy", str(result.accuracy)},
+                {"burin.aug", options_.aug}});
   } else {
     ++epochs_without_gain_;
   }
