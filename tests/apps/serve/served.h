@@ -26,6 +26,7 @@ struct HttpReply {
   std::string body;
 
   bool has(const std::string& header) const { return head.find(header) != std::string::npos; }
+  bool says(const std::string& words) const { return body.find(words) != std::string::npos; }
 };
 
 /// A client that says exactly what a test wants said.
@@ -131,6 +132,16 @@ class ServedProcess {
   int port() const { return port_; }
   const std::string& png() const { return png_; }
   std::string log() const { return testing_support::read_whole(folder_.file("log")); }
+
+  int64_t resident_bytes() const {
+    const std::string status =
+        testing_support::read_whole("/proc/" + std::to_string(process_) + "/status");
+    return std::stoll(status.substr(status.find("VmRSS:") + 6)) << 10;
+  }
+  int64_t open_files() const {
+    const std::filesystem::directory_iterator files("/proc/" + std::to_string(process_) + "/fd");
+    return std::distance(begin(files), end(files));
+  }
 
   void terminate() const { kill(process_, SIGTERM); }
   /// Waits for the end of the process; its exit code.
