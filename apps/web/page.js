@@ -12,6 +12,7 @@ function setState(state) {
   document.body.dataset.state = state;
   find('result').setAttribute('aria-busy', String(state === 'uploading' || state === 'working'));
   find('progress').hidden = state !== 'uploading' && state !== 'working';
+  if (state !== 'uploading') find('progress').removeAttribute('aria-valuenow');  // nobody knows how far the model is
 }
 
 // ---- an image on the stage ------------------------------------------------------------------------
@@ -114,7 +115,8 @@ function showProgress(percent) {
   setState('uploading');
   find('progress').firstElementChild.style.inlineSize = `${percent}%`;
   find('progress').setAttribute('aria-valuenow', String(Math.round(percent)));
-  showVerdict(text('uploading', { percent: Math.round(percent) }), 'busy');
+  showVerdict(text('uploading'), 'busy');
+  find('percent').textContent = text('percent', { percent: Math.round(percent) });
 }
 
 function entryOf(file, name = file.name || 'image') {
@@ -248,7 +250,7 @@ async function showExamples() {
 }
 
 const camera = new Camera({
-  photo: (blob) => take([new File([blob], 'webcam.jpg', { type: 'image/jpeg' })]),
+  photo: (blob) => { take([new File([blob], 'webcam.jpg', { type: 'image/jpeg' })]); find('clear').focus(); },
   frame: async (blob) => {
     const entry = { file: blob, name: 'webcam.jpg', url: '', model: page.model.name, answer: null, roundTrip: 0 };
     const started = performance.now();
@@ -282,6 +284,7 @@ function wire() {
     find(id).addEventListener('change', (event) => { take([...event.target.files]); event.target.value = ''; });
   }
   wireDrop();
+  find('drop').addEventListener('click', () => find('file').click());
   addEventListener('paste', (event) => { if (event.clipboardData.files.length > 0) take(event.clipboardData.files); });
   addEventListener('keydown', (event) => {
     if (event.key !== 'Escape') return;

@@ -1,6 +1,7 @@
 // Every word of the page, in one table a language. To translate it: copy `en`, translate the values, add the
 // copy to `tables`. A value with {holes} is filled in by `text(key, {holes})`.
 const en = {
+  lang: 'en',
   dir: 'ltr',
   skip: 'Skip to the result',
   heading_portraits: 'Real photograph or AI-generated?',
@@ -14,6 +15,7 @@ const en = {
   drop_now: 'Let go to try it',
   choose: 'Choose image',
   webcam: 'Webcam',
+  camera: 'What the camera sees',
   take_photo: 'Take photo',
   live: 'Live',
   stop_camera: 'Stop camera',
@@ -27,7 +29,9 @@ const en = {
 
   result: 'Result',
   empty: 'The verdict appears here.',
-  uploading: 'Uploading… {percent}\u00a0%',
+  upload: 'Upload',
+  uploading: 'Uploading…',
+  percent: '{percent}\u00a0%',
   working: 'The model is looking…',
   waiting: 'Many are asking at the moment. Trying again…',
   verdict_ai: 'Looks AI\u2011generated',
@@ -120,6 +124,8 @@ export function text(key, holes = {}) {
 
 /** Puts the words where the page's markup asks for them. */
 export function fillPage() {
+  document.documentElement.lang = text('lang');
   document.documentElement.dir = text('dir');
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = text(element.dataset.text);
+  for (const element of document.querySelectorAll('[data-label]')) element.setAttribute('aria-label', text(element.dataset.label));
 }

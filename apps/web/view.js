@@ -48,6 +48,7 @@ export function showVerdict(words, tone, mark = '') {
   verdict.classList.toggle('busy', tone === 'busy');
   verdict.dataset.tone = tone ?? '';
   find('badge').textContent = mark;
+  find('percent').textContent = '';  // which is not read out: it changes too often
   if (find('verdict-text').textContent !== words) find('verdict-text').textContent = words;
 }
 

@@ -8,12 +8,14 @@ skip, its last line the reason.
 import base64
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
+import axe
 import pictures
 from webdriver import Browser, NoBrowser
 
@@ -98,11 +100,20 @@ class Page(unittest.TestCase):
         browser.type("#file", self.image)
         self.wait_for("done")
 
+    def write(self, name, content):
+        path = os.path.join(self.folder.name, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content)
+        return path
+
     def expect_verdict(self):
         self.assertRegex(browser.text("#verdict-text"), r"(Looks|Not sure).*\s\d+\.\d\s%")
 
     def test_upload_by_click(self):
         self.shoot("idle")
+        browser.run("document.getElementById('file').addEventListener('click', (e) => { e.preventDefault(); document.title = 'chosen'; })")
+        browser.click("#drop")
+        self.assertEqual(browser.run("return document.title"), "chosen", "the drop zone opens the file dialog")
         self.predict()
         self.expect_verdict()
         self.assertEqual(browser.run("return document.querySelectorAll('#bars .meter').length"), 2)
@@ -155,10 +166,7 @@ class Page(unittest.TestCase):
         browser.wait("document.getElementById('heat').hidden", "it to go again")
 
     def test_mistakes(self):
-        wrong = os.path.join(self.folder.name, "notes.txt")
-        with open(wrong, "w", encoding="utf-8") as file:
-            file.write("not an image")
-        browser.type("#file", wrong)
+        browser.type("#file", self.write("notes.txt", "not an image"))
         self.wait_for("error")
         self.assertIn("not an image that can be read", browser.text("#failure"))
         self.shoot("error")
@@ -218,6 +226,50 @@ class Page(unittest.TestCase):
             if node.get("ignored") or node["role"]["value"] not in interactive:
                 continue
             self.assertTrue(node.get("name", {}).get("value"), f"a {node['role']['value']} has no name: {node}")
+
+    def test_accessibility(self):
+        script = axe.source()
+        if script is None:
+            self.skipTest("axe-core is not installed: npm install axe-core, or BURIN_AXE=…/axe.min.js")
+
+        self.addCleanup(self.server.send_signal, signal.SIGCONT)  # every_state() halts it for a moment
+
+        def expect_accessible(state):
+            with self.subTest(state):
+                self.assertEqual(axe.findings(browser, script), [])
+
+        for width, theme in ((1280, "light"), (1280, "dark"), (390, "dark")):
+            self.size(width, 900, theme)
+            self.open()
+            for state in self.every_state():
+                expect_accessible(f"{state}, {theme}, {width} wide")
+
+    def every_state(self):
+        """Brings the page into one state after the other and names it."""
+        yield "idle"
+        self.server.send_signal(signal.SIGSTOP)
+        browser.type("#file", self.image)
+        self.wait_for("working")
+        yield "working"
+        browser.run("document.body.dataset.state = 'uploading'; document.getElementById('percent').textContent = '40 %'")
+        yield "uploading"
+        self.server.send_signal(signal.SIGCONT)
+        self.wait_for("done")
+        for tone in ("sure", "warn", "doubt"):
+            browser.run("document.getElementById('verdict').dataset.tone = arguments[0]", tone)
+            yield f"result, {tone}"
+        browser.click(".switch")
+        browser.wait("!document.getElementById('heat').hidden", "the heat map")
+        yield "Grad-CAM"
+        browser.type("#file", self.write("notes.txt", "not an image"))
+        self.wait_for("error")
+        yield "error, and a history"
+        browser.click("#webcam")
+        browser.wait("document.getElementById('video').videoWidth > 0", "the camera")
+        browser.click("#live")
+        browser.wait("document.getElementById('verdict-text').textContent.includes('%')", "a verdict on a frame")
+        yield "live"
+        browser.click("#stop-camera")
 
     def test_copying(self):
         self.predict()
