@@ -43,4 +43,10 @@ std::string fixed(double value, int decimals) {
   return buffer;
 }
 
+std::string scientific(double value, int decimals) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof(buffer), "%.*e", decimals, value);
+  return buffer;
+}
+
 }  // namespace burin::apps

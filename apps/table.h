@@ -26,5 +26,7 @@ class Table {
 
 /// `value` with that many decimals.
 std::string fixed(double value, int decimals);
+/// Likewise as 1.83e-03.
+std::string scientific(double value, int decimals);
 
 }  // namespace burin::apps

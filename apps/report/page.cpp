@@ -28,7 +28,8 @@ p,li{max-width:74ch}
 .tile b{display:block;font-size:24px;font-weight:600;font-variant-numeric:tabular-nums}
 .tile span{color:var(--muted);font-size:13px}
 .row{display:flex;flex-wrap:wrap;gap:24px;align-items:flex-start}
-.row>svg{flex:1 1 380px}
+.row>svg{flex:0 1 calc(50% - 12px);min-width:min(100%,340px)}
+.row>svg:only-child{flex-basis:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:8px 0}
 th,td{text-align:right;padding:5px 14px;border-bottom:1px solid var(--grid)}
 th{color:var(--muted);font-weight:500}
@@ -41,7 +42,7 @@ figure img{width:100%;aspect-ratio:1;object-fit:contain;background:var(--grid);b
 figcaption{font-size:12.5px;line-height:1.4;margin-top:5px;overflow-wrap:anywhere}
 .good{color:var(--green)}.bad{color:var(--red)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px}dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
-@media print{main{max-width:none;padding:0}h2{break-after:avoid}figure,svg,.tile,tr{break-inside:avoid}.gallery{grid-template-columns:repeat(6,1fr)}}
+@media print{body{font-size:13px}main{max-width:none;padding:0}.scroll{overflow:visible}th,td{padding:4px 7px}h2{break-after:avoid}figure,svg,.tile,tr{break-inside:avoid}.gallery{grid-template-columns:repeat(6,1fr)}}
 )css";
 
 std::string cells(const std::vector<std::string>& texts, const char* tag) {
@@ -137,12 +138,13 @@ void Page::training() {
                 "th") +
           "</tr>\n";
   for (const EpochResult& e : data_.epochs) {
-    out_ += "<tr>" +
-            cells({str(e.epoch, e.best ? " ★" : ""), fixed(e.train_loss, 4), fixed(e.val_loss, 4),
-                   fixed(e.accuracy, 4), fixed(e.precision, 4), fixed(e.recall, 4), fixed(e.f1, 4),
-                   str(e.learning_rate), fixed(e.images_per_second, 1), fixed(e.seconds, 1)},
-                  "td") +
-            "</tr>\n";
+    out_ +=
+        "<tr>" +
+        cells({str(e.epoch, e.best ? " ★" : ""), fixed(e.train_loss, 4), fixed(e.val_loss, 4),
+               fixed(e.accuracy, 4), fixed(e.precision, 4), fixed(e.recall, 4), fixed(e.f1, 4),
+               scientific(e.learning_rate, 2), fixed(e.images_per_second, 1), fixed(e.seconds, 1)},
+              "td") +
+        "</tr>\n";
   }
   out_ +=
       "</table></div>\n<p class=\"muted\">★ the best so far. Training loss: mean over the epoch, "
@@ -226,14 +228,14 @@ void Page::gallery(const std::string& title, const std::string& explanation,
     const int64_t actual = data_.dataset->label(i);
     const std::string name =
         escaped(std::filesystem::path(data_.dataset->name(i)).filename().string());
-    out_ += str("<figure><img loading=\"lazy\" alt=\"", name, "\" src=\"",
-                thumbnail_uri(*data_.dataset->load(i), 160), "\"><figcaption><b class=\"",
-                predicted == actual ? "good" : "bad", "\">", escaped(class_name(predicted)), ' ',
-                fixed(confidence(*data_.evaluation, i), 3), "</b>",
-                predicted == actual ? "" : " is " + escaped(class_name(actual)),
-                "<br><span class=\"muted\">loss ",
-                fixed(data_.evaluation->sample_loss[static_cast<size_t>(i)], 3), "<br>", name,
-                "</span></figcaption></figure>\n");
+    out_ +=
+        str("<figure><img alt=\"", name, "\" src=\"", thumbnail_uri(*data_.dataset->load(i), 160),
+            "\"><figcaption><b class=\"", predicted == actual ? "good" : "bad", "\">",
+            escaped(class_name(predicted)), ' ', fixed(confidence(*data_.evaluation, i), 3), "</b>",
+            predicted == actual ? "" : " is " + escaped(class_name(actual)),
+            "<br><span class=\"muted\">loss ",
+            fixed(data_.evaluation->sample_loss[static_cast<size_t>(i)], 3), "<br>", name,
+            "</span></figcaption></figure>\n");
   }
   out_ += "</div>\n";
 }
@@ -282,9 +284,8 @@ void Page::about_data() {
       "augmented.</p>\n<div class=\"gallery\">\n";
   for (const Tile& tile : data_.train_batch) {
     const std::string caption = tile.captions.empty() ? "" : escaped(tile.captions.front().text);
-    out_ +=
-        str("<figure><img loading=\"lazy\" alt=\"", caption, "\" src=\"",
-            thumbnail_uri(tile.image, 132), "\"><figcaption>", caption, "</figcaption></figure>\n");
+    out_ += str("<figure><img alt=\"", caption, "\" src=\"", thumbnail_uri(tile.image, 132),
+                "\"><figcaption>", caption, "</figcaption></figure>\n");
   }
   out_ += "</div>\n";
 }
