@@ -166,7 +166,9 @@ int run_prepare(const PrepareOptions& options, const Session& session) {
                  .seed = options.seed,
                  .subset = options.subset,
                  .balance = options.balance};
-  if (!options.split.empty()) plan.shares = parse_shares(options.split);
+  if (!options.split.empty()) {
+    plan.shares = failing_with(exit_usage, [&] { return parse_shares(options.split); });
+  }
 
   std::vector<SourceImage> images = find_sources(options);
   if (!options.order.empty()) images = read_list(options.order, options.source, images);

@@ -91,7 +91,7 @@ std::vector<double> parse_shares(const std::string& text) {
     std::istringstream number(word);
     double share = 0;
     check(number >> share && number.eof() && share > 0, "--split: '", word, "' in '", text,
-          "' is no share");
+          "' is no share above 0");
     shares.push_back(share);
     sum += share;
   }
