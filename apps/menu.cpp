@@ -6,6 +6,7 @@
 
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
+#include "burin/apps/stop.h"
 
 namespace burin::apps {
 namespace {
@@ -43,6 +44,12 @@ const std::vector<Choice>& choices() {
         {"Which architecture?", "--model", "resnet18"},
         {"Begin with which weights (imagenet, none, or a file)?", "--weights", "none"},
         {"How many epochs?", "--epochs", "3"}}},
+      {"Find the learning rate to train with",
+       "lr-find",
+       {photos,
+        {"Which architecture?", "--model", "resnet18"},
+        {"Begin with which weights (imagenet, none, or a file)?", "--weights", "none"},
+        {"Draw the curve to?", "--out", "lr_find.png"}}},
       {"Evaluate on the test images",
        "evaluate",
        {model, photos, {"Which part?", "--split", "test"}}},
@@ -52,14 +59,27 @@ const std::vector<Choice>& choices() {
       {"Compare runs",
        "compare",
        {{"Which run?", "", "runs/train/exp"}, {"And which other?", "", "runs/train/exp2"}}},
+      {"Compare models on the same images",
+       "compare",
+       {photos,
+        {"Which model?", "-m", "runs/train/exp"},
+        {"And which other?", "-m", "runs/train/exp2"}}},
       {"Classify images", "predict", {model, {"Which image or folder?", "", ""}}},
       {"Show where a model looks (Grad-CAM)",
        "gradcam",
        {model,
         {"Which image or folder?", "", ""},
         {"Write to which folder?", "--out", "runs/gradcam"}}},
+      {"Serve a web page that classifies images (Ctrl-C comes back here)",
+       "serve",
+       {model, {"At which port?", "--port", "8000"}}},
       {"Look for mistakes in a data set or run", "lint", {{"Which folder?", "", ""}}},
       {"Say what this machine and program have", "info", {}},
+      {"List the operators and their implementations", "kernels", {}},
+      {"See it all on a real data set",
+       "demo",
+       {{"Where is Fashion-MNIST, or a folder of images?", "",
+         "/usr/share/datasets/fashion-mnist"}}},
   };
   return all;
 }
@@ -102,6 +122,7 @@ void run(const std::vector<std::string>& words) {
   } catch (const std::exception& error) {
     report_error(error, program);
   }
+  release_interrupts();  // Ctrl-C was for the command; the next one is for the menu
   std::cout << '\n';
 }
 

@@ -28,4 +28,10 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
+void release_interrupts() {
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+  stop.store(false);
+}
+
 }  // namespace burin::apps

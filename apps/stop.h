@@ -8,5 +8,7 @@ namespace burin::apps {
 /// steps. A second Ctrl-C ends the process at once.
 const std::atomic<bool>& stop_requested();
 void catch_interrupts();
+/// Forgets that there was one; the next ends the process, as before catch_interrupts.
+void release_interrupts();
 
 }  // namespace burin::apps

@@ -201,7 +201,7 @@ TEST(Menu, AsksShowsTheCommandAndGoesOn) {
   const TemporaryFolder folder;
   write_set(folder);
   testing_support::write_whole(folder.file("answers"),
-                               "99\n10\n\n" + folder.path().string() + "\n0\n");
+                               "99\n13\n\n" + folder.path().string() + "\n0\n");
   const std::string command =
       "'" BURIN_COMMAND "' menu <" + folder.file("answers") + " >" + folder.file("out");
   EXPECT_EQ(std::system(command.c_str()), 0);
