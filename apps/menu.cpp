@@ -7,6 +7,7 @@
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/stop.h"
+#include "burin/apps/suggest.h"
 
 namespace burin::apps {
 namespace {
@@ -113,7 +114,7 @@ std::optional<std::vector<std::string>> ask(const Choice& choice) {
 void run(const std::vector<std::string>& words) {
   std::cout << "\n$ burin";
   for (const std::string& word : words) {
-    std::cout << ' ' << (word.find(' ') == std::string::npos ? word : "'" + word + "'");
+    std::cout << ' ' << shell_word(word);
   }
   std::cout << "\n\n" << std::flush;
   std::string program;

@@ -12,6 +12,7 @@
 #include "burin/apps/preparation/convert.h"
 #include "burin/apps/preparation/manifest.h"
 #include "burin/apps/progress.h"
+#include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
 #include "burin/data/image_folder.h"
 #include "burin/data/scan.h"
@@ -188,7 +189,7 @@ int run_prepare(const PrepareOptions& options, const Session& session) {
                 : plan.fastai  ? " duplicates kept, wherever fastai's shuffle puts them\n"
                                : " duplicates kept, each in the part of its twin\n")
             << "manifest: " << (fs::path(options.target) / "manifest.tsv").string()
-            << "\nnext: burin train " << options.target << '\n';
+            << "\nnext: burin train " << shell_word(options.target) << '\n';
   return exit_ok;
 }
 

@@ -1,6 +1,8 @@
 #include "burin/apps/suggest.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cstring>
 #include <numeric>
 
 namespace burin::apps {
@@ -33,6 +35,16 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
     }
   }
   return nearest == nullptr ? "" : " (did you mean " + *nearest + "?)";
+}
+
+std::string shell_word(const std::string& word) {
+  const auto needs_quotes = [](unsigned char c) {
+    return c < 128 && std::isalnum(c) == 0 && std::strchr("/._-,:+=@%", c) == nullptr;
+  };
+  if (!word.empty() && std::none_of(word.begin(), word.end(), needs_quotes)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
 }
 
 }  // namespace burin::apps

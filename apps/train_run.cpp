@@ -11,6 +11,7 @@
 #include "burin/apps/report/report.h"
 #include "burin/apps/report/tensorboard.h"
 #include "burin/apps/stop.h"
+#include "burin/apps/suggest.h"
 #include "burin/apps/system_info.h"
 #include "burin/apps/table.h"
 #include "burin/apps/training/model_file.h"
@@ -186,7 +187,7 @@ ExitCode TrainRun::conclude() const {
   const std::string folder = folder_.path().string();
   if (outcome_.interrupted) {
     std::cout << "stopped; the run is saved in " << folder << "\nnext: burin train --resume "
-              << folder << '\n';
+              << shell_word(folder) << '\n';
     return exit_interrupted;
   }
   if (outcome_.stopped_early) {
@@ -195,7 +196,7 @@ ExitCode TrainRun::conclude() const {
   std::cout << "best: epoch " << outcome_.best_epoch << ", accuracy "
             << fixed(outcome_.best_accuracy, 4) << " → " << folder_.best();
   if (!options_.no_plots) std::cout << "\nreport: " << folder << "/report.html";
-  std::cout << "\nnext: burin predict -m " << folder_.best() << " photo.jpg\n";
+  std::cout << "\nnext: burin predict -m " << shell_word(folder_.best()) << " photo.jpg\n";
   return exit_ok;
 }
 

@@ -60,6 +60,14 @@ TEST(Suggest, ProposesOnlyWhatIsNear) {
   EXPECT_EQ(did_you_mean("--frobnicate", {"--epochs", "--seed"}), "");
 }
 
+TEST(Suggest, QuotesWhatAShellWouldTakeApart) {
+  EXPECT_EQ(shell_word("runs/train/exp-2"), "runs/train/exp-2");
+  EXPECT_EQ(shell_word("größe"), "größe");
+  EXPECT_EQ(shell_word("my photos"), "'my photos'");
+  EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_word(""), "''");
+}
+
 TEST(Table, AlignsByColumnsNotBytes) {
   Table table({"a", ">b"});
   table.add({"é", "1"});
