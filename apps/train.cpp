@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 
 #include "burin/apps/command_line.h"
@@ -6,12 +7,16 @@
 #include "burin/apps/exit.h"
 #include "burin/apps/lint/finding.h"
 #include "burin/apps/run_folder.h"
+#include "burin/apps/suggest.h"
 #include "burin/apps/train_command.h"
 #include "burin/apps/train_run.h"
+#include "burin/apps/training/augmentation.h"
 #include "burin/apps/training/recipe.h"
 #include "burin/apps/weights_option.h"
+#include "burin/data/cifar.h"
 #include "burin/data/idx.h"
 #include "burin/kernels/base/parallel.h"
+#include "burin/models/catalog.h"
 
 namespace burin::apps {
 namespace {
@@ -28,7 +33,8 @@ void add_data_options(Command& command, TrainFlags& flags) {
   command.add("--subset", &train.subset, "share of the training set to use", between(1e-6, 1));
   command.add("--aug", &train.aug,
               "comma list of flip, crop, square, shift, jitter; none; or auto, the recipe's");
-  command.add("--img-size", &flags.img_size, "side of the input; 0: 224, or what an idx set has",
+  command.add("--img-size", &flags.img_size,
+              "side of the input; 0: what an idx or CIFAR set has, else the model's: 224",
               between(0, 4096));
   command.add("-j,--workers", &train.workers, "threads that decode; 0: the cores, at most 8",
               between(0, 1024));
@@ -106,7 +112,20 @@ void resolve_batch_size(TrainFlags& flags) {
   number.assign({flags.batch_size}, "--batch-size");
 }
 
-/// 0 becomes the side of the images where all have the same, small one; else 224.
+/// What can be wrong with the names of the model and of the augmentation.
+void check_names(const TrainOptions& train) {
+  std::vector<std::string> models;
+  for (const models::CatalogEntry& entry : models::catalog()) models.push_back(entry.name);
+  if (std::find(models.begin(), models.end(), train.model) == models.end()) {
+    throw Failure(exit_usage,
+                  str("there is no model '", train.model, "'", did_you_mean(train.model, models)),
+                  "burin info --models lists them");
+  }
+  if (train.aug != "auto") failing_with(exit_usage, [&] { Augmentation{train.aug}; });
+}
+
+/// 0 becomes the side of the images where all have the same, small one; else what the model was
+/// made for.
 void resolve_image_size(TrainFlags& flags) {
   TrainOptions& train = flags.train;
   if (flags.img_size > 0) {
@@ -114,6 +133,12 @@ void resolve_image_size(TrainFlags& flags) {
   } else if (!train.data.empty() && data::is_idx_folder(train.data.front())) {
     train.img_size =
         static_cast<int>(data::open_idx_folder(train.data.front(), "t10k")->load(0)->width);
+  } else if (!train.data.empty() && data::is_cifar_folder(train.data.front())) {
+    train.img_size = 32;
+  } else {
+    for (const models::CatalogEntry& entry : models::catalog()) {
+      if (entry.name == train.model) train.img_size = static_cast<int>(entry.input_size);
+    }
   }
   flags.img_size = train.img_size;
 }
@@ -140,6 +165,7 @@ void add_train_options(Command& command, TrainFlags& flags) {
 void resolve_train_flags(TrainFlags& flags, const Session& session) {
   TrainOptions& train = flags.train;
   resolve_batch_size(flags);
+  check_names(train);
   if (train.data.empty() && train.train_dir.empty()) {
     throw Failure(exit_usage, "no data folder given", "burin train DIR, with DIR/<class>/*.jpg");
   }
