@@ -39,7 +39,7 @@ const char* type_name(const Option& option) {
   if (std::holds_alternative<int*>(option.target)) return "N";
   if (std::holds_alternative<uint64_t*>(option.target)) return "N";
   if (std::holds_alternative<double*>(option.target)) return "X";
-  return option.is_list() ? "…" : "TEXT";
+  return "TEXT";
 }
 
 /// Makes each option known to CLI11, which only collects the words given for it.
