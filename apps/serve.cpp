@@ -11,6 +11,7 @@
 #include "burin/apps/serve/server.h"
 #include "burin/apps/stop.h"
 #include "burin/apps/table.h"
+#include "burin/apps/wait_policy.h"
 #include "burin/tensor/context.h"
 
 namespace burin::apps {
@@ -108,6 +109,7 @@ int run_serve(const ServeOptions& options, const Session& session) {
   content.allowed_hosts = options.allowed_hosts;
   content.metrics = options.metrics;
 
+  release_compute_threads();  // those that loaded the models: the queue's thread has its own
   ModelQueueOptions queue_options;
   queue_options.capacity = static_cast<size_t>(options.queue);
   queue_options.batch = static_cast<size_t>(options.batch_size);

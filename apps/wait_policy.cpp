@@ -1,5 +1,6 @@
 #include "burin/apps/wait_policy.h"
 
+#include <omp.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -20,6 +21,10 @@ void set_wait_policy(char** argv) {
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error || setenv("GOMP_SPINCOUNT", spin_count, 1) != 0) return;
   execv(self.c_str(), argv);  // returns only where it fails; then libgomp's own default holds
+}
+
+void release_compute_threads() {
+  omp_pause_resource_all(omp_pause_soft);
 }
 
 }  // namespace burin::apps

@@ -8,4 +8,9 @@ namespace burin::apps {
 /// measurements.
 void set_wait_policy(char** argv);
 
+/// Ends the compute threads that the calling thread's loops have left waiting. For a thread that
+/// hands the computing over to another: where a process has more of them than cores, libgomp lets
+/// them sleep between two loops, and each loop has to wake them.
+void release_compute_threads();
+
 }  // namespace burin::apps
