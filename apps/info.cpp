@@ -4,6 +4,7 @@
 
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
+#include "burin/apps/run_folder.h"
 #include "burin/apps/system_info.h"
 #include "burin/apps/table.h"
 #include "burin/kernels/plugin.h"
@@ -69,7 +70,7 @@ int run_info(const InfoOptions& options) {
   } else if (is_architecture(options.model)) {
     print_architecture(options.model);
   } else if (!options.model.empty()) {
-    failing_with(exit_bad_input, [&] { print_file(options.model); });
+    failing_with(exit_bad_input, [&] { print_file(model_path(options.model)); });
   } else {
     print_system(std::cout);
   }
@@ -81,7 +82,8 @@ int run_info(const InfoOptions& options) {
 Command info_command() {
   const auto options = std::make_shared<InfoOptions>();
   Command command("info", "Files", "what a model file holds, which models there are, this machine");
-  command.add("model", &options->model, "a model file, or a name from --models");
+  command.add("model", &options->model,
+              "a model file, the folder of a run, or a name from --models");
   command.add("--system", &options->system, "this machine and the families that are loaded");
   command.add("--models", &options->models, "the architectures that can be trained");
   command.run = [options](const Session&) { return run_info(*options); };

@@ -193,6 +193,12 @@ TEST_F(TrainedRun, ComparesWithOthers) {
   EXPECT_EQ(run_burin("compare " + run()).code, apps::exit_usage);
 }
 
+TEST_F(TrainedRun, IsDescribed) {
+  const Ran ran = run_burin("info " + run());
+  EXPECT_EQ(ran.code, apps::exit_ok) << ran.err;
+  EXPECT_NE(ran.out.find("burin.classes: blue,red"), std::string::npos) << ran.out;
+}
+
 TEST_F(TrainedRun, IsLinted) {
   const Ran ran = run_burin("lint " + run());
   EXPECT_EQ(ran.code, apps::exit_ok) << ran.out << ran.err;
