@@ -19,6 +19,8 @@ struct Augmentation {
   /// that exclude each other.
   explicit Augmentation(const std::string& list, const char* option = "--aug");
   bool any() const { return flip || crop || square || shift || jitter; }
+  /// Whether an image has two versions at most: itself and its mirror image.
+  bool only_flips() const { return !crop && !square && !shift && !jitter; }
 };
 
 /// The training transform of a model's images. `small_and_equal`: images of one size that nobody

@@ -52,18 +52,21 @@ std::optional<TrainBatch> ImageSource::next() {
 }
 
 FeatureSource::FeatureSource(models::Model& trunk, BatchSource& images,
-                             const data::LoaderOptions& options, const std::atomic<bool>* stop)
+                             const data::LoaderOptions& options, bool mirrored,
+                             const std::atomic<bool>* stop)
     : options_(options) {
   const NoGradGuard no_grad;
-  std::vector<Tensor> parts;
+  std::vector<Tensor> parts, mirrored_parts;
   images.start(0, 0);
   while (const auto batch = images.next()) {
     if (stop != nullptr && stop->load()) throw Interrupted("interrupted");
     parts.push_back(trunk.features(batch->x));
+    if (mirrored) mirrored_parts.push_back(trunk.features(flip(batch->x, 3)));
     const std::vector<int64_t> labels = batch->labels.to_vector<int64_t>();
     labels_.insert(labels_.end(), labels.begin(), labels.end());
   }
   features_ = concat(parts, 0);
+  if (mirrored) mirrored_ = concat(mirrored_parts, 0);
 }
 
 int64_t FeatureSource::batches_per_epoch() const {
@@ -71,6 +74,7 @@ int64_t FeatureSource::batches_per_epoch() const {
 }
 
 void FeatureSource::start(int64_t epoch, int64_t first_batch) {
+  epoch_ = epoch;
   order_ = data::order_of_epoch(static_cast<int64_t>(labels_.size()), epoch, options_);
   next_batch_ = first_batch;
 }
@@ -84,7 +88,9 @@ std::optional<TrainBatch> FeatureSource::next() {
   std::vector<int64_t> labels;
   for (int64_t i = begin; i < end; ++i) {
     const int64_t sample = order_[static_cast<size_t>(i)];
-    rows.push_back(slice(features_, 0, sample, sample + 1));
+    data::SampleRandom random(options_.seed, epoch_, sample);
+    const bool mirror = mirrored_.defined() && random.chance(0.5);
+    rows.push_back(slice(mirror ? mirrored_ : features_, 0, sample, sample + 1));
     labels.push_back(labels_[static_cast<size_t>(sample)]);
   }
   return TrainBatch{

@@ -57,10 +57,11 @@ class ImageSource final : public BatchSource {
 /// milliseconds.
 class FeatureSource final : public BatchSource {
  public:
-  /// Runs `trunk` over one epoch of `images`, which must not be shuffled. Throws Interrupted when
-  /// `stop`, where there is one, becomes true.
+  /// Runs `trunk` over one epoch of `images`, which must not be shuffled; with `mirrored` over
+  /// their mirror images too, which are drawn half of the time, as an ImageSource that flips would.
+  /// Throws Interrupted when `stop`, where there is one, becomes true.
   FeatureSource(models::Model& trunk, BatchSource& images, const data::LoaderOptions& options,
-                const std::atomic<bool>* stop);
+                bool mirrored, const std::atomic<bool>* stop);
 
   int64_t batches_per_epoch() const override;
   void start(int64_t epoch, int64_t first_batch) override;
@@ -68,8 +69,10 @@ class FeatureSource final : public BatchSource {
 
  private:
   Tensor features_;  // [samples, …]
+  Tensor mirrored_;  // the same of their mirror images, or undefined
   std::vector<int64_t> labels_;
   data::LoaderOptions options_;
+  int64_t epoch_ = 0;
   std::vector<int64_t> order_;
   int64_t next_batch_ = 0;
 };

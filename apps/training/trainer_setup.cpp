@@ -59,8 +59,6 @@ Trainer::Trainer(const TrainOptions& options, TrainCallbacks callbacks)
   enter_phase();
   if (options_.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options_.ema, true);
   if (options_.mixup > 0 || options_.cutmix > 0) {
-    check(!features_only_, "--mixup and --cutmix mix images; with --recipe last-layer and no ",
-          "augmentation there are only features\n  hint: add --aug flip, or leave them out");
     check(!options_.class_weights, "--mixup and --cutmix do not go with --class-weights");
     mixer_ = std::make_unique<Mixer>(options_, model_->classes);
   }
@@ -114,8 +112,8 @@ void Trainer::set_input_size() {
   models::Preprocess& preprocess = model_->preprocess;
   const int64_t size = options_.img_size;
   preprocess.square = Augmentation(options_.aug).square;
-  preprocess.resize = data_.small_and_equal   ? 0
-                      : preprocess.square     ? size
+  preprocess.resize = data_.small_and_equal ? 0
+                      : preprocess.square   ? size
                       : preprocess.resize > 0 ? size * preprocess.resize / preprocess.crop
                                               : size * 256 / 224;
   preprocess.crop = size;
@@ -133,17 +131,20 @@ void Trainer::make_sources() {
   const data::LoaderOptions in_order{.batch_size = options_.batch_size, .workers = workers};
   const data::Transform plain = evaluation_transform(model_->preprocess);
 
-  if (options_.recipe == "last-layer" && !aug.any()) {
+  const bool mixes = options_.mixup > 0 || options_.cutmix > 0;
+  if (options_.recipe == "last-layer" && aug.only_flips() && !mixes) {
     features_only_ = true;
     const auto features = [&](const std::shared_ptr<const data::Dataset>& dataset,
-                              const data::LoaderOptions& how) {
+                              const data::LoaderOptions& how, bool mirrored) {
       ImageSource images(dataset, plain, in_order, input_maker());
-      return std::make_unique<FeatureSource>(*model_, images, how, callbacks_.stop);
+      return std::make_unique<FeatureSource>(*model_, images, how, mirrored, callbacks_.stop);
     };
-    train_source_ = features(data_.train, train);
-    val_source_ = features(data_.val, in_order);
-    notes_.push_back(
-        "the trunk is frozen and nothing is augmented: its features were computed once");
+    train_source_ = features(data_.train, train, aug.flip);
+    val_source_ = features(data_.val, in_order, false);
+    notes_.push_back(aug.flip ? "the trunk is frozen: its features of every image and its mirror "
+                                "image were computed once"
+                              : "the trunk is frozen and nothing is augmented: its features were "
+                                "computed once");
   } else {
     const data::TrainingOptions augmented =
         training_options(aug, model_->preprocess, data_.small_and_equal);

@@ -11,8 +11,12 @@
 #include "apps/training_images.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/train_run.h"
+#include "burin/apps/training/augmentation.h"
+#include "burin/apps/training/batch_source.h"
 #include "burin/apps/training/model_file.h"
+#include "burin/nn/module.h"
 #include "burin/tensor/allocator.h"
+#include "burin/tensor/context.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
@@ -164,6 +168,38 @@ TEST(Trainer, TrainsTheLastLayerOnFeaturesThatAreComputedOnce) {
   const TrainOutcome outcome = trainer.run(folder.path().string());
   EXPECT_EQ(outcome.best_accuracy, 1.0);
   EXPECT_LT(outcome.epochs.back().seconds, 1.0);
+}
+
+// Features that were computed once, of images and their mirror images, are those of images that are
+// flipped on the way, in every epoch.
+TEST(FeatureSource, MirrorsAsImagesAreFlipped) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  Trainer trainer(small_run(folder.path() / "images"), {});
+  models::Model& trunk = trainer.model();
+  const nn::EvaluationGuard evaluating(trunk);
+  const NoGradGuard no_grad;
+  const auto images = [&](const data::Transform& transform, const data::LoaderOptions& how) {
+    const InputMaker input(trunk.preprocess, DType::f32, Device::cpu(), Layout::nhwc);
+    return ImageSource(trainer.data().train, transform, how, input);
+  };
+  const data::LoaderOptions shuffled{.batch_size = 8, .workers = 2, .shuffle = true, .seed = 5};
+  ImageSource in_order = images(evaluation_transform(trunk.preprocess), {.batch_size = 8});
+  FeatureSource features(trunk, in_order, shuffled, true, nullptr);
+  data::TrainingOptions flips =
+      training_options(Augmentation("flip"), trunk.preprocess, trainer.data().small_and_equal);
+  ImageSource flipped = images(data::training_transform(flips), shuffled);
+  for (int64_t epoch = 0; epoch < 2; ++epoch) {
+    features.start(epoch, 1);
+    flipped.start(epoch, 1);
+    while (const auto batch = flipped.next()) {
+      const std::vector<float> expected = trunk.features(batch->x).to_vector<float>();
+      const std::vector<float> actual = features.next()->x.to_vector<float>();
+      ASSERT_EQ(actual.size(), expected.size());
+      for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5);
+    }
+    EXPECT_FALSE(features.next());
+  }
 }
 
 // Two batches that make one step are one batch of twice the size: without batch norm in training,
