@@ -36,6 +36,9 @@ void add_data_options(Command& command, TrainFlags& flags) {
   command.add("--img-size", &flags.img_size,
               "side of the input; 0: what an idx or CIFAR set has, else the model's: 224",
               between(0, 4096));
+  command.add("--crop-pct", &train.crop_pct,
+              "share of the shorter side that the evaluation's centre crop keeps; 0: the model's",
+              between(0, 1));
   command.add("-j,--workers", &train.workers, "threads that decode; 0: the cores, at most 8",
               between(0, 1024));
 }

@@ -17,6 +17,7 @@ struct TrainOptions {
   double subset = 1.0;       // share of the training set used
   std::string aug = "auto";  // comma list of flip, crop, square, shift, jitter; none; auto
   int img_size = 224;
+  double crop_pct = 0;
   int workers = 0;  // decode threads; 0: min(cores, 8)
   // model
   std::string model = "resnet18";

@@ -106,14 +106,16 @@ void Trainer::make_model() {
   prepare_model(*model_, options_, {});
 }
 
-/// The model's preprocessing for --img-size, in the proportion of resize to crop that it has; small
-/// images of one size are taken as they are.
+/// The model's preprocessing for --img-size, in the proportion of crop to resize that --crop-pct
+/// gives (rounded as timm does) or the model has; small images of one size are taken as they are.
 void Trainer::set_input_size() {
   models::Preprocess& preprocess = model_->preprocess;
   const int64_t size = options_.img_size;
   preprocess.square = Augmentation(options_.aug).square;
   preprocess.resize = data_.small_and_equal ? 0
                       : preprocess.square   ? size
+                      : options_.crop_pct > 0
+                          ? static_cast<int64_t>(options_.img_size / options_.crop_pct)
                       : preprocess.resize > 0 ? size * preprocess.resize / preprocess.crop
                                               : size * 256 / 224;
   preprocess.crop = size;
