@@ -39,6 +39,9 @@ void add_data_options(Command& command, TrainFlags& flags) {
   command.add("--crop-pct", &train.crop_pct,
               "share of the shorter side that the evaluation's centre crop keeps; 0: the model's",
               between(0, 1));
+  command.add("--train-crop-size", &train.train_crop_size,
+              "side of the crops that --aug crop, square and shift train on; 0: the input's",
+              between(0, 4096));
   command.add("-j,--workers", &train.workers, "threads that decode; 0: the cores, at most 8",
               between(0, 1024));
 }

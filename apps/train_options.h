@@ -17,8 +17,9 @@ struct TrainOptions {
   double subset = 1.0;       // share of the training set used
   std::string aug = "auto";  // comma list of flip, crop, square, shift, jitter; none; auto
   int img_size = 224;
-  double crop_pct = 0;
-  int workers = 0;  // decode threads; 0: min(cores, 8)
+  double crop_pct = 0;      // 0: the model's
+  int train_crop_size = 0;  // 0: img_size
+  int workers = 0;          // decode threads; 0: min(cores, 8)
   // model
   std::string model = "resnet18";
   std::string weights;  // file, "imagenet", "none"; empty: imagenet if cached

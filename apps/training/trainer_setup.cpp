@@ -148,8 +148,13 @@ void Trainer::make_sources() {
                               : "the trunk is frozen and nothing is augmented: its features were "
                                 "computed once");
   } else {
-    const data::TrainingOptions augmented =
+    data::TrainingOptions augmented =
         training_options(aug, model_->preprocess, data_.small_and_equal);
+    if (options_.train_crop_size > 0) {
+      check(aug.crop || aug.square || aug.shift, "--train-crop-size: nothing is cropped\n",
+            "  hint: add --aug crop, square or shift");
+      augmented.size = options_.train_crop_size;
+    }
     train_source_ = image_source(data_.train, data::training_transform(augmented), train,
                                  [&] { return placed_transform(augmented, *data_.train); });
     val_source_ = image_source(data_.val, plain, in_order, [&] {

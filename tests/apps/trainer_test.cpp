@@ -170,6 +170,22 @@ TEST(Trainer, TrainsTheLastLayerOnFeaturesThatAreComputedOnce) {
   EXPECT_LT(outcome.epochs.back().seconds, 1.0);
 }
 
+TEST(Trainer, TrainsOnSmallerCropsThanItEvaluates) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.aug = "shift";
+  options.crop_pct = 1;
+  options.train_crop_size = 24;
+  EXPECT_EQ(Trainer(options, {}).run(folder.path().string()).best_accuracy, 1.0);
+  const models::Preprocess& evaluated =
+      load_model(folder.file("best.safetensors")).model->preprocess;
+  EXPECT_EQ(evaluated.resize, 32);
+  EXPECT_EQ(evaluated.crop, 32);
+  options.aug = "flip";
+  expect_error([&] { Trainer(options, {}); }, "nothing is cropped");
+}
+
 // Features that were computed once, of images and their mirror images, are those of images that are
 // flipped on the way, in every epoch.
 TEST(FeatureSource, MirrorsAsImagesAreFlipped) {
