@@ -44,6 +44,7 @@ using Page = std::array<Byte, 4096>;
 
 struct Check {
   std::unordered_map<uintptr_t, std::unique_ptr<Page>> pages;
+  std::array<std::pair<uintptr_t, Page*>, 64> recent_pages{};  // most accesses find theirs here
   unsigned launch_interval = 0;
   std::set<std::pair<const void*, const void*>> seen;
   std::string report;
@@ -63,9 +64,15 @@ bool is_index(const void* address) {
   return false;
 }
 
-Byte& byte_at(uintptr_t address) {
-  std::unique_ptr<Page>& page = race_check().pages[address >> 12];
-  if (page == nullptr) page = std::make_unique<Page>();
+Byte& byte_at(Check& check, uintptr_t address) {
+  const uintptr_t number = address >> 12;
+  auto& [recent, page] = check.recent_pages[number % check.recent_pages.size()];
+  if (page == nullptr || recent != number) {
+    std::unique_ptr<Page>& kept = check.pages[number];
+    if (kept == nullptr) kept = std::make_unique<Page>();
+    recent = number;
+    page = kept.get();
+  }
   return (*page)[address & 4095];
 }
 
@@ -117,19 +124,20 @@ bool same_warp(unsigned short who, const Observation& now) {
 }
 
 /// Whether nothing lies between `before` and now.
-bool unordered(const Access& before, const Observation& now, bool shared) {
-  if (before.interval < race_check().launch_interval) return false;
+bool unordered(const Check& check, const Access& before, const Observation& now, bool shared) {
+  if (before.interval < check.launch_interval) return false;
   if (before.interval < now.first_interval) return !shared;  // shared memory is new in each block
   if (before.interval != now.interval || before.who == now.thread) return false;
   return !same_warp(before.who, now) || before.warp_interval == now.warp_interval;
 }
 
-void check_byte(Byte& byte, bool write, bool shared, Access access, const Observation& now) {
-  if (unordered(byte.write, now, shared) && !(access.atomic && byte.write.atomic)) {
+void check_byte(const Check& check, Byte& byte, bool write, bool shared, Access access,
+                const Observation& now) {
+  if (unordered(check, byte.write, now, shared) && !(access.atomic && byte.write.atomic)) {
     found(write ? "two writes" : "a read after a write", shared, now, byte.write, access.code);
   }
   if (write) {
-    if (unordered(byte.read, now, shared) && !(access.atomic && byte.read.atomic)) {
+    if (unordered(check, byte.read, now, shared) && !(access.atomic && byte.read.atomic)) {
       found("a write after a read", shared, now, byte.read, access.code);
     }
     byte.write = access;
@@ -161,7 +169,7 @@ void check_access(const void* address, size_t bytes, bool write, bool atomic, co
                       atomic, code};
   const auto begin = reinterpret_cast<uintptr_t>(first);
   for (uintptr_t at = begin; at < begin + bytes; ++at) {
-    check_byte(byte_at(at), write, shared, access, now);
+    check_byte(check, byte_at(check, at), write, shared, access, now);
   }
   check.busy = false;
 }
