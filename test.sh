@@ -10,12 +10,17 @@ source scripts/lib.sh
 # build/release/bin/burin_kernels_tests → kernels
 name_of() { basename "$1" | sed 's/^burin_//; s/_tests$//'; }
 
+has_libfuzzer() {
+  echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+    clang++ -fsanitize=fuzzer,address -x c++ - -o /dev/null 2>/dev/null
+}
+
 mode=${1:-default}
-quick='Slow*:*/Slow*:Exhaustive*:*/Exhaustive*'
+exhaustive='Exhaustive*:*/Exhaustive*'
+quick="Slow*:*/Slow*:$exhaustive"
 case $mode in
   --quick) left_out=$quick ;;
-  default) left_out='Exhaustive*:*/Exhaustive*' ;;
-  --all) left_out='' ;;
+  default | --all) left_out=$exhaustive ;;
   *) die "usage: ./test.sh [--quick|--all]" ;;
 esac
 
@@ -43,6 +48,10 @@ done
 [ "$mode" = --quick ] || run_check page tests/web/run.sh build/release
 [ "$mode" = --all ] || { finish; exit; }
 
+for program in build/release/bin/burin_*_tests; do
+  [ -z "$("$program" --gtest_list_tests --gtest_filter="$exhaustive")" ] ||
+    run_shards "$(name_of "$program")_exhaustive" "$program" --gtest_filter="$exhaustive"
+done
 run_check package tests/package/run.sh build/release
 run_check cuda_compiles tests/cuda/run.sh
 
@@ -58,11 +67,12 @@ for name in kernels tensor data; do
 done
 unset BURIN_ALLOCATOR
 
-say "the CUDA kernels on the emulator: bounds and races"
+# f16 goes the way of bf16.
+say "the CUDA kernels on the emulator: bounds and races, of every case but f16"
 build release burin_every_case_asan burin_every_case_race
 for check in asan race; do
-  run_tests "emulator_cases_$check" "build/release/bin/burin_every_case_$check" \
-    --gtest_filter='*SlowEmulatedCase*-*_f16_*'  # f16 goes the way of bf16
+  run_shards "emulator_cases_$check" "build/release/bin/burin_every_case_$check" \
+    --gtest_filter='*SlowEmulatedCase*-*_f16_*'
 done
 
 # One compute thread: libgomp is not instrumented, its barriers would look like races.
@@ -74,7 +84,7 @@ for name in kernels data; do
 done
 
 say "fuzzing"
-if command -v clang++ >/dev/null; then
+if has_libfuzzer; then
   build fuzz fuzzers
   for program in build/fuzz/bin/burin_*_fuzz; do
     name=$(name_of "$program")
@@ -84,7 +94,7 @@ if command -v clang++ >/dev/null; then
       "$corpus" "tests/fuzz/corpus/${name%_fuzz}"
   done
 else
-  run_check fuzz sh -c 'echo "clang is not installed"; exit 77'
+  run_check fuzz sh -c 'echo "clang with libFuzzer is not installed"; exit 77'
 fi
 
 finish

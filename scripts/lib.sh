@@ -121,11 +121,35 @@ show_skips() {
 
 # run_tests NAME PROGRAM [ARGUMENT…]: one GoogleTest program.
 run_tests() {
-  local name=$1 log status=0 started=$SECONDS
+  local name=$1 status=0 started=$SECONDS
   shift
   mkdir -p "$log_folder"
-  log=$log_folder/$name.log
-  timeout 1500 "$@" >"$log" 2>&1 </dev/null || status=$?
+  timeout 1500 "$@" >"$log_folder/$name.log" 2>&1 </dev/null || status=$?
+  report_tests "$name" "$status" "$started"
+}
+
+# run_shards NAME PROGRAM [ARGUMENT…]: its tests divided among as many processes as there are processors, for
+# programs that use one each.
+run_shards() {
+  local name=$1 count started=$SECONDS status shard shards=()
+  shift
+  count=$(nproc)
+  mkdir -p "$log_folder"
+  for ((shard = 0; shard < count; ++shard)); do
+    GTEST_TOTAL_SHARDS=$count GTEST_SHARD_INDEX=$shard OMP_NUM_THREADS=1 \
+      timeout 1500 "$@" >"$log_folder/${name}_$shard.log" 2>&1 </dev/null &
+    shards+=($!)
+  done
+  for ((shard = 0; shard < count; ++shard)); do
+    status=0
+    wait "${shards[shard]}" || status=$?
+    report_tests "${name}_$shard" "$status" "$started"
+  done
+}
+
+# report_tests NAME STATUS STARTED: what a test program has written into its log.
+report_tests() {
+  local name=$1 status=$2 started=$3 log=$log_folder/$1.log
   count_log "$log" "$status"
   printf '  %4d s  %s\n' $((SECONDS - started)) "$name"
   show_failures "$log"
@@ -150,6 +174,6 @@ run_check() {
 
 # The last line of a test run, and its exit status.
 finish() {
-  printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  printf '\nin %d s\n%d passed, %d failed, %d skipped\n' "$SECONDS" "$passed" "$failed" "$skipped"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
