@@ -59,12 +59,19 @@ run_check cuda_compiles tests/cuda/run.sh
 # beginning for glibc 2.19's, and LeakSanitizer dies reading them. They are found without this, through the heap.
 export ASAN_OPTIONS=intercept_tls_get_addr=0
 
-say "address and undefined behaviour: kernels, tensors, what reads files"
+# This build holds the cpu family once, at the widest of the levels that are common.
+level=2
+grep -qw avx2 /proc/cpuinfo && level=3
+served='Serve*:Multipart*'
+
+say "address and undefined behaviour: kernels, tensors, what reads files, burin serve"
 export BURIN_ALLOCATOR=plain
-build asan burin_kernels_tests burin_tensor_tests burin_data_tests
+build asan -DBURIN_CPU_LEVEL=$level \
+  burin_kernels_tests burin_tensor_tests burin_data_tests burin_apps_tests
 for name in kernels tensor data; do
   run_tests "asan_$name" "build/asan/bin/burin_${name}_tests" --gtest_filter="-$quick"
 done
+run_tests asan_serve build/asan/bin/burin_apps_tests --gtest_filter="$served"
 unset BURIN_ALLOCATOR
 
 # f16 goes the way of bf16.
