@@ -137,10 +137,15 @@ double mask_bytes(const BatchNormCase& c) {
   return c.relu ? static_cast<double>(numel(c.shape)) / 8 : 0;
 }
 
-/// The expectation on y, given the statistics it is normalised with.
+/// What x is normalised with, by channel.
+struct Normalisation {
+  Shared mean, scale, bias;
+};
+
+/// The expectation on y.
 Expectation output_expectation(Operands& operands, const BatchNormCase& c, const View& y,
-                               const Shared& xs, const ConstView& residual, const Shared& mean,
-                               const Shared& scale, const Shared& bias) {
+                               const Shared& xs, const ConstView& residual,
+                               const Normalisation& with) {
   const Shared added = residual ? shared(operands.read(residual)) : nullptr;
   const Channels channels(c.shape);
   const bool relu = c.relu;
@@ -148,7 +153,8 @@ Expectation output_expectation(Operands& operands, const BatchNormCase& c, const
             const auto i = static_cast<size_t>(index);
             const size_t k = channels.of(index);
             const double r = added ? (*added)[i] : 0;
-            return normalised((*xs)[i], (*mean)[k], (*scale)[k], (*bias)[k], r, relu);
+            return normalised((*xs)[i], (*with.mean)[k], (*with.scale)[k], (*with.bias)[k], r,
+                              relu);
           }};
 }
 
@@ -171,9 +177,9 @@ Problem<BatchNormTrain> train(Operands& operands, const BatchNormCase& c, DType 
   const Numbers weight = operands.read(op.weight);
   Numbers scale = expect_statistics(operands, c.shape, s, !c.given, problem);
   for (size_t k = 0; k < scale.size(); ++k) scale[k] *= weight[k];
-  problem.expectations.push_back(output_expectation(operands, c, op.y, xs, op.residual,
-                                                    shared(s.mean), shared(scale),
-                                                    shared(operands.read(op.bias))));
+  problem.expectations.push_back(
+      output_expectation(operands, c, op.y, xs, op.residual,
+                         {shared(s.mean), shared(scale), shared(operands.read(op.bias))}));
   if (c.relu) problem.expectations.push_back(mask_expectation(operands, op.relu_mask, op.y));
   if (c.counted) expect_count(operands, problem);
   problem.flops = 7 * static_cast<double>(numel(c.shape));
@@ -202,9 +208,9 @@ Problem<BatchNormInference> inference(Operands& operands, const BatchNormCase& c
     scale.push_back(weight[k] / std::sqrt(variance[k] + static_cast<double>(op.epsilon)));
   }
   Problem<BatchNormInference> problem;
-  problem.expectations = {output_expectation(operands, c, op.y, xs, op.residual,
-                                             shared(operands.read(op.mean)), shared(scale),
-                                             shared(operands.read(op.bias)))};
+  problem.expectations = {output_expectation(
+      operands, c, op.y, xs, op.residual,
+      {shared(operands.read(op.mean)), shared(scale), shared(operands.read(op.bias))})};
   if (c.relu) problem.expectations.push_back(mask_expectation(operands, op.relu_mask, op.y));
   problem.op = op;
   problem.flops = 3 * static_cast<double>(numel(c.shape));

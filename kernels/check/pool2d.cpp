@@ -138,7 +138,7 @@ const AdaptiveCase adaptive_cases[] = {
 };
 
 Values values_of(Content content) {
-  const Values normal = normal_values();
+  Values normal = normal_values();
   constexpr double infinity = std::numeric_limits<double>::infinity();
   switch (content) {
     case Content::normal:
@@ -228,17 +228,24 @@ Problem<MaxPool2dBackward> max_backward(Operands& operands, const PoolCase& c, D
   return problem;
 }
 
+/// The image that is pooled and what comes of it.
+struct Images {
+  Shape x, y;
+  DType dtype;
+  Layout layout;
+};
+
 /// Averages, plain and adaptive: `window` gives the window of output (p, q).
 template <class Op, class WindowOf>
-Problem<Op> average_forward(Operands& operands, Op op, const Shape& x, const Shape& y, DType dtype,
-                            Layout layout, const WindowOf& window, Content content) {
+Problem<Op> average_forward(Operands& operands, Op op, const Images& images, const WindowOf& window,
+                            Content content) {
+  const auto& [x, y, dtype, layout] = images;
   op.x = operands.input(dtype, x, layout, values_of(content));
   op.y = operands.output(dtype, y, layout);
   const auto xs = std::make_shared<const Numbers>(operands.read(op.x));
   const auto at = over_outputs(x, y, window);
-  const auto expected = [=](int64_t i) {
-    return at(i,
-              [&](size_t plane, const Window& w) { return average(xs->data() + plane, x[3], w); });
+  const auto expected = [=, W = x[3]](int64_t i) {
+    return at(i, [&](size_t plane, const Window& w) { return average(xs->data() + plane, W, w); });
   };
   return {op,
           {{"y", op.y, expected}},
@@ -247,19 +254,20 @@ Problem<Op> average_forward(Operands& operands, Op op, const Shape& x, const Sha
 }
 
 template <class Op, class WindowOf>
-Problem<Op> average_backward(Operands& operands, Op op, const Shape& x, const Shape& y, DType dtype,
-                             Layout layout, const WindowOf& window) {
+Problem<Op> average_backward(Operands& operands, Op op, const Images& images,
+                             const WindowOf& window) {
+  const auto& [x, y, dtype, layout] = images;
   op.dy = operands.input(dtype, y, layout);
   op.dx = operands.output(dtype, x, layout);
   const Numbers dy = operands.read(op.dy);
   const auto dx = std::make_shared<std::vector<Expected>>(static_cast<size_t>(numel(x)));
   const auto at = over_outputs(x, y, window);
   for (int64_t i = 0; i < numel(y); ++i) {
-    at(i, [&](size_t plane, const Window& w) {
+    at(i, [&, W = x[3]](size_t plane, const Window& w) {
       const double share = dy[static_cast<size_t>(i)] / w.divisor;
       for (int64_t h = w.top; h < w.bottom; ++h) {
         for (int64_t column = w.left; column < w.right; ++column) {
-          Expected& sum = (*dx)[plane + static_cast<size_t>(h * x[3] + column)];
+          Expected& sum = (*dx)[plane + static_cast<size_t>(h * W + column)];
           sum.value += share;
           sum.scale = std::hypot(sum.scale, share);
         }
@@ -290,30 +298,30 @@ void add_pooling(Cases& list, const PoolCase& c, DType dtype, Layout layout) {
                              [=](Operands& o) { return max_forward(o, c, dtype, layout, false); });
   list.add<MaxPool2dBackward>(info, [=](Operands& o) { return max_backward(o, c, dtype, layout); });
   if (c.content != Content::normal) return;
+  const Images images = {c.x, pooled_shape(c.x, c.params), dtype, layout};
   const auto window = [c](int64_t p, int64_t q) { return window_of(c.x, p, q, c.params); };
   list.add<AvgPool2dForward>(info, [=](Operands& o) {
     AvgPool2dForward op;
     op.params = c.params;
-    return average_forward(o, op, c.x, pooled_shape(c.x, c.params), dtype, layout, window,
-                           c.content);
+    return average_forward(o, op, images, window, c.content);
   });
   list.add<AvgPool2dBackward>(info, [=](Operands& o) {
     AvgPool2dBackward op;
     op.params = c.params;
-    return average_backward(o, op, c.x, pooled_shape(c.x, c.params), dtype, layout, window);
+    return average_backward(o, op, images, window);
   });
 }
 
 void add_adaptive(Cases& list, const AdaptiveCase& c, DType dtype, Layout layout) {
   const Shape y = {c.x[0], c.x[1], c.P, c.Q};
   const CaseInfo info{c.why, str("x ", c.x, " y ", y), dtype, layout, c.large};
+  const Images images = {c.x, y, dtype, layout};
   const auto window = [c, y](int64_t p, int64_t q) { return adaptive_window(c.x, y, p, q); };
   list.add<AdaptiveAvgPool2dForward>(info, [=](Operands& o) {
-    return average_forward(o, AdaptiveAvgPool2dForward{}, c.x, y, dtype, layout, window,
-                           Content::normal);
+    return average_forward(o, AdaptiveAvgPool2dForward{}, images, window, Content::normal);
   });
   list.add<AdaptiveAvgPool2dBackward>(info, [=](Operands& o) {
-    return average_backward(o, AdaptiveAvgPool2dBackward{}, c.x, y, dtype, layout, window);
+    return average_backward(o, AdaptiveAvgPool2dBackward{}, images, window);
   });
 }
 

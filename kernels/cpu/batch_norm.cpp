@@ -58,6 +58,13 @@ void apply_chunk(const Affine& op, const Geometry& g, int64_t begin, int64_t end
   }
 }
 
+/// The mask of the elements begin … end of y, where one is asked for.
+template <class T>
+void mask_chunk(const Affine& op, int64_t begin, int64_t end) {
+  if (!op.relu_mask) return;
+  write_relu_mask(op.y.as<T>() + begin, end - begin, op.relu_mask.as<uint8_t>() + begin / 8);
+}
+
 void apply(const Affine& op, const Geometry& g, bool relu) {
   const Chunks chunks(g);
   visit_floating(op.x.dtype, [&](auto tag) {
@@ -68,10 +75,7 @@ void apply(const Affine& op, const Geometry& g, bool relu) {
           for (int64_t chunk = first; chunk < last; ++chunk) {
             const int64_t begin = chunks.begin(chunk), end = chunks.end(chunk);
             apply_chunk<T, has_residual.value, with_relu.value>(op, g, begin, end);
-            if (op.relu_mask) {
-              write_relu_mask(op.y.as<T>() + begin, end - begin,
-                              op.relu_mask.as<uint8_t>() + begin / 8);
-            }
+            mask_chunk<T>(op, begin, end);
           }
         });
       });
@@ -168,8 +172,9 @@ void backward(const BatchNormBackward& op, Workspace memory, Stream& /*stream*/)
 
 Refusal accepts_image(const ConstView& x) {
   if (!is_floating(x.dtype)) return str("dtype ", x.dtype);
-  if (x.rank() != 2 && x.rank() != 4)
+  if (x.rank() != 2 && x.rank() != 4) {
     return str("x ", x.shape, ", neither [N, C] nor [N, C, H, W]");
+  }
   if (x.numel() == 0) return str("x ", x.shape, " is empty");
   const bool dense = x.is_dense(Layout::nhwc) || x.is_dense(Layout::nchw);
   return dense ? "" : "x is dense in no layout";

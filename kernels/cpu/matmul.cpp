@@ -40,6 +40,24 @@ Refusal accepts(const Matmul& op, const Context& /*context*/) {
   return {};
 }
 
+/// One row of y, each element a sum of its own.
+template <class T, class U>
+void naive_row(const Matmul& op, const Problem& p, int64_t row) {
+  const int64_t batch = row / p.M, m = row % p.M;
+  const T* const a = op.a.as<T>() + batch * p.a_batch + m * p.a_row;
+  const T* const b = op.b.as<T>() + batch * p.b_batch;
+  const int64_t y_offset = batch * p.y_batch + m * p.y_row;
+  for (int64_t n = 0; n < p.N; ++n) {
+    float sum = 0;
+    for (int64_t k = 0; k < p.K; ++k) {
+      sum += static_cast<float>(a[k * p.a_column]) *
+             static_cast<float>(b[k * p.b_row + n * p.b_column]);
+    }
+    const auto epilogue = EpilogueAt<U>::from(op.epilogue, y_offset + n, n);
+    finish_channels(&sum, epilogue, op.y.as<U>() + y_offset + n, 1);
+  }
+}
+
 void naive(const Matmul& op, Workspace /*workspace*/, Stream& /*stream*/) {
   visit_floating(op.a.dtype, [&](auto tag) {
     visit_floating(op.y.dtype, [&](auto y_tag) {
@@ -47,21 +65,7 @@ void naive(const Matmul& op, Workspace /*workspace*/, Stream& /*stream*/) {
       using U = typename decltype(y_tag)::type;
       const Problem p(op);
       parallel_for(p.batch * p.M, ceil_div(16 * 1024, p.N * p.K), [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) {
-          const int64_t batch = row / p.M, m = row % p.M;
-          const T* const a = op.a.as<T>() + batch * p.a_batch + m * p.a_row;
-          const T* const b = op.b.as<T>() + batch * p.b_batch;
-          const int64_t y_offset = batch * p.y_batch + m * p.y_row;
-          for (int64_t n = 0; n < p.N; ++n) {
-            float sum = 0;
-            for (int64_t k = 0; k < p.K; ++k) {
-              sum += static_cast<float>(a[k * p.a_column]) *
-                     static_cast<float>(b[k * p.b_row + n * p.b_column]);
-            }
-            const auto epilogue = EpilogueAt<U>::from(op.epilogue, y_offset + n, n);
-            finish_channels(&sum, epilogue, op.y.as<U>() + y_offset + n, 1);
-          }
-        }
+        for (int64_t row = begin; row < end; ++row) naive_row<T, U>(op, p, row);
       });
     });
   });

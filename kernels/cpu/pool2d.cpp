@@ -36,17 +36,24 @@ struct MaxLine {
   std::vector<int32_t> index;
 };
 
-/// best[i] = max(best[i], x[i · stride]) with its position; NaN wins, of equals the first.
+/// Elements of an image: number i is first[i · stride], at position + i · step of its plane.
 template <class T>
-void take_larger(const T* x, int64_t stride, int64_t count, int32_t position, float* best,
-                 int32_t* index, int32_t step) {
-  with_stride(stride, [=](auto apart) {
+struct Line {
+  T* first;
+  int64_t stride;
+  int32_t position, step;
+};
+
+/// best[i] = max(best[i], x[i]) with its position; NaN wins, of equals the first.
+template <class T>
+void take_larger(const Line<const T>& x, int64_t count, float* best, int32_t* index) {
+  with_stride(x.stride, [=](auto apart) {
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) {
-      const float value = static_cast<float>(x[i * apart]);
+      const float value = static_cast<float>(x.first[i * apart]);
       const bool larger = (value > best[i]) | (value != value);
       best[i] = larger ? value : best[i];
-      index[i] = larger ? position + static_cast<int32_t>(i) * step : index[i];
+      index[i] = larger ? x.position + static_cast<int32_t>(i) * x.step : index[i];
     }
   });
 }
@@ -71,8 +78,9 @@ void max_row_deep(const MaxPool2dForward& op, const Axes& axes, const Planes& in
               static_cast<int32_t>(rows.begin * in.W + columns.begin));
     for (int64_t h = rows.begin; h < rows.end; ++h) {
       for (int64_t w = columns.begin; w < columns.end; ++w) {
-        take_larger(op.x.as<T>() + in.offset(plane, h, w), 1, out.depth,
-                    static_cast<int32_t>(h * in.W + w), line.best.data(), line.index.data(), 0);
+        const auto position = static_cast<int32_t>(h * in.W + w);
+        take_larger<T>({op.x.as<T>() + in.offset(plane, h, w), 1, position, 0}, out.depth,
+                       line.best.data(), line.index.data());
       }
     }
     write_max<T>(op, out.offset(plane, p, q), out.depth, line);
@@ -95,9 +103,11 @@ void max_row_flat(const MaxPool2dForward& op, const Axes& axes, const Planes& in
       const Range outputs = axes.w.outputs_at(s);
       if (outputs.begin >= outputs.end) continue;
       const int64_t w = outputs.begin * axes.w.stride - axes.w.pad + s;
-      take_larger(op.x.as<T>() + in.offset(plane, h, w), axes.w.stride, outputs.end - outputs.begin,
-                  static_cast<int32_t>(h * in.W + w), line.best.data() + outputs.begin,
-                  line.index.data() + outputs.begin, static_cast<int32_t>(axes.w.stride));
+      const Line<const T> x = {op.x.as<T>() + in.offset(plane, h, w), axes.w.stride,
+                               static_cast<int32_t>(h * in.W + w),
+                               static_cast<int32_t>(axes.w.stride)};
+      take_larger(x, outputs.end - outputs.begin, line.best.data() + outputs.begin,
+                  line.index.data() + outputs.begin);
     }
   }
   write_max<T>(op, out.offset(plane, p, 0), out.W, line);
@@ -119,16 +129,15 @@ void max_forward(const MaxPool2dForward& op, Workspace /*workspace*/, Stream& /*
   });
 }
 
-/// sum[i · stride] += dy[i] where index[i] is that sum's position.
+/// sum[i] += dy[i] where index[i] is that sum's position.
 template <class T>
-void take_gradient(const T* dy, const int32_t* index, int64_t count, int32_t position, int32_t step,
-                   float* sum, int64_t stride) {
-  with_stride(stride, [=](auto apart) {
+void take_gradient(const T* dy, const int32_t* index, int64_t count, const Line<float>& sum) {
+  with_stride(sum.stride, [=](auto apart) {
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) {
       const float value = static_cast<float>(dy[i]);
-      const bool chosen = index[i] == position + static_cast<int32_t>(i) * step;
-      sum[i * apart] += chosen ? value : 0.0f;
+      const bool chosen = index[i] == sum.position + static_cast<int32_t>(i) * sum.step;
+      sum.first[i * apart] += chosen ? value : 0.0f;
     }
   });
 }
@@ -145,7 +154,7 @@ void max_gradient_row_deep(const MaxPool2dBackward& op, const Axes& axes, const 
       for (int64_t q = columns.begin; q < columns.end; ++q) {
         const int64_t at = out.offset(plane, p, q);
         take_gradient(op.dy.as<T>() + at, op.index.as<int32_t>() + at, in.depth,
-                      static_cast<int32_t>(h * in.W + w), 0, sum.data(), 1);
+                      {sum.data(), 1, static_cast<int32_t>(h * in.W + w), 0});
       }
     }
     T* const dx = op.dx.as<T>() + in.offset(plane, h, w);
@@ -165,8 +174,8 @@ void max_gradient_row_flat(const MaxPool2dBackward& op, const Axes& axes, const 
       const int64_t w = outputs.begin * axes.w.stride - axes.w.pad + s;
       const int64_t at = out.offset(plane, p, outputs.begin);
       take_gradient(op.dy.as<T>() + at, op.index.as<int32_t>() + at, outputs.end - outputs.begin,
-                    static_cast<int32_t>(h * in.W + w), static_cast<int32_t>(axes.w.stride),
-                    sum.data() + w, axes.w.stride);
+                    {sum.data() + w, axes.w.stride, static_cast<int32_t>(h * in.W + w),
+                     static_cast<int32_t>(axes.w.stride)});
     }
   }
   T* const dx = op.dx.as<T>() + in.offset(plane, h, 0);
@@ -257,6 +266,29 @@ void average_forward(const Op& op, Workspace /*workspace*/, Stream& /*stream*/) 
   });
 }
 
+template <class T, class Op>
+void average_gradient_row(const Op& op, const AverageAxes& axes, const Planes& in,
+                          const Planes& out, int64_t plane, int64_t h) {
+  std::vector<float> sum(static_cast<size_t>(in.depth));
+  const Range rows = axes.h.outputs_over[static_cast<size_t>(h)];
+  for (int64_t w = 0; w < in.W; ++w) {
+    const Range columns = axes.w.outputs_over[static_cast<size_t>(w)];
+    std::fill(sum.begin(), sum.end(), 0.0f);
+    for (int64_t p = rows.begin; p < rows.end; ++p) {
+      for (int64_t q = columns.begin; q < columns.end; ++q) {
+        const T* const dy = op.dy.template as<T>() + out.offset(plane, p, q);
+        const float divisor =
+            axes.h.divisor[static_cast<size_t>(p)] * axes.w.divisor[static_cast<size_t>(q)];
+        for (int64_t c = 0; c < in.depth; ++c) {
+          sum[static_cast<size_t>(c)] += static_cast<float>(dy[c]) / divisor;
+        }
+      }
+    }
+    T* const dx = op.dx.template as<T>() + in.offset(plane, h, w);
+    for (int64_t c = 0; c < in.depth; ++c) dx[c] = T(sum[static_cast<size_t>(c)]);
+  }
+}
+
 template <class Op>
 void average_backward(const Op& op, Workspace /*workspace*/, Stream& /*stream*/) {
   const Layout layout = common_layout(op.dx, op.dy);
@@ -265,24 +297,7 @@ void average_backward(const Op& op, Workspace /*workspace*/, Stream& /*stream*/)
   visit_floating(op.dy.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     for_each_line(in, [&](int64_t plane, int64_t h) {
-      std::vector<float> sum(static_cast<size_t>(in.depth));
-      const Range rows = axes.h.outputs_over[static_cast<size_t>(h)];
-      for (int64_t w = 0; w < in.W; ++w) {
-        const Range columns = axes.w.outputs_over[static_cast<size_t>(w)];
-        std::fill(sum.begin(), sum.end(), 0.0f);
-        for (int64_t p = rows.begin; p < rows.end; ++p) {
-          for (int64_t q = columns.begin; q < columns.end; ++q) {
-            const T* const dy = op.dy.template as<T>() + out.offset(plane, p, q);
-            const float divisor =
-                axes.h.divisor[static_cast<size_t>(p)] * axes.w.divisor[static_cast<size_t>(q)];
-            for (int64_t c = 0; c < in.depth; ++c) {
-              sum[static_cast<size_t>(c)] += static_cast<float>(dy[c]) / divisor;
-            }
-          }
-        }
-        T* const dx = op.dx.template as<T>() + in.offset(plane, h, w);
-        for (int64_t c = 0; c < in.depth; ++c) dx[c] = T(sum[static_cast<size_t>(c)]);
-      }
+      average_gradient_row<T>(op, axes, in, out, plane, h);
     });
   });
 }

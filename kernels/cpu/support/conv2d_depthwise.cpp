@@ -89,8 +89,8 @@ void correlate_row_of_seven(const Correlation& c, const Lattice& lattice, int64_
       for (const FilterRow& row : filter) {
         const int64_t h = i + row.dh;
         if (h < 0 || h >= H) continue;
-        add_filter_row(sums, c.source.as<T>() + (n * H + h) * W * C + k, j + dw, W, C,
-                       row.first + k, row.step);
+        const PixelRow<T> x = {c.source.as<T>() + (n * H + h) * W * C + k, W, C};
+        add_filter_row(sums, x, j + dw, row.first + k, row.step);
       }
       for (int64_t q = 0; q < columns; ++q) {
         float values[lanes];
@@ -154,12 +154,12 @@ void accumulate_image_of_seven(const Conv2dBackwardWeight& op, int64_t n, int64_
   const int64_t C = op.x.dim(1), H = op.x.dim(2), W = op.x.dim(3);
   const int64_t P = op.dy.dim(2), Q = op.dy.dim(3);
   for (int64_t row = 0; row < P; ++row) {
-    const T* const dy = op.dy.as<T>() + (n * P + row) * Q * C + c;
+    const PixelRow<T> dy = {op.dy.as<T>() + (n * P + row) * Q * C + c, Q, C};
     for (int64_t r = 0; r < op.dw.dim(2); ++r) {
       const int64_t h = row - p.pad_h + r;
       if (h < 0 || h >= H) continue;
-      const T* const x = op.x.as<T>() + (n * H + h) * W * C + c;
-      add_weight_row(sums + r * seven, dy, Q, x, W, C, -p.pad_w);
+      const PixelRow<T> x = {op.x.as<T>() + (n * H + h) * W * C + c, W, C};
+      add_weight_row(sums + r * seven, dy, x, -p.pad_w);
     }
   }
 }

@@ -12,7 +12,7 @@ namespace {
 // outputs of one vector of channels are summed at once, so that a pixel is loaded once for all the
 // outputs that read it. Each product then costs one load, of a filter (forward) or a pixel (of the
 // weight's gradient), which two ports keep up with.
-constexpr int seven = 7;
+inline constexpr int seven = 7;
 
 /// One row of the filter: the source row it reads lies `dh` below the output's; its taps, from left
 /// to right, are `step` floats apart.
@@ -50,42 +50,50 @@ inline int64_t leftmost(const Lattice& lattice) {
   return dw;
 }
 
-/// sums[j] += one row of the filter at the seven outputs whose leftmost tap reads columns
-/// first … first + 6 of `pixels`, a row of W pixels of C channels.
+/// A row of W pixels of C channels, from the channels on that a vector holds.
 template <class T>
-inline void add_filter_row(Vector* sums, const T* pixels, int64_t first, int64_t W, int64_t C,
-                           const float* filter, int64_t step) {
+struct PixelRow {
+  const T* pixels;
+  int64_t W, C;
+};
+
+/// sums[j] += one row of the filter at the seven outputs whose leftmost tap reads columns
+/// first … first + 6 of x.
+template <class T>
+inline void add_filter_row(Vector* sums, const PixelRow<T>& x, int64_t first, const float* filter,
+                           int64_t step) {
 #pragma GCC unroll 13
   for (int t = 0; t < 2 * seven - 1; ++t) {
     const int64_t column = first + t;
-    if (column < 0 || column >= W) continue;
-    const Vector x = load_widened(pixels + column * C);
+    if (column < 0 || column >= x.W) continue;
+    const Vector pixel = load_widened(x.pixels + column * x.C);
 #pragma GCC unroll 7
     for (int j = 0; j < seven; ++j) {
       const int s = t - j;
-      if (s >= 0 && s < seven) sums[j] += x * load(filter + s * step);
+      if (s >= 0 && s < seven) sums[j] += pixel * load(filter + s * step);
     }
   }
 }
 
-/// sums[s] += Σ_q dy[q] · x[q + s + first] along one row: dy has Q pixels, x W of them.
+/// sums[s] += Σ_q dy[q] · x[q + s + first] along one row.
 template <class T>
-inline void add_weight_row(Vector* sums, const T* dy, int64_t Q, const T* x, int64_t W, int64_t C,
+inline void add_weight_row(Vector* sums, const PixelRow<T>& dy, const PixelRow<T>& x,
                            int64_t first) {
+  const int64_t Q = dy.W, W = x.W, C = x.C;
   Vector row[seven] = {};
   const int64_t inner_begin = std::clamp<int64_t>(-first, 0, Q);
   const int64_t inner_end = std::clamp<int64_t>(W - (seven - 1) - first, inner_begin, Q);
   const auto at_edge = [&](int64_t q) {
-    const Vector g = load_widened(dy + q * C);
+    const Vector g = load_widened(dy.pixels + q * C);
     for (int s = 0; s < seven; ++s) {
       const int64_t column = q + s + first;
-      if (column >= 0 && column < W) row[s] += g * load_widened(x + column * C);
+      if (column >= 0 && column < W) row[s] += g * load_widened(x.pixels + column * C);
     }
   };
   for (int64_t q = 0; q < inner_begin; ++q) at_edge(q);
   for (int64_t q = inner_begin; q < inner_end; ++q) {
-    const Vector g = load_widened(dy + q * C);
-    const T* const pixel = x + (q + first) * C;
+    const Vector g = load_widened(dy.pixels + q * C);
+    const T* const pixel = x.pixels + (q + first) * C;
 #pragma GCC unroll 7
     for (int s = 0; s < seven; ++s) row[s] += g * load_widened(pixel + s * C);
   }
