@@ -1,6 +1,7 @@
 #include "burin/apps/metrics_report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "burin/apps/report/analysis.h"
 #include "burin/apps/table.h"
@@ -85,8 +86,7 @@ void print_metrics(std::ostream& out, const Evaluation& evaluation, const data::
     out << '\n';
     matrix.print(out);
   }
-  const auto right =
-      static_cast<int64_t>(static_cast<double>(confusion.total()) * confusion.accuracy() + 0.5);
+  const int64_t right = std::lround(static_cast<double>(confusion.total()) * confusion.accuracy());
   out << "\naccuracy " << fixed(confusion.accuracy(), 4) << " (" << right << " of "
       << confusion.total() << ")  loss " << fixed(evaluation.loss, 4) << "  calibration error "
       << fixed(analysis.calibration_error, 4) << "  " << fixed(evaluation.images_per_second, 1)

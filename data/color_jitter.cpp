@@ -100,8 +100,9 @@ void adjust_brightness(Image& image, float factor) {
 void adjust_contrast(Image& image, float factor) {
   int64_t sum = 0;
   for (size_t i = 0; i < image.pixels.size(); i += 3) sum += grey_of(&image.pixels[i]);
-  const double mean = static_cast<double>(sum) / static_cast<double>(image.pixels.size() / 3);
-  blend_with_constant(image, static_cast<int>(mean + 0.5), factor);
+  const size_t count = image.pixels.size() / 3;
+  const double mean = static_cast<double>(sum) / static_cast<double>(count);
+  blend_with_constant(image, static_cast<int>(std::lround(mean)), factor);
 }
 
 void adjust_saturation(Image& image, float factor) {

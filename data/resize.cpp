@@ -44,6 +44,10 @@ int32_t fixed_point(double k) {
   return static_cast<int32_t>((k < 0 ? -0.5 : 0.5) + k * (1 << precision_bits));
 }
 
+int64_t nearest(double value) {
+  return static_cast<int64_t>(std::floor(value + 0.5));
+}
+
 /// precompute_coeffs() and normalize_coeffs_8bpc() of Pillow's Resample.c.
 Taps make_taps(const Axis& axis) {
   const double scale = static_cast<double>(axis.high - axis.low) / static_cast<double>(axis.target);
@@ -56,8 +60,8 @@ Taps make_taps(const Axis& axis) {
   std::vector<double> weights;
   for (int64_t i = axis.begin; i < axis.end; ++i) {
     const double centre = axis.low + (static_cast<double>(i) + 0.5) * scale;
-    const int64_t first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
-    const int64_t end = std::min(static_cast<int64_t>(centre + support + 0.5), axis.source);
+    const int64_t first = std::max<int64_t>(nearest(centre - support), 0);
+    const int64_t end = std::min(nearest(centre + support), axis.source);
     weights.clear();
     double sum = 0.0;
     for (int64_t j = first; j < end; ++j) {

@@ -16,7 +16,7 @@ std::vector<int64_t> randperm(int64_t n, uint64_t seed) {
   std::iota(result.begin(), result.end(), int64_t{0});
   std::mt19937 random(static_cast<uint32_t>(seed));  // torch drops the upper half too
   for (int64_t i = 0; i < n - 1; ++i) {
-    const int64_t offset = random() % (n - i);
+    const auto offset = static_cast<int64_t>(random() % static_cast<uint64_t>(n - i));
     std::swap(result[static_cast<size_t>(i)], result[static_cast<size_t>(i + offset)]);
   }
   return result;

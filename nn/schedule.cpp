@@ -31,7 +31,8 @@ double CosineWithWarmUp::learning_rate(double position) const {
 }
 
 double StepDecay::learning_rate(int64_t epoch) const {
-  return initial_learning_rate * std::pow(factor, static_cast<double>(epoch / every_epochs));
+  const int64_t decays = epoch / every_epochs;
+  return initial_learning_rate * std::pow(factor, static_cast<double>(decays));
 }
 
 }  // namespace burin::nn

@@ -3,6 +3,7 @@
 #include <png.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "burin/apps/base64.h"
@@ -12,7 +13,7 @@ namespace burin::apps {
 namespace {
 
 uint8_t byte_of(float value) {
-  return static_cast<uint8_t>(std::clamp(value, 0.0f, 1.0f) * 255.0f + 0.5f);
+  return static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 1.0f) * 255.0f));
 }
 
 /// RGBA of a value from 0 to 1: the hue falls from yellow to red, the alpha rises.

@@ -1,6 +1,7 @@
 #include "burin/kernels/attention.h"
 
 #include <cmath>
+#include <limits>
 
 #include "burin/kernels/check/sum_of_products.h"
 
@@ -90,7 +91,7 @@ struct Row {
 
 Row row_of(const Definition& define, int64_t row) {
   Row result;
-  double top = -INFINITY, sum = 0;
+  double top = -std::numeric_limits<double>::infinity(), sum = 0;
   for (int64_t u = 0; u < define.c.U; ++u) {
     const Expected s = define.score(row, u);
     result.p.push_back(s.value);

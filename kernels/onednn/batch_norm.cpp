@@ -130,7 +130,8 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
                             {DNNL_ARG_SCRATCHPAD, scratch(handle, plan, workspace)}});
   });
   const int64_t C = op.x.dim(1);
-  const auto n = static_cast<float>(op.x.numel() / C);
+  const int64_t count = op.x.numel() / C;
+  const auto n = static_cast<float>(count);
   const float keep = 1 - op.momentum;
   for (int64_t c = 0; c < C; ++c) {
     op.inverse_std.as<float>()[c] = 1 / std::sqrt(variance[c] + op.epsilon);

@@ -23,8 +23,8 @@ Tensor attention(const Tensor& qkv, int64_t heads) {
         " must be [N, T, 3 · H · D], contiguous");
   check(heads > 0 && qkv.dim(2) % (3 * heads) == 0, "attention: ", qkv.dim(2),
         " values a token do not divide into q, k and v of ", heads, " heads");
-  const int64_t N = qkv.dim(0), T = qkv.dim(1), C = qkv.dim(2) / 3;
-  const float scale = 1 / std::sqrt(static_cast<float>(C / heads));
+  const int64_t N = qkv.dim(0), T = qkv.dim(1), C = qkv.dim(2) / 3, D = C / heads;
+  const float scale = 1 / std::sqrt(static_cast<float>(D));
   const Tensor y = empty({N, T, C}, {qkv.dtype(), qkv.device()});
   Tensor log_sum_exp = empty({N, heads, T}, {DType::f32, qkv.device()});
   launch(qkv.device(),

@@ -197,8 +197,8 @@ const Moments* channel_moments(const T* x, const Geometry& g, Workspace& workspa
   });
   std::fill_n(total, C, Moments{});
   for (int64_t part = 0; part < parts; ++part) {
-    const auto seen = static_cast<double>(g.outer * part / parts);
-    const auto count = static_cast<double>(g.outer * (part + 1) / parts) - seen;
+    const int64_t begin = g.outer * part / parts, end = g.outer * (part + 1) / parts;
+    const auto seen = static_cast<double>(begin), count = static_cast<double>(end - begin);
     for (int64_t c = 0; c < C; ++c) total[c].merge(seen, count, scratch[part].moments[c]);
   }
   return total;

@@ -18,7 +18,8 @@ template <class Integer, class Real>
 Integer saturated(Real value) {
   using Limits = std::numeric_limits<Integer>;
   // Exact in Real, unlike max(): 2^8, 2^31, 2^63.
-  constexpr Real above = static_cast<Real>(Limits::max() / 2 + 1) * 2;
+  constexpr Integer half = Limits::max() / 2 + 1;
+  constexpr Real above = static_cast<Real>(half) * 2;
   constexpr Real lowest = static_cast<Real>(Limits::min());
   if (!(value == value)) return 0;
   if (value >= above) return Limits::max();
