@@ -54,8 +54,9 @@ Bindings bind(CLI::App& app, const std::vector<Option>& options) {
       const auto keep = [](const CLI::results_t&) { return true; };
       parsed = app.add_option(option.spelling, keep, help);
       parsed->type_name(type_name(option));
-      if (option.is_list())
+      if (option.is_list()) {
         parsed->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
+      }
     }
     parsed->group(option.group);
     if (!option.is_list()) parsed->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);

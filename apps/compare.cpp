@@ -133,8 +133,9 @@ std::vector<std::vector<std::string>> table_of(const std::vector<Row>& rows) {
   std::vector<std::vector<std::string>> table(1);
   table[0] = {"model", "M params"};
   for (const auto& [heading, place] : columns) table[0].push_back(heading);
-  if (two)
+  if (two) {
     table[0].insert(table[0].end(), {classes[0] + "→" + classes[1], classes[1] + "→" + classes[0]});
+  }
   for (const Row& row : rows) {
     std::vector<std::string> cells = {row.name, row.parameters};
     for (const auto& [heading, place] : columns) {

@@ -131,8 +131,9 @@ int run_demo(const DemoOptions& options, const Session& session) {
   Demo demo(session.globals);
   if (!demo.run(train_words(options, folder))) return demo.code;
   if (!demo.run({"evaluate", "-m", folder.string(), options.data, "--out",
-                 (folder / "evaluation").string()}))
+                 (folder / "evaluation").string()})) {
     return demo.code;
+  }
   std::vector<std::string> predict = {"predict", "-m", folder.string()};
   for (std::string& file : pictures(options, folder)) predict.push_back(std::move(file));
   if (!demo.run(predict)) return demo.code;

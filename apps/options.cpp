@@ -92,8 +92,9 @@ struct AsToml {
   std::string operator()(const std::string* value) const { return toml_string(*value); }
   std::string operator()(const std::vector<std::string>* values) const {
     std::string list;
-    for (const std::string& value : *values)
+    for (const std::string& value : *values) {
       list += (list.empty() ? "" : ", ") + toml_string(value);
+    }
     return "[" + list + "]";
   }
 };
@@ -136,7 +137,7 @@ std::string Option::name() const {
 }
 
 std::string Option::flag() const {
-  const std::string long_flag = "--" + name();
+  std::string long_flag = "--" + name();
   for (const std::string& part : spellings(spelling)) {
     if (part == long_flag) return long_flag;
   }

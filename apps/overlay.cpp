@@ -56,7 +56,7 @@ std::string OverlayWriter::write(const std::string& image_name, const std::strin
   const std::string stem = std::filesystem::path(image_name).stem().string() + '_' + class_name;
   std::string name = stem;
   for (int number = 2; !written_.insert(name).second; ++number) name = str(stem, '_', number);
-  const std::string path = (folder_ / (name + ".png")).string();
+  std::string path = (folder_ / (name + ".png")).string();
   write_image(path, overlay);
   return path;
 }

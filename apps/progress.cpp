@@ -101,8 +101,9 @@ std::string line_text(const ProgressState& state, double seconds) {
     text += str(" img_per_s=", fixed(static_cast<double>(state.items) / seconds, 1));
   }
   const double fraction = fraction_of(state);
-  if (fraction > 0 && seconds > 0)
+  if (fraction > 0 && seconds > 0) {
     text += " left=" + clock_text(seconds * (1 - fraction) / fraction);
+  }
   return text;
 }
 

@@ -89,7 +89,7 @@ fs::path make_numbered_folder(const fs::path& project, const std::string& name) 
   try {
     if (!project.empty()) fs::create_directories(project);
     for (int number = 1;; ++number) {
-      const fs::path path = project / (number == 1 ? name : str(name, number));
+      fs::path path = project / (number == 1 ? name : str(name, number));
       // It answers whether it was this process that made it: two runs that start together get two
       // folders.
       if (fs::create_directory(path)) return path;

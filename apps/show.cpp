@@ -24,9 +24,9 @@ struct ShowOptions {
 
 std::shared_ptr<const data::Dataset> open_part(const ShowOptions& options) {
   const data::DatasetParts parts = data::open_dataset(options.data);
-  const std::shared_ptr<const data::Dataset> part = options.split == "train" ? parts.train
-                                                    : options.split == "val" ? parts.val
-                                                                             : parts.test;
+  std::shared_ptr<const data::Dataset> part = options.split == "train" ? parts.train
+                                              : options.split == "val" ? parts.val
+                                                                       : parts.test;
   check(part != nullptr, options.data, ": has no part '", options.split, "'");
   return part;
 }

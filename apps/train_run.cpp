@@ -155,7 +155,7 @@ TrainOutcome TrainRun::train() {
   }
   introduce(*trainer);
   look_for_leaks(trainer->data());
-  const TrainOutcome outcome = trainer->run(folder_.weights());
+  TrainOutcome outcome = trainer->run(folder_.weights());
   progress_.clear();
   if (!outcome.interrupted) write_results(*trainer);
   return outcome;

@@ -70,8 +70,9 @@ Image blurred_along(const Image& image, const std::vector<double>& weights, bool
         const double weight = weights[static_cast<size_t>(k + radius)];
         for (size_t c = 0; c < 3; ++c) sum[c] += weight * p[c];
       }
-      for (size_t c = 0; c < 3; ++c)
+      for (size_t c = 0; c < 3; ++c) {
         result.row(y)[3 * x + static_cast<int64_t>(c)] = rounded(sum[c]);
+      }
     }
   }
   return result;

@@ -152,8 +152,9 @@ void collect(const fs::path& directory, std::vector<fs::path>& files) {
   for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
     if (it->path().filename().native().starts_with('.')) continue;
-    if (it->is_symlink(ignored) && it->is_directory(ignored))
+    if (it->is_symlink(ignored) && it->is_directory(ignored)) {
       continue;  // may lead round in a circle
+    }
     if (it->is_directory(ignored)) {
       collect(it->path(), files);
     } else {

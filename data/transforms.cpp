@@ -132,10 +132,12 @@ Window RandomResizedCrop::window(int64_t width, int64_t height, SampleRandom& ra
   const double ratio = static_cast<double>(width) / static_cast<double>(height);
   int64_t w = width;
   int64_t h = height;
-  if (ratio < min_ratio)
+  if (ratio < min_ratio) {
     h = static_cast<int64_t>(std::nearbyint(static_cast<double>(w) / min_ratio));
-  if (ratio > max_ratio)
+  }
+  if (ratio > max_ratio) {
     w = static_cast<int64_t>(std::nearbyint(static_cast<double>(h) * max_ratio));
+  }
   return {(width - w) / 2, (height - h) / 2, w, h};
 }
 

@@ -16,7 +16,7 @@ void Registry::add_entry(std::string_view op, DeviceKind device, Entry entry) {
 }
 
 void Registry::add_device(DeviceKind kind, std::shared_ptr<DeviceRuntime> runtime) {
-  devices_.try_emplace(kind, std::move(runtime));
+  devices_.emplace(kind, std::move(runtime));
 }
 
 const std::vector<Registry::Entry>& Registry::entries(std::string_view op,

@@ -19,8 +19,6 @@
 
 #include "burin/kernels/base/error.h"
 
-extern char** environ;
-
 namespace burin::models {
 namespace {
 

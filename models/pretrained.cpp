@@ -81,7 +81,7 @@ std::string address_of(const PretrainedWeights& weights) {
 }
 
 std::string cache_folder() {
-  const std::string chosen = environment("BURIN_CACHE");
+  std::string chosen = environment("BURIN_CACHE");
   if (!chosen.empty()) return chosen;
   check(!user_cache().empty(), "pretrained: neither BURIN_CACHE nor HOME is set");
   return (user_cache() / "burin").string();
@@ -100,7 +100,7 @@ std::string download_pretrained(const PretrainedWeights& weights,
                                 const DownloadProgress& progress) {
   const std::string_view expected = expected_digits(weights);
   const fs::path folder = cache_folder();
-  const std::string path = (folder / weights.file).string();
+  std::string path = (folder / weights.file).string();
   const std::string part = path + ".part";
   std::error_code error;
   fs::create_directories(folder, error);

@@ -47,6 +47,7 @@ uint64_t next_sequence() {
 }
 
 /// sum + more; into sum's memory if nobody else looks at it.
+// NOLINTNEXTLINE(performance-unnecessary-value-param): what is moved in, nobody else looks at
 Tensor accumulate(Tensor sum, const Tensor& more) {
   if (!sum.defined()) return more;
   Tensor result = GraphAccess::owned_alone(sum) ? sum : empty_like(sum);
@@ -121,7 +122,7 @@ bool Gradients::wanted(int i) const {
   return node_.inputs[static_cast<size_t>(i)] != nullptr;
 }
 
-void Gradients::set(int i, Tensor gradient) {
+void Gradients::set(int i, const Tensor& gradient) {
   if (Tensor* const sum = sum_of(i, gradient)) *sum = accumulate(std::move(*sum), gradient);
 }
 

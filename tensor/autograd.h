@@ -18,7 +18,7 @@ class Gradients {
   /// Whether input i wants a gradient; computing another is waste.
   bool wanted(int i) const;
   /// Hands over the gradient of input i: its shape; its dtype or f32.
-  void set(int i, Tensor gradient);
+  void set(int i, const Tensor& gradient);
 
   /// What other users of input i have brought to its gradient so far; undefined if nothing.
   const Tensor& so_far(int i) const;

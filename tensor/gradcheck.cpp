@@ -26,8 +26,9 @@ double weighted_output(const Function& f, const std::vector<Tensor>& inputs) {
   const std::vector<float> y = f(inputs).to_vector<float>();
   const std::vector<float> weights = output_weights(static_cast<int64_t>(y.size()));
   double sum = 0;
-  for (size_t i = 0; i < y.size(); ++i)
+  for (size_t i = 0; i < y.size(); ++i) {
     sum += static_cast<double>(y[i]) * static_cast<double>(weights[i]);
+  }
   return sum;
 }
 

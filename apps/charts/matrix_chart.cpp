@@ -37,8 +37,9 @@ void add_names(Drawing& drawing, const MatrixChart& chart, Point corner, double 
   const double bottom = corner.y + cell * static_cast<double>(K);
   const auto every = static_cast<size_t>(std::ceil(13 / cell));
   double widest = 0;
-  for (const std::string& name : chart.labels)
+  for (const std::string& name : chart.labels) {
     widest = std::max(widest, text_width(name, name_size));
+  }
   const bool upward = widest > cell - 6;
   for (size_t c = 0; c < K; c += every) {
     const double middle = (static_cast<double>(c) + 0.5) * cell;

@@ -13,8 +13,9 @@ void add_title(Drawing& drawing, const std::string& title) {
 
 double tick_width(const Axis& axis) {
   double widest = 0;
-  for (const double tick : axis.ticks)
+  for (const double tick : axis.ticks) {
     widest = std::max(widest, text_width(axis.text(tick), tick_size));
+  }
   return widest;
 }
 

@@ -36,8 +36,9 @@ class Coverage {
     if (width <= 0 || height <= 0) return;
     area_.assign(static_cast<size_t>(height * (width + 2)), 0);
     for (const Outline& outline : outlines) {
-      for (size_t i = 0; i < outline.size(); ++i)
+      for (size_t i = 0; i < outline.size(); ++i) {
         add_line(outline[i], outline[(i + 1) % outline.size()]);
+      }
     }
   }
 

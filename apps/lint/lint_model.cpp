@@ -39,8 +39,9 @@ void lint_values(models::Model& model, Findings& findings) {
   for (const nn::NamedTensor& entry : nn::state(model)) {
     if (entry.tensor.dtype() == DType::i64) continue;
     const std::vector<float> values = entry.tensor.to_vector<float>();
-    if (std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }))
+    if (std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
       continue;
+    }
     findings.push_back({Level::fatal, "weights that are no numbers",
                         str(entry.name,
                             " holds NaN or infinity: the run that made this file "

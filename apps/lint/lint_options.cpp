@@ -26,8 +26,9 @@ std::vector<std::string> words_of(const std::string& head) {
 int64_t last_width(const std::vector<std::string>& words) {
   int64_t width = 0;
   for (const std::string& word : words) {
-    if (!word.empty() && word.find_first_not_of("0123456789") == std::string::npos)
+    if (!word.empty() && word.find_first_not_of("0123456789") == std::string::npos) {
       width = std::stoll(word);
+    }
   }
   return width;
 }
@@ -105,8 +106,9 @@ Findings lint_options(const TrainOptions& options, int64_t classes) {
 void refuse_fatal(const Findings& findings, ExitCode code) {
   std::string text;
   for (const Finding& finding : findings) {
-    if (finding.level == Level::fatal)
+    if (finding.level == Level::fatal) {
       text += (text.empty() ? "" : "\n") + finding.title + ": " + finding.explanation;
+    }
   }
   if (!text.empty()) throw Failure(code, text, "burin lint explains all it finds");
 }

@@ -110,8 +110,9 @@ int64_t group_duplicates(std::vector<SourceImage>& images, int near) {
   for (size_t i = 0; i < images.size(); ++i) {
     for (size_t k = 0; k < i && first[i] == i; ++k) {
       if (images[i].content == images[k].content ||
-          data::look_alike(images[i].look, images[k].look, near))
+          data::look_alike(images[i].look, images[k].look, near)) {
         first[i] = first[k];
+      }
     }
     if (first[i] == i) continue;
     ++twins;

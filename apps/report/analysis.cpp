@@ -62,8 +62,9 @@ void analyse_classes(Analysis& result, const Evaluation& evaluation, const data:
     const auto support = static_cast<double>(evaluation.confusion.scores(a).support);
     for (int64_t p = 0; p < classes; ++p) {
       const int64_t count = evaluation.confusion.count(a, p);
-      if (a != p && count > 0)
+      if (a != p && count > 0) {
         result.flows.push_back({a, p, count, static_cast<double>(count) / support});
+      }
     }
   }
   std::stable_sort(result.flows.begin(), result.flows.end(),

@@ -13,8 +13,9 @@ using charts::Series;
 Series over_epochs(const std::string& name, const std::vector<EpochResult>& epochs,
                    double EpochResult::*value) {
   Series series{.name = name, .points = {}};
-  for (const EpochResult& e : epochs)
+  for (const EpochResult& e : epochs) {
     series.points.push_back({static_cast<double>(e.epoch), e.*value});
+  }
   return series;
 }
 

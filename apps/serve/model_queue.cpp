@@ -45,7 +45,7 @@ ModelQueue::ModelQueue(const ModelQueueOptions& options,
 ModelQueue::~ModelQueue() = default;
 
 bool ModelQueue::submit(std::shared_ptr<PredictJob> job) {
-  job->unfinished = job->images.size();
+  job->unfinished_ = job->images.size();
   job->predictions.resize(job->images.size());
   if (job->explain) job->cams.resize(job->images.size());
   {
@@ -72,8 +72,8 @@ void ModelQueue::decode_images(const std::stop_token& stop) {
       if (!decode_wanted_.wait(lock, stop, [&] { return !waiting_.empty(); })) return;
       one.job = std::move(waiting_.front());
       waiting_.pop_front();
-      one.index = one.job->next++;
-      if (one.job->next < one.job->images.size()) waiting_.push_back(one.job);
+      one.index = one.job->next_++;
+      if (one.job->next_ < one.job->images.size()) waiting_.push_back(one.job);
       expired = HttpClock::now() > one.job->deadline;
       if (expired) one.job->expired = true;
     }
@@ -167,7 +167,7 @@ void ModelQueue::finish(const std::vector<Prepared>& batch) {
     const std::lock_guard lock(mutex_);
     depth_ -= batch.size();
     for (const Prepared& one : batch) {
-      if (--one.job->unfinished == 0) finished.push_back(one.job);
+      if (--one.job->unfinished_ == 0) finished.push_back(one.job);
     }
   }
   for (const auto& job : finished) job->done(*job);

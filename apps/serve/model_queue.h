@@ -39,8 +39,8 @@ struct PredictJob {
 
  private:
   friend class ModelQueue;
-  size_t next = 0;        // image to decode
-  size_t unfinished = 0;  // images
+  size_t next_ = 0;        // image to decode
+  size_t unfinished_ = 0;  // images
 };
 
 struct ModelQueueOptions {

@@ -167,6 +167,7 @@ void* MicroServer::on_first_line(void* self, const char* /*uri*/, MHD_Connection
   return exchange.release();
 }
 
+// NOLINTNEXTLINE(readability-function-size): the parameters are libmicrohttpd's
 MHD_Result MicroServer::on_request(void* self, MHD_Connection* /*connection*/, const char* url,
                                    const char* method, const char* /*version*/, const char* data,
                                    size_t* size, void** context) {

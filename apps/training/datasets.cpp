@@ -117,7 +117,7 @@ std::shared_ptr<const Dataset> open_evaluation_data(const std::string& directory
   }
   const data::DatasetParts parts = data::open_dataset(directory);
   if (parts.kind == "image folder") return std::make_shared<data::ImageFolder>(directory, classes);
-  const DatasetPointer dataset = part == "test" ? parts.test : parts.train;
+  DatasetPointer dataset = part == "test" ? parts.test : parts.train;
   check(dataset != nullptr, directory, ": has no part '", part, "'");
   check(dataset->classes().size() == classes.size(), directory, ": has ", dataset->classes().size(),
         " classes, the model ", classes.size());

@@ -17,8 +17,9 @@ constexpr char separator =
 
 std::string join(const std::vector<std::string>& parts) {
   std::string text;
-  for (const std::string& part : parts)
+  for (const std::string& part : parts) {
     text += (text.empty() ? "" : std::string(1, separator)) + part;
+  }
   return text;
 }
 
@@ -66,8 +67,9 @@ models::Preprocess read_preprocess(const WeightFile& file, models::Preprocess pr
             preprocess.crop <= largest_side,
         file.path(), ": the metadata's sizes, resize ", preprocess.resize, " and crop ",
         preprocess.crop, ", make no sense");
-  for (const float s : preprocess.std)
+  for (const float s : preprocess.std) {
     check(s > 0, file.path(), ": the metadata's std must be positive");
+  }
   return preprocess;
 }
 

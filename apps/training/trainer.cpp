@@ -143,7 +143,7 @@ Tensor Trainer::step_on_device(const TrainBatch& batch, int64_t number) {
 }
 
 Tensor Trainer::replay(const TrainBatch& batch) {
-  const Tensor loss = replay_->run(batch, *optimizer_, ema_.get());
+  Tensor loss = replay_->run(batch, *optimizer_, ema_.get());
   if (const std::string refusal = replay_->refusal(); !refusal.empty()) {
     check(options_.graph != "on", "--graph on: a step can't be recorded: ", refusal);
     replay_.reset();

@@ -14,8 +14,9 @@ Device Device::parse(std::string_view text) {
     const std::string_view digits = text.substr(5);
     int index = -1;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
-    if (error == std::errc() && end == digits.data() + digits.size() && index >= 0)
+    if (error == std::errc() && end == digits.data() + digits.size() && index >= 0) {
       return cuda(index);
+    }
   }
   fail("device: '", text, "' is none of cpu, cuda, cuda:N, emulator");
 }

@@ -88,8 +88,9 @@ void add_slot(Operands& o, const AdamCase& c, const Shape& shape, Layout layout,
   problem.expectations.push_back({"second_moment", v, [=](int64_t i) {
                                     return Expected{after(i).v, 1};
                                   }});
-  if (slot.parameter_16)
+  if (slot.parameter_16) {
     problem.expectations.push_back({"parameter_16", slot.parameter_16, parameter});
+  }
   problem.op.slots.push_back(slot);
 }
 

@@ -96,7 +96,7 @@ Verdict check_implementation(const std::function<Problem<Op>(Operands&)>& make,
   if (const std::string damage = operands.damage(); !damage.empty()) return {false, 0, damage};
   Verdict verdict{true, 0, ""};
   for (const Expectation& expectation : problem.expectations) {
-    const Verdict one = compare(expectation, operands);
+    Verdict one = compare(expectation, operands);
     verdict.worst = std::max(verdict.worst, one.worst);
     if (!one.passed) return one;
   }
@@ -106,8 +106,9 @@ Verdict check_implementation(const std::function<Problem<Op>(Operands&)>& make,
 template <class Op>
 const Implementation<Op>& find_implementation(std::string_view name, DeviceKind device) {
   for (const Registry::Entry& entry : registry().entries(Op::name, device)) {
-    if (entry.name == name)
+    if (entry.name == name) {
       return *static_cast<const Implementation<Op>*>(entry.implementation.get());
+    }
   }
   fail(Op::name, ": there is no implementation '", name, "' on ", name_of(device));
 }

@@ -126,8 +126,9 @@ void add_binary_cases(Cases& list, BinaryKind kind, DType dtype) {
   for (const BinaryCase& c : binary_cases) {
     for (const Layout layout : {Layout::nhwc, Layout::nchw}) {
       if (layout == Layout::nhwc && c.a.rank() != 4) continue;
-      if (c.large && (kind != BinaryKind::add || dtype == DType::f16 || dtype == DType::i64))
+      if (c.large && (kind != BinaryKind::add || dtype == DType::f16 || dtype == DType::i64)) {
         continue;
+      }
       const CaseInfo info{c.why, str(name_of(kind), " a ", c.a, " b ", c.b), dtype, layout,
                           c.large};
       list.add<ElementwiseBinary>(info, [=, &c](Operands& o) {

@@ -65,9 +65,10 @@ Refusal accepts(const AdamStep& op, const Context& /*context*/) {
                       same_dense_order(slot.parameter, slot.first_moment) &&
                       same_dense_order(slot.parameter, slot.second_moment) &&
                       (!slot.parameter_16 || same_dense_order(slot.parameter, slot.parameter_16));
-    if (!flat)
+    if (!flat) {
       return str("a parameter ", slot.parameter.shape,
                  " and its moments are not dense in one order");
+    }
   }
   return {};
 }
@@ -79,8 +80,9 @@ void run(const AdamStep& op, Workspace /*workspace*/, Stream& /*stream*/) {
 
   // One range over all parameters laid end to end, so that threads share the work evenly.
   std::vector<int64_t> first = {0};
-  for (const AdamStep::Slot& slot : op.slots)
+  for (const AdamStep::Slot& slot : op.slots) {
     first.push_back(first.back() + slot.parameter.numel());
+  }
   parallel_for(first.back(), grain, [&](int64_t begin, int64_t end) {
     for (size_t s = 0; s < op.slots.size(); ++s) {
       const int64_t from = std::max(begin, first[s]) - first[s];

@@ -217,11 +217,8 @@ class Reduction {
         y[tile.y + c * plan_.column_stride[1]] = Y(static_cast<float>(total[c] / divisor_));
       }
     };
-    if (y_.dtype == DType::f32) {
-      store(y_.as<float>());
-    } else {
-      store(y_.as<T>());
-    }
+    if (y_.dtype == DType::f32) return store(y_.as<float>());
+    store(y_.as<T>());
   }
 
   Plan plan_;

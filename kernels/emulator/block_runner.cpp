@@ -212,7 +212,8 @@ void BlockRunner::gather_slots(void** slots, int warp, unsigned mask, const char
   for (int lane = 0; lane < 32; ++lane) {
     slots[lane] = nullptr;
     if ((mask & lane_bit(lane)) == 0) continue;
-    const Thread& thread = threads_[static_cast<size_t>(warp * 32 + lane)];
+    const int number = warp * 32 + lane;
+    const Thread& thread = threads_[static_cast<size_t>(number)];
     if (&thread != current_ && (thread.mask != mask || !same(thread.waits_at, what))) {
       fail_here(what, current_->where, "lanes of one warp wait at different warp functions");
     }

@@ -81,7 +81,7 @@ void FiberStacks::assign(Fiber& fiber, size_t i) {
 }
 
 void begin_fiber(Fiber& fiber, void (*entry)()) {
-  const uintptr_t aligned = reinterpret_cast<uintptr_t>(fiber.top) & ~uintptr_t{63};
+  char* const aligned = fiber.top - reinterpret_cast<uintptr_t>(fiber.top) % 64;
   auto** stack = reinterpret_cast<void**>(aligned);
   stack -= 2;  // behind the `ret` below the stack pointer stays a multiple of 16
   *--stack = reinterpret_cast<void*>(&burin_fiber_start);  // what `ret` goes to

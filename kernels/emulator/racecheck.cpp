@@ -108,8 +108,9 @@ void found(const char* what, bool shared, const Observation& now, const Access& 
            const void* code) {
   Check& check = race_check();
   constexpr size_t longest_report = 4000;
-  if (!check.seen.insert({before.code, code}).second || check.report.size() > longest_report)
+  if (!check.seen.insert({before.code, code}).second || check.report.size() > longest_report) {
     return;
+  }
   check.report +=
       str(what, " in ", shared ? "shared" : "global", " memory\n  block ", place(blockIdx),
           " thread ", place(index_of(now.thread)), " at ", line_of(code), '\n');

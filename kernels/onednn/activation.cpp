@@ -87,8 +87,9 @@ Refusal accepts_backward(const ActivationBackward& op, const Context& context) {
   if (!same_dense_order(op.dy, op.dx) || !same_dense_order(op.dy, op.saved)) {
     return "dy, saved and dx are not dense in one layout";
   }
-  if (op.activation == Activation::gelu_tanh)
+  if (op.activation == Activation::gelu_tanh) {
     return "oneDNN's slope loses digits where it is small";
+  }
   const Refusal refusal = refuse(op.activation, op.dy);
   return refusal.empty() ? plan_of(op, context.stream).refusal : refusal;
 }

@@ -44,7 +44,7 @@ bool is_broadcast_or_reversed(const ConstView& x) {
 Refusal accepts(const Copy& op, const Context& context) {
   for (const DType dtype : {op.x.dtype, op.y.dtype}) {
     if (!is_floating(dtype)) return str("dtype ", dtype, ": oneDNN rounds where a cast truncates");
-    if (const Refusal refusal = refuse_dtype(dtype); !refusal.empty()) return refusal;
+    if (Refusal refusal = refuse_dtype(dtype); !refusal.empty()) return refusal;
   }
   if (op.x.rank() == 0 || op.x.numel() == 0) return "oneDNN has no scalars and no empty tensors";
   if (is_broadcast_or_reversed(op.x)) return "oneDNN's reorder does not broadcast or reverse";

@@ -49,7 +49,7 @@ BinaryPlan& plan_of(const ElementwiseBinary& op, Stream& stream) {
 }
 
 Refusal accepts(const ElementwiseBinary& op, const Context& context) {
-  if (const Refusal refusal = refuse_dtype(op.a.dtype); !refusal.empty()) return refusal;
+  if (Refusal refusal = refuse_dtype(op.a.dtype); !refusal.empty()) return refusal;
   if (op.kind == BinaryKind::maximum || op.kind == BinaryKind::minimum) {
     return "oneDNN's maximum and minimum do not yield NaN where a is NaN";
   }

@@ -90,8 +90,9 @@ Refusal accepts(const Op& op, const Context& context) {
   const ConstView& x = op.x;
   if (x.rank() != 2 || !x.is_contiguous()) return "only contiguous [rows, C]";
   Refusal refusal = refuse_dtype(x.dtype);
-  if (refusal.empty() && std::is_same_v<Op, LayerNormBackward>)
+  if (refusal.empty() && std::is_same_v<Op, LayerNormBackward>) {
     refusal = refuse_long_sums(x.dim(0));
+  }
   return refusal.empty() ? plan_of(op, context.stream).refusal : refusal;
 }
 

@@ -50,7 +50,7 @@ ReducePlan& plan_of(const Reduce& op, Stream& stream) {
 constexpr int64_t longest_sum = 4096;
 
 Refusal accepts(const Reduce& op, const Context& context) {
-  if (const Refusal refusal = refuse_dtype(op.x.dtype); !refusal.empty()) return refusal;
+  if (Refusal refusal = refuse_dtype(op.x.dtype); !refusal.empty()) return refusal;
   if (op.kind == ReduceKind::max) return "oneDNN's max loses NaN";
   if (op.x.rank() == 0 || op.x.numel() == 0) return "oneDNN has no scalars and no empty tensors";
   if (op.x.shape == op.y.shape) return "nothing is reduced";

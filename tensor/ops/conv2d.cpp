@@ -48,7 +48,7 @@ void set_gradient_of_x(Gradients& grads, const Tensor& dy, const Tensor& x, cons
     }
   }
   launch(dy.device(), plain);
-  grads.set(0, std::move(dx));
+  grads.set(0, dx);
 }
 
 /// In f32 whatever the activations' dtype: it goes to a master weight.

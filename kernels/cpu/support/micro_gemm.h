@@ -13,8 +13,8 @@ namespace {
 ///   y[m, n] (+)= Σ_d a[m · a_row + d · a_step] · b[d · b_step + n],   n < panel_width
 ///
 /// 6 × 2 vectors of accumulators use 12 of 16 registers; AVX-512 has 32.
-constexpr int panel_width = 2 * lanes;
-constexpr int most_rows = lanes == 16 ? 12 : 6;
+inline constexpr int panel_width = 2 * lanes;
+inline constexpr int most_rows = lanes == 16 ? 12 : 6;
 
 struct MicroProduct {
   const float* a;

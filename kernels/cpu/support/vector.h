@@ -11,7 +11,7 @@ namespace burin::cpu {
 namespace {
 
 /// The widest register of the level this file is compiled for, as floats: 4, 8 or 16 of them.
-constexpr int lanes = __BIGGEST_ALIGNMENT__ / 4;
+inline constexpr int lanes = __BIGGEST_ALIGNMENT__ / 4;
 using Vector = float __attribute__((vector_size(lanes * 4)));
 
 inline Vector load(const float* from) {

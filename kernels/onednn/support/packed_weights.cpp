@@ -34,7 +34,7 @@ dnnl::memory PackedWeights::get(const Handle& handle, const ConstView& view,
       once_ = {};  // first, so that there are never two
       once_ = {to, handle.engine};
     }
-    const dnnl::memory result = wrap(handle, to, once_.get_data_handle());
+    dnnl::memory result = wrap(handle, to, once_.get_data_handle());
     reorder(handle, source, result);
     return result;
   }
@@ -55,7 +55,7 @@ dnnl::memory packed(Stream& stream, const ConstView& view, const dnnl::memory::d
   const Handle& handle = stream.state<Handle>();
   if (from == to) return wrap(handle, from, view.data);
   if (view.key) return stream.state<PackedWeights>().get(handle, view, from, to);
-  const dnnl::memory result = wrap(handle, to, workspace.take<std::byte>(to.get_size()));
+  dnnl::memory result = wrap(handle, to, workspace.take<std::byte>(to.get_size()));
   reorder(handle, wrap(handle, from, view.data), result);
   return result;
 }
