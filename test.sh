@@ -54,6 +54,7 @@ for program in build/release/bin/burin_*_tests; do
 done
 run_check package tests/package/run.sh build/release
 run_check cuda_compiles tests/cuda/run.sh
+run_check tidy tests/house/tidy.sh build/release
 
 # Up to GCC 13 and clang 16 their libraries take a plug-in's thread-local variables that lie 16 bytes behind a page's
 # beginning for glibc 2.19's, and LeakSanitizer dies reading them. They are found without this, through the heap.
