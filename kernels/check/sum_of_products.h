@@ -34,10 +34,9 @@ class LazyValues {
 
 /// A sum of products in double, and the scale of the rounding errors of the same sum in f32.
 ///
-/// A kernel may add up to `run` products one after the other before it begins a new partial sum
-/// (oneDNN adds all 4608 of a 3×3 filter over 512 channels, and whole images of a weight gradient,
-/// 112×112 of the stem's).
-/// After i of L such products the partial sum is about √i · rms, each addition errs by about
+/// A kernel may add all L products one after the other (oneDNN does, all 4608 of a 3×3 filter over
+/// 512 channels, and in a weight gradient those of all images that a thread has).
+/// After i of them the partial sum is about √i · rms, each addition errs by about
 /// 0.4 · u · √i · rms, and their sum by 0.3 · u · L · rms: √L times more than the √L · u · rms of a
 /// pairwise sum. Operands with a mean, as normal_values has, make some elements' partial sums grow
 /// steadily: of 5,000 elements the worst had 4.7 · √L · √L · u · rms with 4608 products, and
@@ -47,7 +46,6 @@ class LazyValues {
 /// Taps outside the image count as terms like the others: the error of a Winograd tile is that of
 /// its largest output, also where most of the filter lies in the padding.
 struct Sum {
-  static constexpr double run = 112 * 112;
   double value = 0;
   double squares = 0;
   double terms = 0, skipped = 0;
@@ -59,7 +57,7 @@ struct Sum {
   void skip() { ++skipped; }
   Expected expected() const {
     const double all = terms + skipped;
-    const double factor = std::max(default_factor, 6 * std::sqrt(std::min(all, run)));
+    const double factor = std::max(default_factor, 6 * std::sqrt(all));
     const double scale = terms == 0 ? 0 : std::sqrt(squares * all / terms);
     return {value, scale * factor / default_factor};
   }
