@@ -61,7 +61,7 @@ def measure(case, threads, options, folder):
     first = [side.run(case, 2) for side in sides]
     if None in first:
         return {"case": case, "threads": threads, "error": "a side failed: see above"}
-    steps = [steps_for(side[0]) for side in first]
+    steps = [steps_for(side.run(case, 2)[0]) for side in sides]  # not the first run's: it plans and packs
     times = [[] for _ in sides]
     for _ in range(options.rounds):
         for i, side in enumerate(sides):
