@@ -88,6 +88,14 @@ std::vector<CorruptionResult> run_corruptions(const EvaluateOptions& options,
   return results;
 }
 
+Json accuracies(const std::vector<CorruptionResult>& results) {
+  Json object = Json::object();
+  for (const CorruptionResult& result : results) {
+    object.set(result.name, Json::of(result.accuracy, 6));
+  }
+  return object;
+}
+
 /// The class that --positive names, else the first.
 int64_t positive_class(const EvaluateOptions& options, const std::vector<std::string>& classes) {
   const auto found = std::find(classes.begin(), classes.end(), options.positive);
@@ -140,7 +148,9 @@ int run_evaluate(const EvaluateOptions& options, const Session& session) {
       report.corruption = run_corruptions(options, loaded, dataset, accuracy, session);
     }
     if (!options.json.empty()) {
-      write_file(options.json, metrics_json(evaluation, *dataset, analysis).text(2) + "\n");
+      Json metrics = metrics_json(evaluation, *dataset, analysis);
+      if (options.corrupt) metrics.set("accuracy_under_corruption", accuracies(report.corruption));
+      write_file(options.json, metrics.text(2) + "\n");
     }
     if (!options.no_report) print_report(options, loaded, split, analysis, std::move(report));
     if (accuracy < options.fail_under) {

@@ -8,6 +8,7 @@
 #include "apps/run_burin.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/image_file.h"
+#include "burin/apps/json.h"
 
 namespace burin {
 namespace {
@@ -138,8 +139,12 @@ TEST_F(TrainedRun, LeavesAReportThatNeedsNothingElse) {
 
 TEST_F(TrainedRun, EvaluatesIntoAFolderAlsoUnderCorruption) {
   const std::string evaluate = "evaluate -m " + run() + ' ' + file("photos") + " --corrupt --out ";
-  const Ran ran = run_burin(evaluate + file("evaluation") + " --positive red");
+  const Ran ran = run_burin(evaluate + file("evaluation") + " --positive red --json " +
+                            file("evaluation.json"));
   ASSERT_EQ(ran.code, apps::exit_ok) << ran.err;
+  const apps::Json metrics = apps::Json::parse(read_whole(file("evaluation.json")));
+  EXPECT_EQ(metrics.number("/accuracy_under_corruption/none"), metrics.number("/accuracy"));
+  EXPECT_TRUE(metrics.number("/accuracy_under_corruption/JPEG, quality 10"));
   EXPECT_NE(ran.out.find("JPEG, quality 10"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("report: " + file("evaluation/report.html")), std::string::npos);
   const std::string page = read_whole(file("evaluation/report.html"));
