@@ -133,6 +133,10 @@ void Trainer::make_sources() {
   const data::LoaderOptions in_order{.batch_size = options_.batch_size, .workers = workers};
   const data::Transform plain = evaluation_transform(model_->preprocess);
 
+  if (options_.train_crop_size > 0) {
+    check(aug.crop || aug.square || aug.shift, "--train-crop-size: nothing is cropped\n",
+          "  hint: add --aug crop, square or shift");
+  }
   const bool mixes = options_.mixup > 0 || options_.cutmix > 0;
   if (options_.recipe == "last-layer" && aug.only_flips() && !mixes) {
     features_only_ = true;
@@ -150,11 +154,7 @@ void Trainer::make_sources() {
   } else {
     data::TrainingOptions augmented =
         training_options(aug, model_->preprocess, data_.small_and_equal);
-    if (options_.train_crop_size > 0) {
-      check(aug.crop || aug.square || aug.shift, "--train-crop-size: nothing is cropped\n",
-            "  hint: add --aug crop, square or shift");
-      augmented.size = options_.train_crop_size;
-    }
+    if (options_.train_crop_size > 0) augmented.size = options_.train_crop_size;
     train_source_ = image_source(data_.train, data::training_transform(augmented), train,
                                  [&] { return placed_transform(augmented, *data_.train); });
     val_source_ = image_source(data_.val, plain, in_order, [&] {

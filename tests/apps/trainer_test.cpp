@@ -184,6 +184,9 @@ TEST(Trainer, TrainsOnSmallerCropsThanItEvaluates) {
   EXPECT_EQ(evaluated.crop, 32);
   options.aug = "flip";
   expect_error([&] { Trainer(options, {}); }, "nothing is cropped");
+  options.weights = folder.file("best.safetensors");
+  options.recipe = "last-layer";  // whose features would be computed once
+  expect_error([&] { Trainer(options, {}); }, "nothing is cropped");
 }
 
 // Features that were computed once, of images and their mirror images, are those of images that are
