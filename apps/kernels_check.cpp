@@ -80,9 +80,9 @@ void describe_roofline(std::ostream& out, const checks::Roofline& roofline) {
     out << "bf16 " << fixed(roofline.bf16_flops * 1e-9, 0) << " GFLOP/s, ";
   }
   out << fixed(roofline.bytes * 1e-9, 1)
-      << " GB/s copied; of peak: the least time by these ÷ the time (above 100 % with fewer "
-         "operations than "
-         "the definition, or operands in a cache)\n";
+      << " GB/s copied\nof peak: the least time by these ÷ the time; above 100 % where an "
+         "algorithm "
+         "needs fewer operations, or operands come from a cache\n";
 }
 
 [[noreturn]] void fail_on_nothing(const KernelSelection& selection) {
