@@ -22,43 +22,32 @@ struct Work {
   double flops_a_round;
 };
 
+using Vector128 = float __attribute__((vector_size(16)));
+using Vector256 = float __attribute__((vector_size(32)));
+using Vector512 = float __attribute__((vector_size(64)));
+
+/// Compiled into each of its callers, with their instructions.
+template <class Vector>
+[[gnu::always_inline]] inline float multiply_add(int64_t rounds) {
+  const Vector factor = Vector{} + 0.5f, term = Vector{} + 1.0f;
+  Vector sums[chains];
+  for (Vector& sum : sums) sum = term;
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+    for (Vector& sum : sums) sum = sum * factor + term;
+  }
+  Vector total = sums[0];
+  for (int i = 1; i < chains; ++i) total += sums[i];
+  return total[0];
+}
 float multiply_add_128(int64_t rounds) {
-  const __m128 factor = _mm_set1_ps(0.5f), term = _mm_set1_ps(1.0f);
-  __m128 sums[chains];
-  for (__m128& sum : sums) sum = term;
-  for (int64_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 12
-    for (__m128& sum : sums) sum = _mm_add_ps(_mm_mul_ps(sum, factor), term);
-  }
-  __m128 total = sums[0];
-  for (int i = 1; i < chains; ++i) total = _mm_add_ps(total, sums[i]);
-  return _mm_cvtss_f32(total);
+  return multiply_add<Vector128>(rounds);
 }
-
 [[gnu::target("avx2,fma")]] float multiply_add_256(int64_t rounds) {
-  const __m256 factor = _mm256_set1_ps(0.5f), term = _mm256_set1_ps(1.0f);
-  __m256 sums[chains];
-  for (__m256& sum : sums) sum = term;
-  for (int64_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 12
-    for (__m256& sum : sums) sum = _mm256_fmadd_ps(sum, factor, term);
-  }
-  __m256 total = sums[0];
-  for (int i = 1; i < chains; ++i) total = _mm256_add_ps(total, sums[i]);
-  return _mm256_cvtss_f32(total);
+  return multiply_add<Vector256>(rounds);
 }
-
 [[gnu::target("avx512f")]] float multiply_add_512(int64_t rounds) {
-  const __m512 factor = _mm512_set1_ps(0.5f), term = _mm512_set1_ps(1.0f);
-  __m512 sums[chains];
-  for (__m512& sum : sums) sum = term;
-  for (int64_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 12
-    for (__m512& sum : sums) sum = _mm512_fmadd_ps(sum, factor, term);
-  }
-  __m512 total = sums[0];
-  for (int i = 1; i < chains; ++i) total = _mm512_add_ps(total, sums[i]);
-  return _mm512_cvtss_f32(total);
+  return multiply_add<Vector512>(rounds);
 }
 
 /// Two products a lane: VDPBF16PS.
