@@ -56,10 +56,13 @@ void queue_apply_vector(const Affine<T>& op, const From& statistics, const Chann
                         Stream& stream) {
   const Rows rows = Rows::of(channels);
   const RowGrid over = RowGrid::of(rows);
-  if (op.residual != nullptr) {
-    launch(apply_vector<T, true, From>, {over.grid, over.block, 0, stream}, op, statistics, rows);
+  const auto kernel =
+      op.residual != nullptr ? apply_vector<T, true, From> : apply_vector<T, false, From>;
+  const LaunchConfig config{over.grid, over.block, 0, stream};
+  if constexpr (From::made_by_launch_before) {
+    launch_overlapped(kernel, config, op, statistics, rows);
   } else {
-    launch(apply_vector<T, false, From>, {over.grid, over.block, 0, stream}, op, statistics, rows);
+    launch(kernel, config, op, statistics, rows);
   }
 }
 
@@ -70,7 +73,8 @@ void queue_train_vector(const Affine<T>& op, Workspace workspace, const Statisti
   const RowGrid over = RowGrid::of(rows);
   auto* const sums = workspace.take<double>(sums_of(Rung::vector, channels));
   auto* const shift = workspace.take<float>(static_cast<size_t>(channels.C));
-  launch(shifted_sums_vector<T>, {over.grid, over.block, 0, stream}, op.x, sums, shift, rows);
+  launch_overlapped(shifted_sums_vector<T>, {over.grid, over.block, 0, stream}, op.x, sums, shift,
+                    rows);
   queue_apply_vector(op, BatchStatistics{sums, shift, over.parts(), to}, channels, stream);
 }
 
@@ -166,10 +170,10 @@ void queue_gradients_vector(const InputGradient<T>& op, Workspace workspace,
   const Rows rows = Rows::of(channels);
   const RowGrid over = RowGrid::of(rows);
   auto* const sums = workspace.take<double>(sums_of(Rung::vector, channels));
-  launch(gradient_sums_vector<T, Gradient<T>>, {over.grid, over.block, 0, stream}, op.in, sums,
-         rows);
-  launch(gradient_apply_vector<T>, {over.grid, over.block, 0, stream}, op, sums, over.parts(), to,
-         rows);
+  launch_overlapped(gradient_sums_vector<T, Gradient<T>>, {over.grid, over.block, 0, stream}, op.in,
+                    sums, rows);
+  launch_overlapped(gradient_apply_vector<T>, {over.grid, over.block, 0, stream}, op, sums,
+                    over.parts(), to, rows);
 }
 
 template <Rung rung>

@@ -92,9 +92,10 @@ void queue_statistics_vector(const T* x, Workspace workspace, const Statistics& 
   const RowGrid over = RowGrid::of(rows);
   auto* const sums = workspace.take<double>(sums_of_rows(rows));
   auto* const shift = workspace.take<float>(static_cast<size_t>(channels.C));
-  launch(shifted_sums_vector<T>, {over.grid, over.block, 0, stream}, x, sums, shift, rows);
-  launch(join_statistics, {dim3(over.grid.x), over.block, 0, stream},
-         BatchStatistics{sums, shift, over.parts(), to}, rows);
+  launch_overlapped(shifted_sums_vector<T>, {over.grid, over.block, 0, stream}, x, sums, shift,
+                    rows);
+  launch_overlapped(join_statistics, {dim3(over.grid.x), over.block, 0, stream},
+                    BatchStatistics{sums, shift, over.parts(), to}, rows);
 }
 
 template <bool vector>
@@ -111,8 +112,8 @@ void train(const BatchNormMaxPoolTrain& op, Workspace workspace, Stream& stream)
       const Pixels out = Pixels::of(op.y);
       const PoolGrid grid = PoolGrid::over(out);
       queue_statistics_vector(normal.x, workspace, statistics, channels, stream);
-      launch(normal_max_vector<T>, {grid.grid, grid.block, 0, stream}, normal, Pixels::of(op.x),
-             out, axes_of<int>(op.x, op.y, op.params), grid.across);
+      launch_overlapped(normal_max_vector<T>, {grid.grid, grid.block, 0, stream}, normal,
+                        Pixels::of(op.x), out, axes_of<int>(op.x, op.y, op.params), grid.across);
     } else {
       const Layout layout = common_layout(op.x, op.y);
       const Image out = Image::of(op.y, layout);
@@ -159,14 +160,14 @@ void queue_gradients_vector(const PooledGradient<T>& in, PooledInputGradient<T> 
   const RowGrid over = RowGrid::of(rows);
   auto* const sums = workspace.take<double>(sums_of_rows(rows));
   op.factors = {workspace.take<float>(static_cast<size_t>(3 * rows.C)), rows.C};
-  launch(gradient_sums_vector<T, PooledGradient<T>>, {over.grid, over.block, 0, stream}, in, sums,
-         rows);
-  launch(join_gradients, {dim3(over.grid.x), over.block, 0, stream}, sums, over.parts(), to,
-         op.factors, rows);
+  launch_overlapped(gradient_sums_vector<T, PooledGradient<T>>, {over.grid, over.block, 0, stream},
+                    in, sums, rows);
+  launch_overlapped(join_gradients, {dim3(over.grid.x), over.block, 0, stream}, sums, over.parts(),
+                    to, op.factors, rows);
   const Pixels image = Pixels::of(of.x);
   const PoolGrid grid = PoolGrid::over(patches_of(image));
-  launch(normal_max_backward_vector<T>, {grid.grid, grid.block, 0, stream}, op, image,
-         Pixels::of(of.dy), axes_of<int>(of.x, of.dy, of.params), grid.across);
+  launch_overlapped(normal_max_backward_vector<T>, {grid.grid, grid.block, 0, stream}, op, image,
+                    Pixels::of(of.dy), axes_of<int>(of.x, of.dy, of.params), grid.across);
 }
 
 template <bool vector>

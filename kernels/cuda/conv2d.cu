@@ -235,12 +235,12 @@ void add_weight_parts(const float* parts, int count, int channels, const Conv2dB
     using D = typename decltype(tag)::type;
     if (is_flat) {
       const auto sum = PartsSum<FourFloats>::of(count, elements / 4);
-      launch(conv2d_add_flat_parts<D>, sum.config(stream),
-             reinterpret_cast<const FourFloats*>(parts), sum, op.dw.as<D>());
+      launch_overlapped(conv2d_add_flat_parts<D>, sum.config(stream),
+                        reinterpret_cast<const FourFloats*>(parts), sum, op.dw.as<D>());
     } else {
       const auto sum = PartsSum<float>::of(count, elements);
-      launch(conv2d_add_weight_parts<D>, sum.config(stream), parts, sum, channels,
-             Image<D>::of(op.dw), g.group_c, g.R, g.S);
+      launch_overlapped(conv2d_add_weight_parts<D>, sum.config(stream), parts, sum, channels,
+                        Image<D>::of(op.dw), g.group_c, g.R, g.S);
     }
   });
 }

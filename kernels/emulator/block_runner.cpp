@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "burin/kernels/emulator/limits.h"
+#include "burin/kernels/emulator/place.h"
 
 namespace burin::emulator {
 namespace {
@@ -69,6 +70,7 @@ void BlockRunner::reset_block() {
   for (int i = 0; i < count_; ++i) {
     Thread& thread = threads_[static_cast<size_t>(i)];
     thread.done = false;
+    thread.waited_for_launch = !overlaps_;
     thread.waits_at = nullptr;
     thread.copies.clear();
     thread.copies_a_group.clear();
@@ -157,6 +159,10 @@ void BlockRunner::run_thread(Fiber* fiber) {
   threadIdx = thread.index;
   try {
     (*thread_)();
+    if (!current_->waited_for_launch) {
+      throw KernelError(str("block ", place(blockIdx), " thread ", place(current_->index),
+                            " returned without cudaGridDependencySynchronize()"));
+    }
   } catch (...) {
     error_ = std::current_exception();
   }
@@ -200,6 +206,12 @@ void BlockRunner::barrier(const char* what, const Where& where) {
   }
   if (at_barrier_ < count_) return wait(what, where);
   release_barrier();
+}
+
+void BlockRunner::let_next_launch_begin(const Where& where) {
+  if (current_->waited_for_launch) return;
+  fail_here("cudaTriggerProgrammaticLaunchCompletion()", where,
+            "the next launch may begin before this one has waited for the launch before");
 }
 
 int BlockRunner::barrier_count(const char* what, bool predicate, const Where& where) {

@@ -23,6 +23,8 @@ namespace burin::emulator {
 /// next one that can run.
 class BlockRunner {
  public:
+  /// Before the blocks of a launch: whether it may overlap the one before.
+  void begin_launch(bool overlaps) { overlaps_ = overlaps; }
   /// Runs `thread` once for each thread of the block. Throws what a thread throws, and KernelError
   /// where the block can't go on.
   void run(const cudaLaunchConfig_t& config, uint3 block, Order order,
@@ -32,6 +34,8 @@ class BlockRunner {
   int barrier_count(const char* what, bool predicate, const Where& where);
   void warp_exchange(unsigned mask, const char* what, const Where& where, void* slot,
                      void (*exchange)(void**, unsigned));
+  void wait_for_launch_before() { current_->waited_for_launch = true; }
+  void let_next_launch_begin(const Where& where);
   int lane() const { return current_->number % 32; }
   void* shared_memory() const { return shared_.get(); }
 
@@ -58,6 +62,7 @@ class BlockRunner {
     unsigned mask = 0;
     void* slot = nullptr;
     bool done = false;
+    bool waited_for_launch = false;
     std::vector<AsyncCopy> copies;                 // not yet waited for
     std::vector<size_t> copies_a_group;            // of the groups committed and not waited for
     std::vector<BackgroundWork> open_work;         // not yet committed
@@ -96,6 +101,7 @@ class BlockRunner {
   };
   std::unique_ptr<char[], FreeAligned> shared_;  // aligned as a GPU's
   size_t shared_bytes_ = 0;
+  bool overlaps_ = false;
   int count_ = 0, started_ = 0, done_ = 0, at_barrier_ = 0;
   int votes_ = 0, vote_result_ = 0;
   Where barrier_where_{};

@@ -29,6 +29,12 @@ void warp_exchange(unsigned mask, const char* what, const Where& where, void* sl
 int lane() {
   return here().lane();
 }
+void wait_for_launch_before() {
+  here().wait_for_launch_before();
+}
+void let_next_launch_begin(const Where& where) {
+  here().let_next_launch_begin(where);
+}
 void* dynamic_shared_memory() {
   return here().shared_memory();
 }
@@ -120,9 +126,13 @@ void BlockRunner::background_wait(size_t groups) {
 
 Observation BlockRunner::observe() const {
   const int number = current_->number;
-  return {number,          interval_,
-          first_interval_, warp_interval_[static_cast<size_t>(number / 32)],
-          shared_.get(),   shared_.get() + shared_bytes_};
+  return {number,
+          interval_,
+          first_interval_,
+          warp_interval_[static_cast<size_t>(number / 32)],
+          !current_->waited_for_launch,
+          shared_.get(),
+          shared_.get() + shared_bytes_};
 }
 
 bool observe(const void* address, Observation& observation) {

@@ -27,6 +27,7 @@ struct Observation {
   unsigned interval;                      // between which barriers
   unsigned first_interval;                // the block's
   unsigned short warp_interval;           // between which exchanges of its warp
+  bool waits_for_launch;                  // may overlap the launch before, and has not waited yet
   const char *shared_begin, *shared_end;  // dynamic shared memory
 };
 

@@ -1,6 +1,8 @@
 #include "burin/kernels/emulator/queue.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -17,7 +19,8 @@ std::string_view environment(const char* name) {
 }
 
 void check_launch(const cudaLaunchConfig_t& config) {
-  const auto [grid, block, shared_bytes, stream] = config;
+  const dim3 grid = config.gridDim, block = config.blockDim;
+  const size_t shared_bytes = config.dynamicSmemBytes;
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
   check(threads >= 1 && threads <= max_threads && block.z <= 64, "launch: a block has 1 to ",
         max_threads, " threads, not ", block.x, "×", block.y, "×", block.z);
@@ -28,8 +31,19 @@ void check_launch(const cudaLaunchConfig_t& config) {
         " bytes of shared memory, not ", shared_bytes);
 }
 
-void run_grid(const cudaLaunchConfig_t& config, Order order, const Task& thread) {
+/// Whether the launch may begin before the one before is done.
+bool may_overlap(const cudaLaunchConfig_t& config) {
+  const std::span<const cudaLaunchAttribute> attributes(config.attrs, config.numAttrs);
+  return std::any_of(attributes.begin(), attributes.end(),
+                     [](const cudaLaunchAttribute& attribute) {
+                       return attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization &&
+                              attribute.val.programmaticStreamSerializationAllowed != 0;
+                     });
+}
+
+void run_grid(const cudaLaunchConfig_t& config, bool overlaps, Order order, const Task& thread) {
   BlockRunner& runner = block_runner();
+  runner.begin_launch(overlaps);
   race_check_begin(runner.interval());
   const dim3 grid = config.gridDim;
   const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
@@ -132,7 +146,9 @@ void queue_grid(const cudaLaunchConfig_t& config, Task thread) {
   check_launch(config);
   const Order order = config.stream == nullptr ? Order::forward : config.stream->order;
   machine().submit(config.stream,
-                   [config, order, kept = std::move(thread)] { run_grid(config, order, kept); });
+                   [config, overlaps = may_overlap(config), order, kept = std::move(thread)] {
+                     run_grid(config, overlaps, order, kept);
+                   });
 }
 
 }  // namespace burin::emulator

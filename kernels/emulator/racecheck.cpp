@@ -6,7 +6,8 @@
 // Two accesses to a byte race when at least one writes, they are not both atomic, and they come
 // from different threads of a block with no barrier between them (nor an exchange of their warp, if
 // they are of one), or from different blocks of a launch. Reading shared memory that the block has
-// not written is reported too.
+// not written is reported too, and so is touching what the launch before wrote, or writing
+// what it read, by a thread that may overlap it and has not waited.
 #include <dlfcn.h>
 
 #include <array>
@@ -45,7 +46,7 @@ using Page = std::array<Byte, 4096>;
 struct Check {
   std::unordered_map<uintptr_t, std::unique_ptr<Page>> pages;
   std::array<std::pair<uintptr_t, Page*>, 64> recent_pages{};  // most accesses find theirs here
-  unsigned launch_interval = 0;
+  unsigned launch_interval = 0, launch_before_interval = 0;    // the first of each
   std::set<std::pair<const void*, const void*>> seen;
   std::string report;
   bool busy = false;  // the linker may give us inline functions that were compiled for kernels
@@ -115,6 +116,10 @@ void found(const char* what, bool shared, const Observation& now, const Access& 
       str(what, " in ", shared ? "shared" : "global", " memory\n  block ", place(blockIdx),
           " thread ", place(index_of(now.thread)), " at ", line_of(code), '\n');
   if (before.code == nullptr) return;
+  if (before.interval < check.launch_interval) {
+    check.report += str("  the launch before at ", line_of(before.code), ", no wait for it\n");
+    return;
+  }
   check.report +=
       str("  ", who(before, now), " at ", line_of(before.code), ", no barrier between\n");
 }
@@ -126,7 +131,9 @@ bool same_warp(unsigned short who, const Observation& now) {
 
 /// Whether nothing lies between `before` and now.
 bool unordered(const Check& check, const Access& before, const Observation& now, bool shared) {
-  if (before.interval < check.launch_interval) return false;
+  if (before.interval < check.launch_interval) {
+    return now.waits_for_launch && !shared && before.interval >= check.launch_before_interval;
+  }
   if (before.interval < now.first_interval) return !shared;  // shared memory is new in each block
   if (before.interval != now.interval || before.who == now.thread) return false;
   return !same_warp(before.who, now) || before.warp_interval == now.warp_interval;
@@ -179,6 +186,7 @@ void check_access(const void* address, size_t bytes, bool write, bool atomic, co
 
 void race_check_begin(unsigned first_interval) {
   Check& check = race_check();
+  check.launch_before_interval = check.launch_interval;
   check.launch_interval = first_interval + 1;
   check.seen.clear();
   check.report.clear();

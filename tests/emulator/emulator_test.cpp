@@ -49,6 +49,14 @@ TEST(Emulator, NamesLanesInDifferentFunctions) {
                     place_of("different functions"), "block (0,0,0) thread (31,0,0)"});
 }
 
+TEST(Emulator, NamesAThreadThatDoesNotWaitForTheLaunchBefore) {
+  expect_complaint("forgets to wait", {"block (0,0,0) thread (5,0,0) returned without "
+                                       "cudaGridDependencySynchronize()"});
+  expect_complaint("lets begin too early",
+                   {"the next launch may begin before this one has waited",
+                    place_of("lets begin too early"), "block (0,0,0) thread (0,0,0)"});
+}
+
 TEST(Emulator, RefusesWhatAGpuRefuses) {
   expect_complaint("too many threads", {"a block has 1 to 1024 threads, not 2048"});
   expect_complaint("too much shared memory", {"a block has at most 232448 bytes of shared memory"});

@@ -97,6 +97,30 @@ __global__ void record_order(float* x) {
   x[1 + blockIdx.x * blockDim.x + threadIdx.x] = turn;
 }
 
+/// Both read, before they wait, what add_one wrote in the launch before.
+__global__ void reads_too_early(float* x) {
+  const float value = x[threadIdx.x];  // bug: reads too early
+  cudaGridDependencySynchronize();
+  x[threadIdx.x] = value;
+}
+
+__global__ void forgets_to_wait(float* x) {
+  if (threadIdx.x < 5) cudaGridDependencySynchronize();
+  if (threadIdx.x > 40) x[threadIdx.x] = 0;
+}
+
+__global__ void lets_begin_too_early() {
+  cudaTriggerProgrammaticLaunchCompletion();  // bug: lets begin too early
+  cudaGridDependencySynchronize();
+}
+
+__global__ void waits_first(float* x) {
+  const float older = x[512 + threadIdx.x];
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
+  x[threadIdx.x] += older;
+}
+
 __global__ void add_one(float* x) {
   x[threadIdx.x] += 1;
 }
@@ -104,7 +128,7 @@ __global__ void add_one(float* x) {
 }  // namespace
 
 void run_planted(std::string_view name, float* x, Stream& stream) {
-  using cuda::launch;
+  using cuda::launch, cuda::launch_overlapped;
   if (name == "missing barrier") launch(missing_barrier, {1, 256, 0, stream}, x, false);
   if (name == "missing barrier, mended") launch(missing_barrier, {1, 256, 0, stream}, x, true);
   if (name == "divergent barrier") launch(divergent_barrier, {1, 64, 0, stream}, x);
@@ -122,6 +146,19 @@ void run_planted(std::string_view name, float* x, Stream& stream) {
   if (name == "too many threads") launch(add_one, {1, 2048, 0, stream}, x);
   if (name == "too much shared memory") launch(add_one, {1, 32, 1 << 20, stream}, x);
   if (name == "record order") launch(record_order, {2, 64, 0, stream}, x);
+  if (name == "reads too early") {
+    launch(add_one, {1, 32, 0, stream}, x);
+    launch_overlapped(reads_too_early, {1, 32, 0, stream}, x);
+  }
+  if (name == "forgets to wait") launch_overlapped(forgets_to_wait, {1, 32, 0, stream}, x);
+  if (name == "lets begin too early") {
+    launch_overlapped(lets_begin_too_early, {1, 32, 0, stream});
+  }
+  if (name == "waits first") {
+    launch(add_one, {1, 32, 0, stream}, x + 512);
+    launch(add_one, {1, 32, 0, stream}, x);
+    launch_overlapped(waits_first, {1, 32, 0, stream}, x);
+  }
   if (name == "add one") launch(add_one, {1, 32, 0, stream}, x);
 }
 

@@ -34,9 +34,15 @@ TEST(RaceCheck, NamesSharedMemoryThatWasNeverWritten) {
                     "(63,0,0) at " +
                     place_of("unwritten shared")});
 }
+TEST(RaceCheck, NamesAReadOfWhatTheLaunchBeforeMayStillWrite) {
+  expect_complaint(
+      "reads too early",
+      {"a read after a write in global memory\n  block (0,0,0) thread (",
+       "at " + place_of("reads too early"), "the launch before at planted.cu:", "no wait for it"});
+}
 TEST(RaceCheck, IsSilentAboutKernelsWithoutARace) {
   for (const char* const name :
-       {"missing barrier, mended", "missing syncwarp, mended", "add one"}) {
+       {"missing barrier, mended", "missing syncwarp, mended", "waits first", "add one"}) {
     Board board;
     EXPECT_EQ(board.complaint(name), "nothing was noticed") << name;
   }

@@ -62,6 +62,8 @@ template <class T, class In>
 __global__ void __launch_bounds__(row_threads, 1)
     gradient_sums_vector(In in, double* sums, Rows rows) {
   constexpr int in_flight = rows_in_flight<T, 2>;
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
   const int c = rows.channel(), step = rows.step();
   SumAndRest g_sum[per_byte], centred_sum[per_byte];
   if (c < rows.C) {
@@ -203,6 +205,7 @@ __global__ void __launch_bounds__(row_threads, 1)
     inverse_std = to.inverse_std[c];
     own_mean = op.in.mean[c];
   }
+  cudaGridDependencySynchronize();  // that of the sums, which all read so far is older than
   const ChannelGradient gradient =
       gradient_of(join_parts(sums, parts, rows), weight, inverse_std, to);
   if (Rows::thread() < Rows::width()) {

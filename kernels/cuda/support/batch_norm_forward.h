@@ -114,6 +114,8 @@ __global__ void __launch_bounds__(row_threads, 1)
     shifted_sums_vector(const T* x, double* sums, float* shift_of, Rows rows) {
   constexpr int in_flight = rows_in_flight<T, 1>;
   constexpr int together = sizeof(T) == 2 ? in_flight : 1;
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
   const int c = rows.channel(), step = rows.step();
   SumAndRest sum[per_byte], squares[per_byte];
   if (c < rows.C && rows.first() < rows.count) {
@@ -213,6 +215,7 @@ __global__ void apply_plain(Affine<T> op, Channels channels) {
 /// What apply_vector normalises with, from the sums. Every block makes its own; those of the first
 /// part also keep it.
 struct BatchStatistics {
+  static constexpr bool made_by_launch_before = true;
   const double* sums;  // [parts, 2, C]
   const float* shift;  // [C]
   int parts;
@@ -234,6 +237,7 @@ struct BatchStatistics {
 
 /// The same where the statistics are given.
 struct GivenStatistics {
+  static constexpr bool made_by_launch_before = false;
   const float* mean;
   const float* variance;
   float epsilon;
@@ -265,6 +269,7 @@ __global__ void __launch_bounds__(row_threads, 1)
 
   const int c = rows.spoken_for();
   const float weight = c < rows.C ? op.weight[c] : 0, shift = c < rows.C ? op.bias[c] : 0;
+  cudaGridDependencySynchronize();  // that of the sums, which x is older than
   const Normal normal = statistics.of_block(rows);
   if (Rows::thread() < Rows::width()) {
     means.at[Rows::thread()] = normal.mean;

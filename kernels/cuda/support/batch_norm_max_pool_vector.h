@@ -23,6 +23,8 @@ struct alignas(8) EightChoices {
 /// One block for some channels, of the grid that made the sums.
 inline __global__ void __launch_bounds__(row_threads, 1)
     join_statistics(BatchStatistics statistics, Rows rows) {
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
   const Normal normal = statistics.of_block(rows);
   const int c = rows.spoken_for();
   if (c < rows.C) statistics.keep(c, normal);
@@ -72,6 +74,7 @@ __global__ void __launch_bounds__(pool_threads, sizeof(T) == 2 ? 3 : 2)
     normal_max_vector(PooledNormal<T> op, Pixels in, Pixels out, MaxAxes axes, int across) {
   constexpr int in_flight = sizeof(T) == 2 ? 5 : 3;  // nine elements in two turns, or in three
   const EightOfPixel at = eight_of_thread(across);
+  cudaGridDependencySynchronize();  // that of the statistics
   if (!is_inside(at, out)) return;
   const T* const x = op.x + in.image(at.n) + at.c;
   const auto weight = Eight<float>::at(op.weight + at.c);
@@ -164,6 +167,8 @@ struct FactorRows {
 inline __global__ void __launch_bounds__(row_threads, 1)
     join_gradients(const double* sums, int parts, ParameterGradients to, FactorRows factors,
                    Rows rows) {
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
   const TwoSums sum = join_parts(sums, parts, rows);
   const int c = rows.spoken_for();
   if (c >= rows.C) return;
@@ -193,6 +198,7 @@ __global__ void __launch_bounds__(pool_threads, 2)
   constexpr int pixels = patch * patch;
   const EightOfPixel at = eight_of_thread(across);
   const int h = at.h * patch, w = at.w * patch;
+  cudaGridDependencySynchronize();  // that of the factors
   if (at.c >= in.C || h >= in.H || w >= in.W) return;
   const int last_h = min(h + 1, in.H - 1), last_w = min(w + 1, in.W - 1);
   const int64_t image = in.image(at.n) + at.c;

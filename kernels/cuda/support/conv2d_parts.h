@@ -41,10 +41,12 @@ struct PartsSum {
   __device__ bool has_sum() const {
     return static_cast<int>(threadIdx.x) < threads / slices && element() < elements;
   }
+  /// The parts are what the launch before wrote.
   __device__ Sum add(const Sum* parts) const {
     const int in_block = threads / slices, thread = static_cast<int>(threadIdx.x);
     const int i = element();
     Sum sum{};
+    cudaGridDependencySynchronize();
     if (i < elements) {
 #pragma unroll 8
       for (int part = thread / in_block; part < count; part += slices) {

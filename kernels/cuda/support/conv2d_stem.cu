@@ -103,8 +103,8 @@ void add_stem_parts(const Stem& stem, const float* parts, int count, const Conv2
   const auto sum = PartsSum<float>::of(count, static_cast<int64_t>(stem.filter_elements()));
   visit_element(op.dw.dtype, [&](auto tag) {
     using D = typename decltype(tag)::type;
-    launch(conv2d_add_pair_parts<D>, sum.config(stream), parts, sum, stem.g,
-           static_cast<int>(op.dw.dim(3)), stem.before, Image<D>::of(op.dw));
+    launch_overlapped(conv2d_add_pair_parts<D>, sum.config(stream), parts, sum, stem.g,
+                      static_cast<int>(op.dw.dim(3)), stem.before, Image<D>::of(op.dw));
   });
 }
 

@@ -242,6 +242,8 @@ template <class Product, class Block>
 __global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
     gemm_warpgroup(Product products) {
   using T = typename Product::Element;
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
   Product product = products;
   product.select(static_cast<int>(blockIdx.z));
   const BlocksOfResult<Block> blocks(product.M, product.N);
@@ -317,8 +319,8 @@ void launch_warpgroup(const Product& product, int64_t M, int64_t N, int64_t K, i
   with_warpgroup_block(work, [&](auto block, int64_t /*cost*/) {
     using Block = decltype(block);
     const dim3 grid(static_cast<unsigned>(Block::grid(work)), 1, static_cast<unsigned>(count));
-    launch(gemm_warpgroup<Product, Block>, {grid, tile_threads, Block::shared_bytes, stream},
-           product);
+    launch_overlapped(gemm_warpgroup<Product, Block>,
+                      {grid, tile_threads, Block::shared_bytes, stream}, product);
   });
 }
 

@@ -25,10 +25,11 @@ inline void check_launch(cudaError_t status, const Where& where) {
         where.line);
 }
 
-/// Textbook CUDA's kernel<<<grid, block, shared_bytes, stream>>>(arguments…), in words that a C++
-/// compiler knows. An empty grid is no work. Throws Error if CUDA refuses.
+namespace detail {
+
 template <class... Parameters, class... Arguments>
-void launch(void (*kernel)(Parameters...), const LaunchConfig& config, Arguments&&... arguments) {
+void launch(void (*kernel)(Parameters...), const LaunchConfig& config, bool overlaps,
+            Arguments&&... arguments) {
   if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
   constexpr size_t without_asking = 48 * 1024;  // CUDA programming guide, "Shared Memory"
   check_launch(cudaSetDevice(config.stream.device().index), config.where);
@@ -37,13 +38,40 @@ void launch(void (*kernel)(Parameters...), const LaunchConfig& config, Arguments
                                       static_cast<int>(config.shared_bytes)),
                  config.where);
   }
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t native{};
   native.gridDim = config.grid;
   native.blockDim = config.block;
   native.dynamicSmemBytes = config.shared_bytes;
   native.stream = static_cast<cudaStream_t>(config.stream.native());
+  native.attrs = &overlap;
+  native.numAttrs = overlaps ? 1 : 0;
   check_launch(cudaLaunchKernelEx(&native, kernel, static_cast<Parameters>(arguments)...),
                config.where);
+}
+
+}  // namespace detail
+
+/// Textbook CUDA's kernel<<<grid, block, shared_bytes, stream>>>(arguments…), in words that a C++
+/// compiler knows. An empty grid is no work. Throws Error if CUDA refuses.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), const LaunchConfig& config, Arguments&&... arguments) {
+  detail::launch(kernel, config, false, std::forward<Arguments>(arguments)...);
+}
+
+/// The same, but the kernel's blocks may begin while the launch before it still runs, in the gaps
+/// that its last blocks leave (CUDA programming guide, "Programmatic Dependent Launch"). So every
+/// thread of the kernel calls cudaGridDependencySynchronize(), which returns when that launch is
+/// done, before it uses what that one wrote and before it writes. A kernel that calls
+/// cudaTriggerProgrammaticLaunchCompletion() lets the next launch begin as soon as there is room.
+/// It does so behind its own wait: then the next kernel may read at once, before it waits itself,
+/// what launches older than this one wrote. The emulator checks all of this.
+template <class... Parameters, class... Arguments>
+void launch_overlapped(void (*kernel)(Parameters...), const LaunchConfig& config,
+                       Arguments&&... arguments) {
+  detail::launch(kernel, config, true, std::forward<Arguments>(arguments)...);
 }
 
 }  // namespace burin::cuda

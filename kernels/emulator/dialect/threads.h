@@ -31,6 +31,11 @@ int barrier_count(const char* what, bool predicate, const Where& where);
 /// The block's dynamic shared memory: exactly as many bytes as the launch asked for.
 void* dynamic_shared_memory();
 
+/// What a launch that may overlap the one before has to do: see kernels/cuda/support/launch.h. One
+/// grid runs at a time here; that each thread waits, and lets the next begin only then, is checked.
+void wait_for_launch_before();
+void let_next_launch_begin(const Where& where);
+
 /// A copy from global to shared memory that happens at the wait for its group, so that a kernel
 /// which forgets to wait reads old bytes here too. Bytes beyond `valid` become zero.
 void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
@@ -54,6 +59,13 @@ void background_wait(size_t groups);
 
 inline void __syncthreads(const burin::Where& where = burin::Where::current()) {
   burin::emulator::barrier("__syncthreads()", where);
+}
+inline void cudaGridDependencySynchronize() {
+  burin::emulator::wait_for_launch_before();
+}
+inline void cudaTriggerProgrammaticLaunchCompletion(
+    const burin::Where& where = burin::Where::current()) {
+  burin::emulator::let_next_launch_begin(where);
 }
 inline int __syncthreads_count(int predicate, const burin::Where& where = burin::Where::current()) {
   return burin::emulator::barrier_count("__syncthreads_count()", predicate != 0, where);
