@@ -11,7 +11,7 @@ source scripts/lib.sh
 
 device=cuda
 json=build/gpu_check.json
-budget=590  # seconds in all; two fifths of them at most for the checks, the rest for what is timed
+budget=590  # seconds in all; half of them at most for a check, the rest for what is timed
 while [ $# -gt 0 ]; do
   case $1 in
     --device) device=$2; shift 2 ;;
@@ -31,7 +31,7 @@ vendor_libraries() {
   done
 }
 LD_LIBRARY_PATH=$PWD/build/cuda/lib:$(vendor_libraries)${LD_LIBRARY_PATH:-}
-export LD_LIBRARY_PATH PATH=$PATH:/usr/local/cuda/bin BURIN_AUTOTUNE=1
+export LD_LIBRARY_PATH PATH=$PATH:/usr/local/cuda/bin
 
 gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1 || true)
 if [ "$device" = cuda ] && [ -z "$gpu" ]; then
@@ -101,15 +101,25 @@ export -f sanitized train beside_pytorch  # timeout starts a shell of its own
 ops=$($bin/burin kernels | awk 'NR > 1 && /^[a-z]/ { print $1 }')
 sanitized='batch_norm_train:vector batch_norm_backward:vector batch_norm_max_pool_train:vector
 batch_norm_max_pool_backward:vector max_pool2d_backward:vector softmax_forward:warp_per_row adam_step:multi
-matmul:tensor_cores matmul:warpgroup conv2d_backward_data:warpgroup'
+matmul:tensor_cores matmul:warpgroup conv2d_forward:warpgroup conv2d_backward_data:warpgroup
+conv2d_backward_weight:warpgroup conv2d_forward:stem_warpgroup conv2d_backward_weight:stem_warpgroup
+layer_norm_backward:warp_per_row attention_backward:warp_per_row'
 checked_on="$device emulator"
 # On the emulator a few ops stand for all: what is tried then is this script.
 [ "$device" != emulator ] || { ops='activation_forward softmax_forward'; checked_on=emulator; }
 
-echo "== $gpu, $(nproc) cores: every kernel against its definition"
+cores=$(nproc)
+echo "== $gpu, $cores cores: every kernel against its definition"
 alone families 60 $bin/burin kernels activation --why --device "$device"
 names=()
-check() { begin "$1" $((budget * 2 / 5)) "${@:2}"; names+=("$1"); }  # NAME COMMAND…
+# check NAME COMMAND…: half as many at a time as there are cores. More contexts than that take turns on a GPU so slowly
+# that each waits for the others.
+check() {
+  while [ "$(jobs -rp | wc -l)" -ge $(((cores + 1) / 2)) ]; do wait -n || true; done
+  begin "$1" $((budget / 2)) "${@:2}"
+  names+=("$1")
+}
+export OMP_NUM_THREADS=1  # many processes, small cases
 [ "$device" != cuda ] || check pytorch_compiles beside_pytorch --warm
 for where in $checked_on; do
   for op in $ops; do
@@ -123,7 +133,7 @@ for where in $checked_on; do
   done
 done
 if [ "$device" = cuda ]; then
-  check step_graph $bin/burin_tensor_tests --gtest_filter='*cuda*'
+  check step_graph $bin/burin_tensor_tests --gtest_filter='*cuda*-*DeviceMemory*'
   for pair in $sanitized; do
     for tool in memcheck racecheck; do
       check "${tool}_${pair/:/_}" sanitized $tool "${pair%:*}" "cuda/${pair#*:}"
@@ -132,11 +142,14 @@ if [ "$device" = cuda ]; then
 fi
 wait
 for name in "${names[@]}"; do row "$name"; done
+unset OMP_NUM_THREADS
 
 if [ "$device" = cuda ]; then
+  alone device_memory 60 $bin/burin_tensor_tests --gtest_filter='*DeviceMemory*cuda*'  # takes all of it
   echo "== timings, one after the other"
+  export BURIN_AUTOTUNE=1
   alone kernels_bench 60 bash -c '$bin/burin_device_bench >$logs/kernels.jsonl'
-  alone steps_bench 150 beside_pytorch --json $logs/steps.json
+  alone steps_bench 200 beside_pytorch --json $logs/steps.json
   cat $logs/steps_bench.log
 fi
 alone train 90 train
