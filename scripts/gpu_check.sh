@@ -99,11 +99,11 @@ beside_pytorch() {
 export -f sanitized train beside_pytorch  # timeout starts a shell of its own
 
 ops=$($bin/burin kernels | awk 'NR > 1 && /^[a-z]/ { print $1 }')
-sanitized='batch_norm_train:vector batch_norm_backward:vector batch_norm_max_pool_train:vector
-batch_norm_max_pool_backward:vector max_pool2d_backward:vector softmax_forward:warp_per_row adam_step:multi
-matmul:tensor_cores matmul:warpgroup conv2d_forward:warpgroup conv2d_backward_data:warpgroup
-conv2d_backward_weight:warpgroup conv2d_forward:stem_warpgroup conv2d_backward_weight:stem_warpgroup
-layer_norm_backward:warp_per_row attention_backward:warp_per_row'
+ops="$(grep ^conv2d <<<"$ops") $(grep -v ^conv2d <<<"$ops")"  # the longest first
+sanitized='conv2d_forward:warpgroup conv2d_backward_data:warpgroup conv2d_backward_weight:warpgroup
+conv2d_forward:stem_warpgroup conv2d_backward_weight:stem_warpgroup batch_norm_train:vector
+batch_norm_backward:vector batch_norm_max_pool_train:vector batch_norm_max_pool_backward:vector
+max_pool2d_backward:vector softmax_forward:warp_per_row adam_step:multi matmul:tensor_cores matmul:warpgroup layer_norm_backward:warp_per_row attention_backward:warp_per_row'
 checked_on="$device emulator"
 # On the emulator a few ops stand for all: what is tried then is this script.
 [ "$device" != emulator ] || { ops='activation_forward softmax_forward'; checked_on=emulator; }
@@ -112,15 +112,23 @@ cores=$(nproc)
 echo "== $gpu, $cores cores: every kernel against its definition"
 alone families 60 $bin/burin kernels activation --why --device "$device"
 names=()
-# check NAME COMMAND…: half as many at a time as there are cores. More contexts than that take turns on a GPU so slowly
-# that each waits for the others.
+# check NAME COMMAND…: three for four cores at a time. More contexts take turns on a GPU so slowly that each waits for the
+# others.
 check() {
-  while [ "$(jobs -rp | wc -l)" -ge $(((cores + 1) / 2)) ]; do wait -n || true; done
+  while [ "$(jobs -rp | wc -l)" -ge $(((3 * cores + 3) / 4)) ]; do wait -n || true; done
   begin "$1" $((budget / 2)) "${@:2}"
   names+=("$1")
 }
-export OMP_NUM_THREADS=1  # many processes, small cases
 [ "$device" != cuda ] || check pytorch_compiles beside_pytorch --warm
+export OMP_NUM_THREADS=1  # many processes, small cases
+if [ "$device" = cuda ]; then
+  check step_graph $bin/burin_tensor_tests --gtest_filter='*cuda*-*DeviceMemory*'
+  for pair in $sanitized; do
+    for tool in memcheck racecheck; do
+      check "${tool}_${pair/:/_}" sanitized $tool "${pair%:*}" "cuda/${pair#*:}"
+    done
+  done
+fi
 for where in $checked_on; do
   for op in $ops; do
     case $where:$op in
@@ -132,14 +140,6 @@ for where in $checked_on; do
     esac
   done
 done
-if [ "$device" = cuda ]; then
-  check step_graph $bin/burin_tensor_tests --gtest_filter='*cuda*-*DeviceMemory*'
-  for pair in $sanitized; do
-    for tool in memcheck racecheck; do
-      check "${tool}_${pair/:/_}" sanitized $tool "${pair%:*}" "cuda/${pair#*:}"
-    done
-  done
-fi
 wait
 for name in "${names[@]}"; do row "$name"; done
 unset OMP_NUM_THREADS
