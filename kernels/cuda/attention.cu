@@ -7,6 +7,7 @@
 // al. 2022, arXiv:2205.14135, app. B.
 #include "burin/kernels/attention.h"
 
+#include "burin/kernels/cuda/support/attention.h"
 #include "burin/kernels/cuda/support/block_reduce.h"
 #include "burin/kernels/cuda/support/family.h"
 
@@ -15,22 +16,6 @@ namespace {
 
 constexpr int threads = 128;
 constexpr int most_parts = 8;  // of 32 elements: rows of up to 256
-
-/// One operand's rows: [N, H, rows, D] with neighbouring elements side by side.
-template <class T>
-struct Rows {
-  T* data;
-  int64_t stride_n, stride_h, stride_row;
-
-  __device__ T* row(int64_t n, int64_t h, int64_t t) const {
-    return data + n * stride_n + h * stride_h + t * stride_row;
-  }
-};
-
-struct Extents {
-  int64_t N, H, T, U;
-  int D;
-};
 
 /// The row that a warp owns.
 struct Position {
@@ -77,17 +62,8 @@ __device__ inline void add_scaled(Share& to, const Share& from, float factor) {
 }
 
 template <class T>
-struct Forward {
-  Rows<const T> q, k, v;
-  Rows<T> y;
-  float* log_sum_exp;
-  Extents e;
-  float scale;
-};
-
-template <class T>
-__global__ void attention_forward(Forward<T> op) {
-  const Extents& e = op.e;
+__global__ void attention_forward(AttentionForwardRows<T> op) {
+  const AttentionExtents& e = op.e;
   const int64_t row = warp_row();
   if (row >= e.N * e.H * e.T) return;  // a whole warp leaves together
   const Position p = position_of(row, e.H, e.T);
@@ -113,17 +89,8 @@ __global__ void attention_forward(Forward<T> op) {
 }
 
 template <class T>
-struct Backward {
-  Rows<const T> dy, q, k, v, y;
-  const float* log_sum_exp;
-  Rows<T> dq, dk, dv;
-  Extents e;
-  float scale;
-};
-
-template <class T>
-__global__ void attention_backward_query(Backward<T> op) {
-  const Extents& e = op.e;
+__global__ void attention_backward_query(AttentionBackwardRows<T> op) {
+  const AttentionExtents& e = op.e;
   const int64_t row = warp_row();
   if (row >= e.N * e.H * e.T) return;
   const Position p = position_of(row, e.H, e.T);
@@ -143,8 +110,8 @@ __global__ void attention_backward_query(Backward<T> op) {
 }
 
 template <class T>
-__global__ void attention_backward_key(Backward<T> op) {
-  const Extents& e = op.e;
+__global__ void attention_backward_key(AttentionBackwardRows<T> op) {
+  const AttentionExtents& e = op.e;
   const int64_t row = warp_row();
   if (row >= e.N * e.H * e.U) return;
   const Position p = position_of(row, e.H, e.U);
@@ -163,16 +130,6 @@ __global__ void attention_backward_key(Backward<T> op) {
   }
   store(op.dk.row(p.n, p.h, p.t), dk, op.scale, e.D);
   store(op.dv.row(p.n, p.h, p.t), dv, 1, e.D);
-}
-
-/// T is const for what is read.
-template <class T, class V>
-Rows<T> rows_of(const V& view) {
-  return {static_cast<T*>(view.data), view.strides[0], view.strides[1], view.strides[2]};
-}
-
-Extents extents_of(const ConstView& q, const ConstView& k) {
-  return {q.dim(0), q.dim(1), q.dim(2), k.dim(2), static_cast<int>(q.dim(3))};
 }
 
 Refusal refuse_rows(const ConstView& view, DType dtype) {
@@ -202,40 +159,23 @@ Refusal accepts_backward(const AttentionBackward& op, const Context& /*context*/
 }
 
 void forward(const AttentionForward& op, Workspace /*workspace*/, Stream& stream) {
-  const Extents e = extents_of(op.q, op.k);
   visit_element(op.q.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const Forward<T> kernel{rows_of<const T>(op.q),
-                            rows_of<const T>(op.k),
-                            rows_of<const T>(op.v),
-                            rows_of<T>(op.y),
-                            op.log_sum_exp.as<float>(),
-                            e,
-                            op.scale};
-    launch(attention_forward<T>, {blocks_for(e.N * e.H * e.T, threads / 32), threads, 0, stream},
-           kernel);
+    launch(attention_forward<T>,
+           {blocks_for(op.log_sum_exp.numel(), threads / 32), threads, 0, stream},
+           AttentionForwardRows<T>::of(op));
   });
 }
 
 void backward(const AttentionBackward& op, Workspace /*workspace*/, Stream& stream) {
-  const Extents e = extents_of(op.q, op.k);
+  const AttentionExtents e = AttentionExtents::of(op.q, op.k);
   visit_element(op.q.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const Backward<T> kernel{rows_of<const T>(op.dy),
-                             rows_of<const T>(op.q),
-                             rows_of<const T>(op.k),
-                             rows_of<const T>(op.v),
-                             rows_of<const T>(op.y),
-                             op.log_sum_exp.as<float>(),
-                             rows_of<T>(op.dq),
-                             rows_of<T>(op.dk),
-                             rows_of<T>(op.dv),
-                             e,
-                             op.scale};
+    const auto rows = AttentionBackwardRows<T>::of(op);
     launch(attention_backward_query<T>,
-           {blocks_for(e.N * e.H * e.T, threads / 32), threads, 0, stream}, kernel);
+           {blocks_for(e.N * e.H * e.T, threads / 32), threads, 0, stream}, rows);
     launch(attention_backward_key<T>,
-           {blocks_for(e.N * e.H * e.U, threads / 32), threads, 0, stream}, kernel);
+           {blocks_for(e.N * e.H * e.U, threads / 32), threads, 0, stream}, rows);
   });
 }
 
