@@ -28,11 +28,15 @@ const AttentionCase cases[] = {
     {"ViT's packed qkv", 2, 3, 21, 21, 16, true},
     {"nearly one-hot", 1, 2, 19, 23, 8, false, 40},
     {"ViT-B/16's head, 197 tokens", 1, 2, 197, 197, 64, true},
+    {"rows of 32, several tiles of keys and a tail", 1, 2, 37, 150, 32},
+    {"rows of 72, between the lengths kernels are compiled for", 1, 1, 50, 67, 72},
+    {"rows of 128, more queries than a block has", 1, 2, 130, 70, 128},
     // Padding scored 0 would weigh exp(0 − log_sum_exp), which is infinite here.
     {"very negative scores, whole tiles", 1, 1, 128, 128, 16, false, 1, false, 120},
     {"very negative scores, half a tile of keys", 1, 1, 64, 64, 16, false, 1, false, 120},
     {"very negative scores, few queries", 1, 2, 5, 128, 8, false, 1, false, 120},
     {"very negative scores, a tail of both", 1, 2, 70, 70, 16, false, 1, false, 120},
+    {"very negative scores far apart, several tiles", 1, 1, 20, 140, 64, false, 10, false, 120},
     {"ViT-B/16, 8 images", 8, 12, 197, 197, 64, true, 1, true},
 };
 

@@ -3,7 +3,13 @@
 #include "burin/kernels/attention.h"
 #include "burin/kernels/cuda/support/launch.h"
 
+namespace burin {
+class Registry;
+}
+
 namespace burin::cuda {
+
+void register_attention_tensor_cores(Registry& registry);
 
 /// One operand's rows: [N, H, rows, D] with neighbouring elements side by side. T is const for what
 /// is read.

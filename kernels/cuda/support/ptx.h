@@ -41,6 +41,14 @@ __device__ inline void copy_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
 }
 
+/// 2^x, one instruction: off by up to two units in the last place, 0 where that is below the
+/// smallest normal.
+__device__ inline float exp2_approximate(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 /// Four 8×8 matrices of 16-bit elements from shared memory. Lane 8·i + j gives the address of row j
 /// of matrix i, 16 bytes; register i of lane l becomes elements 2·(l % 4) and the next of row l
 /// / 4.

@@ -4,6 +4,7 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -24,6 +25,10 @@ inline void copy_async_commit() {
 template <int groups>
 void copy_async_wait() {
   emulator::copy_async_wait(groups);
+}
+
+inline float exp2_approximate(float x) {
+  return std::exp2(x);
 }
 
 /// What one lane brings to a load of four matrices.

@@ -1,0 +1,173 @@
+#pragma once
+
+#include "burin/kernels/cuda/support/attention_tile.h"
+
+namespace burin::cuda {
+
+/// Maximum and sum over the four lanes that hold a row of a product.
+__device__ inline float quad_max(float value) {
+  value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, 1));
+  return fmaxf(value, __shfl_xor_sync(0xffffffffu, value, 2));
+}
+__device__ inline float quad_sum(float value) {
+  value += __shfl_xor_sync(0xffffffffu, value, 1);
+  return value + __shfl_xor_sync(0xffffffffu, value, 2);
+}
+
+/// A warp's 16 queries and what they have gathered from the keys so far. A lane holds parts of two
+/// rows, lane / 4 and the eighth behind it.
+template <class T, int D>
+struct AttentionQueries {
+  using Tile = HeadTile<D>;
+  static constexpr int parts = attention_tile_rows / 8;  // of the scores, eight keys each
+
+  float y[D / 8][4] = {};
+  float top[2] = {-INFINITY, -INFINITY};  // largest score · scale, for powers of two
+  float sum[2] = {};                      // this lane's part of Σ 2^(score · scale − top)
+
+  /// Looks at the first `keys` of a tile of keys and of the values behind it, at all of them if
+  /// `whole`. Tiles are said by the element of shared memory where they begin.
+  template <bool whole>
+  __device__ void add(int q, int k, int keys, float scale, int lane) {
+    const T* const shared = dynamic_shared<T>();
+    q = Tile::lane_begin(q, lane);
+    k = Tile::lane_begin(k, lane);
+    const int v = k + attention_tile_rows * D;
+    float s[parts][4] = {};
+#pragma unroll
+    for (int c = 0; c < D / 16; ++c) {
+      uint32_t a[4];
+      load_matrices(a, shared + Tile::of_part(q, 0, 16 * c));
+#pragma unroll
+      for (int j = 0; j < parts / 2; ++j) {
+        if (!whole && 16 * j >= keys) continue;  // the same for the whole block
+        multiply_rows(s[2 * j], s[2 * j + 1], a, shared + Tile::of_part(k, 16 * j, 16 * c));
+      }
+    }
+    if constexpr (!whole) hide_behind(s, keys, lane);
+    become_weights(s, scale);
+#pragma unroll
+    for (int j = 0; j < parts / 2; ++j) {
+      if (!whole && 16 * j >= keys) continue;
+      uint32_t p[4];
+      as_left_operand<T>(p, s[2 * j], s[2 * j + 1]);
+#pragma unroll
+      for (int c = 0; c < D / 16; ++c) {
+        multiply_elements(y[2 * c], y[2 * c + 1], p, shared + Tile::of_part(v, 16 * j, 16 * c));
+      }
+    }
+  }
+
+  /// Keys that are not there weigh nothing.
+  __device__ static void hide_behind(float (&s)[parts][4], int keys, int lane) {
+#pragma unroll
+    for (int j = 0; j < parts; ++j) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (8 * j + lane % 4 * 2 + i % 2 >= keys) s[j][i] = -INFINITY;
+      }
+    }
+  }
+
+  /// Scores become 2^(score · scale − top); what was gathered so far counted from the old top.
+  __device__ void become_weights(float (&s)[parts][4], float scale) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      float largest = -INFINITY;
+#pragma unroll
+      for (int j = 0; j < parts; ++j) {
+        largest = fmaxf(largest, fmaxf(s[j][2 * half], s[j][2 * half + 1]));
+      }
+      const float new_top = fmaxf(top[half], quad_max(largest) * scale);
+      const float shrink = exp2_approximate(top[half] - new_top);
+      top[half] = new_top;
+      sum[half] *= shrink;
+#pragma unroll
+      for (int c = 0; c < D / 8; ++c) {
+        y[c][2 * half] *= shrink;
+        y[c][2 * half + 1] *= shrink;
+      }
+#pragma unroll
+      for (int j = 0; j < parts; ++j) {
+#pragma unroll
+        for (int i = 2 * half; i < 2 * half + 2; ++i) {
+          s[j][i] = exp2_approximate(fmaf(s[j][i], scale, -new_top));
+          sum[half] += s[j][i];
+        }
+      }
+    }
+  }
+};
+
+/// Shared memory of a block: each warp's queries, and tiles of keys and values in flight.
+template <int D>
+struct AttentionForwardBlock {
+  static constexpr int stages = D <= 64 ? 3 : 2;
+  static constexpr int own = attention_warp_rows * D;  // elements of a warp
+  static constexpr int tile = attention_tile_rows * D;
+
+  static size_t shared_bytes(int warps) {
+    return sizeof(uint16_t) * (static_cast<size_t>(warps) * own + stages * 2 * tile);
+  }
+};
+
+/// Variant `tensor_cores`. Tiles of keys and values come in the background while the ones before
+/// are multiplied; neither scores nor weights leave the registers. Dao 2023, arXiv:2307.08691.
+template <class T, int D>
+__global__ void __launch_bounds__(32 * attention_most_warps<D>, 2)
+    attention_forward_tensor_cores(AttentionForwardRows<T> op) {
+  using Block = AttentionForwardBlock<D>;
+  using Tile = HeadTile<D>;
+  const AttentionExtents& e = op.e;
+  const AttentionWarp at(e.T, e.H);
+  const int keys = static_cast<int>(e.U);
+  const int tiles = (keys + attention_tile_rows - 1) / attention_tile_rows;
+  const HeadRows<const T> k(op.k, at, e.U, e.D), v(op.v, at, e.U, e.D);
+  T* const shared = dynamic_shared<T>();
+  const int own = at.warp * Block::own;
+  const auto stage_of = [&](int tile) {
+    return at.warps * Block::own + tile % Block::stages * 2 * Block::tile;
+  };
+  const auto load = [&](int tile) {
+    if (tile < tiles) {
+      T* const stage = shared + stage_of(tile);
+      const int first = tile * attention_tile_rows;
+      const int thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
+      Tile::template copy<attention_tile_rows>(stage, k, first, thread, threads);
+      Tile::template copy<attention_tile_rows>(stage + Block::tile, v, first, thread, threads);
+    }
+    copy_async_commit();  // also where nothing is left to load, so that the groups can be counted
+  };
+
+  AttentionQueries<T, D> queries;
+  const float scale = op.scale * log2_e;
+  Tile::template copy<attention_warp_rows>(shared + own, HeadRows<const T>(op.q, at, e.T, e.D),
+                                           at.first, at.lane, 32);
+  for (int tile = 0; tile < Block::stages - 1; ++tile) load(tile);
+  for (int tile = 0; tile < tiles; ++tile) {
+    copy_async_wait<Block::stages - 2>();
+    __syncthreads();  // everybody's part of the tile is here, and nobody reads the one replaced
+                      // next
+    load(tile + Block::stages - 1);
+    if (at.first >= e.T) continue;  // a warp without queries only helps to load
+    const int left = keys - tile * attention_tile_rows;
+    if (left >= attention_tile_rows) {
+      queries.template add<true>(own, stage_of(tile), left, scale, at.lane);
+    } else {
+      queries.template add<false>(own, stage_of(tile), left, scale, at.lane);
+    }
+  }
+  copy_async_wait<0>();
+  if (at.first >= e.T) return;
+
+  const float sums[2] = {quad_sum(queries.sum[0]), quad_sum(queries.sum[1])};
+  Tile::store(HeadRows<T>(op.y, at, e.T, e.D), at.first, shared + own, queries.y,
+              {1 / sums[0], 1 / sums[1]}, at.lane);
+  for (int half = 0; half < 2; ++half) {
+    const int row = at.first + at.lane / 4 + 8 * half;
+    if (at.lane % 4 != 0 || row >= e.T) continue;
+    op.log_sum_exp[at.head * e.T + row] = queries.top[half] * log_2 + logf(sums[half]);
+  }
+}
+
+}  // namespace burin::cuda
