@@ -1,4 +1,8 @@
 // The rung `tensor_cores` of attention.cu's ladder: 16-bit operands, products by mma.
+#include <initializer_list>
+#include <type_traits>
+
+#include "burin/kernels/cuda/support/attention_tensor_backward.h"
 #include "burin/kernels/cuda/support/attention_tensor_forward.h"
 #include "burin/kernels/cuda/support/family.h"
 
@@ -35,6 +39,10 @@ Refusal accepts_forward(const AttentionForward& op, const Context& /*context*/) 
   return refuse_operands({op.q, op.k, op.v, op.y});
 }
 
+Refusal accepts_backward(const AttentionBackward& op, const Context& /*context*/) {
+  return refuse_operands({op.dy, op.q, op.k, op.v, op.y, op.dq, op.dk, op.dv});
+}
+
 /// Calls f with the op's type and the length of rows that the kernels are compiled for: elements
 /// behind a row's are zeros.
 template <class F>
@@ -61,8 +69,37 @@ void forward(const AttentionForward& op, Workspace /*workspace*/, Stream& stream
     const int warps = attention_warps(rows.e.T, attention_most_warps<D>);
     launch(attention_forward_tensor_cores<T, D>,
            {blocks_of(rows.e, rows.e.T, warps), 32 * static_cast<unsigned>(warps),
-            AttentionForwardBlock<D>::shared_bytes(warps), stream},
+            TilePairs<T, D>::shared_bytes(warps, attention_warp_rows * D), stream},
            rows);
+  });
+}
+
+size_t statistics_count(const AttentionBackward& op) {
+  const AttentionExtents e = AttentionExtents::of(op.q, op.k);
+  return static_cast<size_t>(e.N * e.H * statistics_pitch(e.T));
+}
+
+size_t backward_workspace(const AttentionBackward& op, const Context& /*context*/) {
+  return Workspace::room_for<float2>(statistics_count(op));
+}
+
+void backward(const AttentionBackward& op, Workspace workspace, Stream& stream) {
+  float2* const statistics = workspace.take<float2>(statistics_count(op));
+  visit_rows(op.q.dtype, op.q.dim(3), [&](auto tag, auto elements) {
+    using T = typename decltype(tag)::type;
+    constexpr int D = decltype(elements)::value;
+    const auto rows = AttentionBackwardRows<T>::of(op);
+    const auto run = [&](auto kernel, int64_t count, int most_warps, auto shared_bytes) {
+      const int warps = attention_warps(count, most_warps);
+      launch(kernel,
+             {blocks_of(rows.e, count, warps), 32 * static_cast<unsigned>(warps),
+              shared_bytes(warps, 2 * attention_warp_rows * D), stream},
+             rows, statistics);
+    };
+    run(attention_backward_query_tensor_cores<T, D>, rows.e.T, attention_most_warps<D>,
+        TilePairs<T, D>::shared_bytes);
+    run(attention_backward_key_tensor_cores<T, D>, rows.e.U, attention_most_key_warps<D>,
+        AttentionQueryTiles<T, D>::shared_bytes);
   });
 }
 
@@ -71,6 +108,10 @@ void forward(const AttentionForward& op, Workspace /*workspace*/, Stream& stream
 void register_attention_tensor_cores(Registry& registry) {
   add<AttentionForward>(registry,
                         {.name = "cuda/tensor_cores", .accepts = accepts_forward, .run = forward});
+  add<AttentionBackward>(registry, {.name = "cuda/tensor_cores",
+                                    .accepts = accepts_backward,
+                                    .workspace_bytes = backward_workspace,
+                                    .run = backward});
 }
 
 }  // namespace burin::cuda

@@ -99,69 +99,35 @@ struct AttentionQueries {
   }
 };
 
-/// Shared memory of a block: each warp's queries, and tiles of keys and values in flight.
-template <int D>
-struct AttentionForwardBlock {
-  static constexpr int stages = D <= 64 ? 3 : 2;
-  static constexpr int own = attention_warp_rows * D;  // elements of a warp
-  static constexpr int tile = attention_tile_rows * D;
-
-  static size_t shared_bytes(int warps) {
-    return sizeof(uint16_t) * (static_cast<size_t>(warps) * own + stages * 2 * tile);
-  }
-};
-
 /// Variant `tensor_cores`. Tiles of keys and values come in the background while the ones before
 /// are multiplied; neither scores nor weights leave the registers. Dao 2023, arXiv:2307.08691.
 template <class T, int D>
 __global__ void __launch_bounds__(32 * attention_most_warps<D>, 2)
     attention_forward_tensor_cores(AttentionForwardRows<T> op) {
-  using Block = AttentionForwardBlock<D>;
   using Tile = HeadTile<D>;
   const AttentionExtents& e = op.e;
   const AttentionWarp at(e.T, e.H);
-  const int keys = static_cast<int>(e.U);
-  const int tiles = (keys + attention_tile_rows - 1) / attention_tile_rows;
-  const HeadRows<const T> k(op.k, at, e.U, e.D), v(op.v, at, e.U, e.D);
-  T* const shared = dynamic_shared<T>();
-  const int own = at.warp * Block::own;
-  const auto stage_of = [&](int tile) {
-    return at.warps * Block::own + tile % Block::stages * 2 * Block::tile;
-  };
-  const auto load = [&](int tile) {
-    if (tile < tiles) {
-      T* const stage = shared + stage_of(tile);
-      const int first = tile * attention_tile_rows;
-      const int thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
-      Tile::template copy<attention_tile_rows>(stage, k, first, thread, threads);
-      Tile::template copy<attention_tile_rows>(stage + Block::tile, v, first, thread, threads);
-    }
-    copy_async_commit();  // also where nothing is left to load, so that the groups can be counted
-  };
-
+  const int own = at.warp * attention_warp_rows * D;
+  const TilePairs<T, D> keys{HeadRows<const T>(op.k, at, e.U, e.D),
+                             HeadRows<const T>(op.v, at, e.U, e.D),
+                             at.warps * attention_warp_rows * D};
   AttentionQueries<T, D> queries;
   const float scale = op.scale * log2_e;
-  Tile::template copy<attention_warp_rows>(shared + own, HeadRows<const T>(op.q, at, e.T, e.D),
-                                           at.first, at.lane, 32);
-  for (int tile = 0; tile < Block::stages - 1; ++tile) load(tile);
-  for (int tile = 0; tile < tiles; ++tile) {
-    copy_async_wait<Block::stages - 2>();
-    __syncthreads();  // everybody's part of the tile is here, and nobody reads the one replaced
-                      // next
-    load(tile + Block::stages - 1);
-    if (at.first >= e.T) continue;  // a warp without queries only helps to load
-    const int left = keys - tile * attention_tile_rows;
-    if (left >= attention_tile_rows) {
-      queries.template add<true>(own, stage_of(tile), left, scale, at.lane);
-    } else {
-      queries.template add<false>(own, stage_of(tile), left, scale, at.lane);
-    }
-  }
-  copy_async_wait<0>();
+  Tile::template copy<attention_warp_rows>(
+      dynamic_shared<T>() + own, HeadRows<const T>(op.q, at, e.T, e.D), at.first, at.lane, 32);
+  keys.walk([](int /*tile*/) {},
+            [&](int tile) {
+              if (at.first >= e.T) return;  // a warp without queries only helps to load
+              if (keys.left(tile) >= attention_tile_rows) {
+                queries.template add<true>(own, keys.at(tile), keys.left(tile), scale, at.lane);
+              } else {
+                queries.template add<false>(own, keys.at(tile), keys.left(tile), scale, at.lane);
+              }
+            });
   if (at.first >= e.T) return;
 
   const float sums[2] = {quad_sum(queries.sum[0]), quad_sum(queries.sum[1])};
-  Tile::store(HeadRows<T>(op.y, at, e.T, e.D), at.first, shared + own, queries.y,
+  Tile::store(HeadRows<T>(op.y, at, e.T, e.D), at.first, dynamic_shared<T>() + own, queries.y,
               {1 / sums[0], 1 / sums[1]}, at.lane);
   for (int half = 0; half < 2; ++half) {
     const int row = at.first + at.lane / 4 + 8 * half;

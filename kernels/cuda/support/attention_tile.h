@@ -122,6 +122,84 @@ struct HeadTile {
   }
 };
 
+/// A warp's 16 rows as left operands, 16 elements each: in registers if `held`, else read from
+/// shared memory each time.
+template <class T, int D, bool held>
+struct OwnRows {
+  using Part = uint32_t[4];
+  int begin;  // where the lane begins, HeadTile::lane_begin
+  Part parts[held ? D / 16 : 1];
+
+  /// Once, after the rows have arrived.
+  __device__ void hold(int lane_begin) {
+    begin = lane_begin;
+    if constexpr (held) {
+#pragma unroll
+      for (int c = 0; c < D / 16; ++c) read(parts[c], c);
+    }
+  }
+  __device__ const Part& part(int c) {
+    if constexpr (held) return parts[c];
+    read(parts[0], c);
+    return parts[0];
+  }
+  __device__ void read(Part& to, int c) const {
+    load_matrices(to, dynamic_shared<T>() + HeadTile<D>::of_part(begin, 0, 16 * c));
+  }
+};
+
+/// Tiles of two operands' rows in shared memory, the second's behind the first's: `stages` pairs
+/// are there or on their way, each with `extra` elements behind it for what goes with the rows.
+template <class T, int D, int extra = 0>
+struct TilePairs {
+  static constexpr int stages = D <= 64 ? 3 : 2;
+  static constexpr int tile = attention_tile_rows * D;  // elements
+  static constexpr int stage = 2 * tile + extra;
+
+  HeadRows<const T> first, second;
+  int begin;  // element of shared memory
+
+  static size_t shared_bytes(int warps, int own) {
+    return sizeof(T) * (static_cast<size_t>(warps) * static_cast<size_t>(own) + stages * stage);
+  }
+  __device__ int count() const {
+    return (first.count + attention_tile_rows - 1) / attention_tile_rows;
+  }
+  /// Rows of tile i and of those behind it.
+  __device__ int left(int i) const { return first.count - i * attention_tile_rows; }
+  /// Where pair i begins.
+  __device__ int at(int i) const { return begin + i % stages * stage; }
+
+  /// Calls load(i) well before use(i); in between all copies that the block began there arrive.
+  template <class Load, class Use>
+  __device__ void walk(const Load& load, const Use& use) const {
+    const int tiles = count();
+    const auto ask = [&](int i) {
+      if (i < tiles) {
+        copy(i, first, 0);
+        copy(i, second, tile);
+        load(i);
+      }
+      copy_async_commit();  // also where nothing is left to load, so that groups can be counted
+    };
+    for (int i = 0; i < stages - 1; ++i) ask(i);
+    for (int i = 0; i < tiles; ++i) {
+      copy_async_wait<stages - 2>();
+      __syncthreads();  // everybody's part of the pair is here, and nobody reads the one replaced
+                        // next
+      ask(i + stages - 1);
+      use(i);
+    }
+    copy_async_wait<0>();
+  }
+
+  __device__ void copy(int i, const HeadRows<const T>& rows, int behind) const {
+    HeadTile<D>::template copy<attention_tile_rows>(
+        dynamic_shared<T>() + at(i) + behind, rows, i * attention_tile_rows,
+        static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x));
+  }
+};
+
 /// Adds a times a 16×16 part of a tile, its elements along k: eight of its rows to each sum. `part`
 /// is where the lane begins, HeadTile::of_part.
 template <class T>
