@@ -3,11 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <random>
 
-#include "apps/run_burin.h"
+#include "apps/trained_run.h"
 #include "burin/apps/exit.h"
-#include "burin/apps/image_file.h"
 #include "burin/apps/json.h"
 
 namespace burin {
@@ -15,59 +13,6 @@ namespace {
 
 using testing_support::read_whole;
 using testing_support::write_whole;
-
-constexpr const char* quick =
-    " --model resnet20 --weights none --img-size 16 --batch-size 8 --aug none --workers 1";
-
-/// DIR/{blue,red}/NN.png: noise with one channel brighter.
-void write_pictures(const std::filesystem::path& directory, int per_class) {
-  std::mt19937 random(1);
-  for (const int channel : {2, 0}) {
-    const auto folder = directory / (channel == 0 ? "red" : "blue");
-    std::filesystem::create_directories(folder);
-    for (int i = 0; i < per_class; ++i) {
-      data::Image image(16, 16);
-      for (size_t p = 0; p < image.pixels.size(); ++p) {
-        const unsigned bright = static_cast<int>(p % 3) == channel ? 128 : 0;
-        image.pixels[p] = static_cast<uint8_t>(random() % 128 + bright);
-      }
-      apps::write_image((folder / str("n", 10 + i, ".png")).string(), image);
-    }
-  }
-}
-
-/// One trained run for all tests of this file.
-class TrainedRun : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    folder_ = new testing_support::TemporaryFolder;
-    write_pictures(folder_->path() / "photos", 20);
-    trained_ = new Ran(run_burin("train " + folder_->file("photos") + quick +
-                                 " --epochs 10 --project " + folder_->file("runs")));
-  }
-  static void TearDownTestSuite() {
-    delete trained_;
-    delete folder_;
-  }
-  static std::string file(const std::string& name) { return folder_->file(name); }
-  static std::string run() { return file("runs/exp"); }
-  /// A run's results.csv without times: of "1,0.52,0.6931,…" all but the second column and the
-  /// last.
-  static std::string losses(const std::string& name) {
-    std::istringstream in(read_whole(file("runs/" + name + "/results.csv")));
-    std::string kept;
-    for (std::string line; std::getline(in, line);) {
-      const size_t begin = line.find(',', line.find(',') + 1);
-      kept += line.substr(begin, line.rfind(',') - begin) + "\n";
-    }
-    return kept;
-  }
-
-  static testing_support::TemporaryFolder* folder_;
-  static Ran* trained_;
-};
-testing_support::TemporaryFolder* TrainedRun::folder_ = nullptr;
-Ran* TrainedRun::trained_ = nullptr;
 
 TEST_F(TrainedRun, EndsWithTheBestWeightsAndWhatToTypeNext) {
   ASSERT_EQ(trained_->code, apps::exit_ok) << trained_->err;
@@ -277,23 +222,6 @@ TEST_F(TrainedRun, KilledAtAnyMomentItGoesOnTheSame) {
   EXPECT_EQ(losses("killed"), losses("exp"));
   EXPECT_EQ(read_whole(file("runs/killed/weights/best.safetensors")),
             read_whole(file("runs/exp/weights/best.safetensors")));
-}
-
-TEST(TrainErrors, SayWhatToDo) {
-  const testing_support::TemporaryFolder folder;
-  const Ran none = run_burin("train " + folder.path().string());
-  EXPECT_EQ(none.code, apps::exit_bad_input);
-  EXPECT_NE(none.err.find("\n  hint: "), std::string::npos) << none.err;
-  EXPECT_EQ(run_burin("train").code, apps::exit_usage);
-  EXPECT_EQ(run_burin("train x --batch-size 0").code, apps::exit_usage);
-  EXPECT_EQ(run_burin("train --resume " + folder.path().string()).code, apps::exit_bad_input);
-  EXPECT_EQ(run_burin("predict -m nowhere.pth x.jpg").code, apps::exit_bad_input);
-  const Ran model = run_burin("train x --model resnet19");
-  EXPECT_EQ(model.code, apps::exit_usage);
-  EXPECT_NE(model.err.find("there is no model 'resnet19' (did you mean resnet"), std::string::npos);
-  EXPECT_EQ(run_burin("train x --aug flip,flop").code, apps::exit_usage);
-  const Ran device = run_burin("train " + folder.path().string() + " --device cuda:7");
-  EXPECT_NE(device.code, apps::exit_ok);
 }
 
 }  // namespace
