@@ -105,6 +105,7 @@ class Trainer {
   TrainOutcome run(const std::string& weights_folder);
 
  private:
+  void check_crops() const;
   void make_model();
   void set_input_size();
   void make_sources();

@@ -53,6 +53,7 @@ Trainer::Trainer(const TrainOptions& options, TrainCallbacks callbacks)
   check(options.accumulate > 0, "--accumulate must be positive");
   dtype_ = options.amp == "bf16" ? DType::bf16 : DType::f32;
   notes_ = data_.notes;
+  check_crops();
   make_model();
   make_sources();
   phases_ = phases_of(options_, parameter_groups(*model_, options_).size());
@@ -65,6 +66,24 @@ Trainer::Trainer(const TrainOptions& options, TrainCallbacks callbacks)
   if (options.class_weights) class_weight_ = balanced_class_weights(*data_.train, device_);
   loss_sum_ = zeros({}, {.device = device_});
   decide_replay();
+}
+
+/// What cuts nothing off can't be told how much to cut.
+void Trainer::check_crops() const {
+  const Augmentation aug(options_.aug);
+  if (options_.train_crop_size > 0 && !aug.crop && !aug.square && !aug.shift) {
+    throw Failure(exit_usage, "--train-crop-size: nothing is cropped",
+                  "add --aug crop, square or shift");
+  }
+  if (options_.crop_pct <= 0 || options_.crop_pct >= 1) return;
+  if (data_.small_and_equal) {
+    throw Failure(exit_usage, "--crop-pct: idx and CIFAR images are evaluated as they are",
+                  "leave it out");
+  }
+  if (aug.square) {
+    throw Failure(exit_usage, "--crop-pct: --aug square evaluates the whole of the centred square",
+                  "leave it out, or add --aug crop, shift, flip or none");
+  }
 }
 
 void Trainer::make_model() {
@@ -133,10 +152,6 @@ void Trainer::make_sources() {
   const data::LoaderOptions in_order{.batch_size = options_.batch_size, .workers = workers};
   const data::Transform plain = evaluation_transform(model_->preprocess);
 
-  if (options_.train_crop_size > 0) {
-    check(aug.crop || aug.square || aug.shift, "--train-crop-size: nothing is cropped\n",
-          "  hint: add --aug crop, square or shift");
-  }
   const bool mixes = options_.mixup > 0 || options_.cutmix > 0;
   if (options_.recipe == "last-layer" && aug.only_flips() && !mixes) {
     features_only_ = true;

@@ -189,6 +189,28 @@ TEST(Trainer, TrainsOnSmallerCropsThanItEvaluates) {
   expect_error([&] { Trainer(options, {}); }, "nothing is cropped");
 }
 
+TEST(Trainer, RefusesACropPctThatWouldCutNothing) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 10, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.crop_pct = 0.5;
+  options.aug = "flip";
+  EXPECT_EQ(Trainer(options, {}).model().preprocess.resize, 64);
+  options.aug = "flip,square";
+  expect_error([&] { Trainer(options, {}); }, "--aug square evaluates the whole");
+  options.crop_pct = 1;
+  EXPECT_TRUE(Trainer(options, {}).model().preprocess.square);
+  std::string records;  // CIFAR's, eight of each class
+  for (int i = 0; i < 80; ++i) records += static_cast<char>(i % 10) + std::string(3072, 'x');
+  std::filesystem::create_directories(folder.path() / "cifar");
+  for (const char* const name : {"cifar/train.bin", "cifar/test.bin"}) {
+    testing_support::write_whole(folder.file(name), records);
+  }
+  options = small_run(folder.path() / "cifar");
+  options.crop_pct = 0.5;
+  expect_error([&] { Trainer(options, {}); }, "CIFAR images are evaluated as they are");
+}
+
 // Features that were computed once, of images and their mirror images, are those of images that are
 // flipped on the way, in every epoch.
 TEST(FeatureSource, MirrorsAsImagesAreFlipped) {
