@@ -40,12 +40,6 @@ void print_architecture(const std::string& name) {
   std::cout << nn::to_string(*model);
 }
 
-bool is_architecture(const std::string& name) {
-  const auto& entries = models::catalog();
-  return std::any_of(entries.begin(), entries.end(),
-                     [&](const models::CatalogEntry& entry) { return entry.name == name; });
-}
-
 /// A weight file of any format: what it says of itself and the tensors in it.
 void print_file(const std::string& path) {
   const WeightFile file(path);
@@ -67,7 +61,7 @@ void print_file(const std::string& path) {
 int run_info(const InfoOptions& options) {
   if (options.models) {
     print_models();
-  } else if (is_architecture(options.model)) {
+  } else if (models::find_model(options.model) != nullptr) {
     print_architecture(options.model);
   } else if (!options.model.empty()) {
     failing_with(exit_bad_input, [&] { print_file(model_path(options.model)); });

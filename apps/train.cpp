@@ -120,9 +120,9 @@ void resolve_batch_size(TrainFlags& flags) {
 
 /// What can be wrong with the names of the model and of the augmentation.
 void check_names(const TrainOptions& train) {
-  std::vector<std::string> models;
-  for (const models::CatalogEntry& entry : models::catalog()) models.push_back(entry.name);
-  if (std::find(models.begin(), models.end(), train.model) == models.end()) {
+  if (models::find_model(train.model) == nullptr) {
+    std::vector<std::string> models;
+    for (const models::CatalogEntry& entry : models::catalog()) models.push_back(entry.name);
     throw Failure(exit_usage,
                   str("there is no model '", train.model, "'", did_you_mean(train.model, models)),
                   "burin info --models lists them");
@@ -142,9 +142,7 @@ void resolve_image_size(TrainFlags& flags) {
   } else if (!train.data.empty() && data::is_cifar_folder(train.data.front())) {
     train.img_size = 32;
   } else {
-    for (const models::CatalogEntry& entry : models::catalog()) {
-      if (entry.name == train.model) train.img_size = static_cast<int>(entry.input_size);
-    }
+    train.img_size = static_cast<int>(models::find_model(train.model)->input_size);
   }
   flags.img_size = train.img_size;
 }

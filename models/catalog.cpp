@@ -1,5 +1,7 @@
 #include "burin/models/catalog.h"
 
+#include <algorithm>
+
 #include "burin/models/cifar_resnet.h"
 #include "burin/models/convnext_v2.h"
 #include "burin/models/preact_resnet.h"
@@ -73,17 +75,22 @@ const std::vector<CatalogEntry>& catalog() {
   return entries;
 }
 
+const CatalogEntry* find_model(std::string_view name) {
+  const auto found = std::find_if(catalog().begin(), catalog().end(),
+                                  [&](const CatalogEntry& entry) { return entry.name == name; });
+  return found == catalog().end() ? nullptr : &*found;
+}
+
 std::unique_ptr<Model> make_model(const std::string& name, int64_t classes, Generator& generator) {
-  std::string names;
-  for (const CatalogEntry& entry : catalog()) {
-    if (entry.name == name) {
-      std::unique_ptr<Model> model = entry.make(classes, generator);
-      model->architecture = name;
-      return model;
-    }
-    names += (names.empty() ? "" : ", ") + entry.name;
+  const CatalogEntry* const entry = find_model(name);
+  if (entry == nullptr) {
+    std::string names;
+    for (const CatalogEntry& known : catalog()) names += (names.empty() ? "" : ", ") + known.name;
+    fail("there is no model '", name, "'; there are: ", names);
   }
-  fail("there is no model '", name, "'; there are: ", names);
+  std::unique_ptr<Model> model = entry->make(classes, generator);
+  model->architecture = name;
+  return model;
 }
 
 }  // namespace burin::models

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "burin/models/model.h"
@@ -17,6 +18,9 @@ struct CatalogEntry {
 };
 
 const std::vector<CatalogEntry>& catalog();
+
+/// The entry of that name, or null.
+const CatalogEntry* find_model(std::string_view name);
 
 /// Makes a model by name with fresh weights drawn from `generator`, on its device, in training
 /// mode. Throws Error naming all models for an unknown name.

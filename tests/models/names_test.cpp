@@ -57,6 +57,15 @@ TEST(Catalog, ParameterCountsAreThePublishedOnes) {
   EXPECT_EQ(nn::parameter_count(*make_model("resnet56", 10, generator)), 853'018);
 }
 
+TEST(Catalog, FindsAModelByItsName) {
+  EXPECT_EQ(find_model("resnet20")->input_size, 32);
+  EXPECT_EQ(find_model("resnet2"), nullptr);
+  Generator generator(0);
+  EXPECT_EQ(make_model("resnet20", 10, generator)->architecture, "resnet20");
+  expect_error([&] { make_model("resnet2", 10, generator); },
+               "there is no model 'resnet2'; there are: resnet18, resnet34");
+}
+
 TEST(PreActResNet, TranslatesGluonsNames) {
   EXPECT_EQ(preact_resnet_name("resnetv24_batchnorm0_gamma"), "bn0.weight");
   EXPECT_EQ(preact_resnet_name("resnetv24_batchnorm1_running_var"), "bn1.running_var");
