@@ -23,8 +23,8 @@ struct TrainOptions {
   // model
   std::string model = "resnet18";
   std::string weights;  // file, "imagenet", "none"; empty: imagenet if cached
-  std::string head =
-      "auto";  // linear, fastai, a list such as 256,relu,drop0.3; auto: the weights', else linear
+  // linear, fastai, a list such as 256,relu,drop0.3; auto: the weights', else linear
+  std::string head = "auto";
   std::string recipe = "auto";  // scratch, fine-tune, last-layer; auto: fine-tune with weights
   // optimisation
   int epochs = 3;

@@ -67,8 +67,8 @@ void add_mark(Drawing& drawing, const PlotArea& area, const Mark& mark) {
   drawing.add(Disc{at, 4, {Ink::red}});
   const bool left = at.x > area.left + area.width * 0.6;
   const double y = at.y < area.top + 20 ? at.y + 20 : at.y - 10;
-  const double width =
-      text_width(mark.name, name_size) + 6;  // ground, where the name crosses a line
+  // Ground, where the name crosses a line.
+  const double width = text_width(mark.name, name_size) + 6;
   drawing.add(
       Rectangle{left ? at.x - 5 - width : at.x + 5, y - 12, width, 16, {Ink::background, 0.8}});
   drawing.add(Label{{at.x + (left ? -8 : 8), y},

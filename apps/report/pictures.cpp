@@ -92,8 +92,8 @@ std::vector<Picture> training_pictures(const ReportData& data) {
   charts::LineChart rate = epoch_chart("Learning rate", "learning rate");
   rate.series = {{.name = "learning rate", .points = {}}};
   for (const auto& [epoch, value] : data.learning_rates) {
-    const bool was_reached =
-        epoch <= static_cast<double>(epochs.back().epoch);  // it may stop early
+    // It may have stopped early.
+    const bool was_reached = epoch <= static_cast<double>(epochs.back().epoch);
     if (was_reached) rate.series.front().points.push_back({epoch, value});
   }
   return {{"loss_plot", draw(loss)}, {"results", draw(metrics)}, {"lr", draw(rate)}};

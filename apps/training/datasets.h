@@ -14,8 +14,8 @@ struct TrainingData {
   std::shared_ptr<const data::Dataset> train;
   std::shared_ptr<const data::Dataset> val;
   std::vector<std::string> classes;
-  bool small_and_equal =
-      false;  // idx or CIFAR: every image has the same small size, nothing to resize
+  // idx or CIFAR: every image has the same small size, nothing to resize
+  bool small_and_equal = false;
   std::vector<std::string> notes;  // for the user
 };
 

@@ -12,8 +12,8 @@
 namespace burin::apps {
 namespace {
 
-constexpr char separator =
-    '\n';  // class names are folder names: they may hold commas, not newlines
+// Class names are folder names: they may hold commas, not newlines.
+constexpr char separator = '\n';
 
 std::string join(const std::vector<std::string>& parts) {
   std::string text;

@@ -15,15 +15,15 @@ namespace {
 // paper's 1 and 2 lose twice the digits of oneDNN's 5/8 and 3/2, whose powers stay nearer to 1.
 // Each function is one of these matrices applied to a column of vectors.
 
-inline constexpr int tile_outputs = 4;  // rows and columns of y in a tile
-inline constexpr int tile_inputs =
-    6;  // rows and columns of x it reads, and of the transformed tile
+// Rows and columns of y in a tile; of x that it reads, and of the transformed tile.
+inline constexpr int tile_outputs = 4;
+inline constexpr int tile_inputs = 6;
 inline constexpr int frequencies = tile_inputs * tile_inputs;
 
 inline constexpr float point_a = 5.0f / 8, point_b = 3.0f / 2;
 inline constexpr float a2 = point_a * point_a, b2 = point_b * point_b;
-inline constexpr float weight_0 =
-    1 / (a2 * b2);  // 1 / M′ at each point, M(x) = x (x² − a²) (x² − b²)
+// 1 / M′ at each point, M(x) = x (x² − a²) (x² − b²)
+inline constexpr float weight_0 = 1 / (a2 * b2);
 inline constexpr float weight_a = 1 / (2 * a2 * (a2 - b2));
 inline constexpr float weight_b = 1 / (2 * b2 * (b2 - a2));
 
