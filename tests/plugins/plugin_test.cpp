@@ -9,6 +9,7 @@
 
 #include "burin/kernels/check/case.h"
 #include "burin/kernels/conv2d.h"
+#include "burin/kernels/range.h"
 
 namespace burin {
 namespace {
@@ -106,6 +107,31 @@ TEST_F(PluginDeathTest, ALibraryThatIsNoPluginIsRefused) {
 TEST_F(PluginDeathTest, AMissingFileIsNamed) {
   EXPECT_EXIT(load_and_exit("/no/such/libmine.so"), testing::ExitedWithCode(3),
               "BURIN_PLUGINS: /no/such/libmine.so was not loaded: .*No such file");
+}
+
+/// Ranges on the device that the plug-in brings, in a process of its own.
+[[noreturn]] void profile_and_exit(const char* wanted) {
+  setenv("BURIN_PLUGINS", PROFILED_DEVICE, 1);
+  setenv("BURIN_NVTX", wanted, 1);
+  try {
+    check(runtime_of(Device::cuda()).describe(0) == "a device that is profiled",
+          "a GPU's own runtime comes first");
+    const Range step(Device::cuda(), "step");
+    const Range forward(Device::cuda(), "forward");
+    fail("out of memory");
+  } catch (const Error& error) {
+    std::fputs(error.what(), stderr);
+  }
+  std::_Exit(0);
+}
+
+// They nest, and end where an error ends them.
+TEST_F(PluginDeathTest, ItsDeviceIsToldTheRangesOfAProfile) {
+  EXPECT_EXIT(profile_and_exit("1"), testing::ExitedWithCode(0),
+              "^(a GPU's own runtime comes first|step begins, forward begins, one ends, one ends, "
+              "out of memory)$");
+  EXPECT_EXIT(profile_and_exit("0"), testing::ExitedWithCode(0),
+              "^(a GPU's own runtime comes first|out of memory)$");
 }
 
 }  // namespace
