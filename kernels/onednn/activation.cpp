@@ -96,11 +96,7 @@ Refusal accepts_backward(const ActivationBackward& op, const Context& context) {
 
 template <class Op>
 size_t workspace_bytes(const Op& op, const Context& context) {
-  return Workspace::room_for<std::byte>(plan_of(op, context.stream).scratchpad.get_size());
-}
-
-dnnl::memory scratch_of(const Handle& handle, const Desc& scratchpad, Workspace workspace) {
-  return wrap(handle, scratchpad, workspace.take<std::byte>(scratchpad.get_size()));
+  return room_for(plan_of(op, context.stream).scratchpad);
 }
 
 void forward(const ActivationForward& op, Workspace workspace, Stream& stream) {
@@ -110,7 +106,7 @@ void forward(const ActivationForward& op, Workspace workspace, Stream& stream) {
     plan.primitive.execute(handle.stream,
                            {{DNNL_ARG_SRC, wrap(handle, plan.data, op.x.data)},
                             {DNNL_ARG_DST, wrap(handle, plan.data, op.y.data)},
-                            {DNNL_ARG_SCRATCHPAD, scratch_of(handle, plan.scratchpad, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 
@@ -123,7 +119,7 @@ void backward(const ActivationBackward& op, Workspace workspace, Stream& stream)
                            {{saved, wrap(handle, plan.data, op.saved.data)},
                             {DNNL_ARG_DIFF_DST, wrap(handle, plan.data, op.dy.data)},
                             {DNNL_ARG_DIFF_SRC, wrap(handle, plan.data, op.dx.data)},
-                            {DNNL_ARG_SCRATCHPAD, scratch_of(handle, plan.scratchpad, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 

@@ -97,22 +97,14 @@ BackwardPlan& plan_of(const BatchNormBackward& op, Stream& stream) {
   });
 }
 
-size_t scratch_bytes(const Plan& plan) {
-  return Workspace::room_for<std::byte>(plan.scratchpad.get_size());
-}
-
-dnnl::memory scratch(const Handle& handle, const Plan& plan, Workspace& workspace) {
-  return wrap(handle, plan.scratchpad, workspace.take<std::byte>(plan.scratchpad.get_size()));
-}
-
 /// Workspace: oneDNN's and one variance a channel.
 template <class Op>
 size_t with_variance(const Op& op, const Context& context) {
-  return scratch_bytes(plan_of(op, context.stream)) + Workspace::room_for<float>(op.x.dim(1));
+  return room_for(plan_of(op, context.stream).scratchpad) + Workspace::room_for<float>(op.x.dim(1));
 }
 
 size_t inference_workspace(const BatchNormInference& op, const Context& context) {
-  return scratch_bytes(plan_of(op, context.stream));
+  return room_for(plan_of(op, context.stream).scratchpad);
 }
 
 void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
@@ -127,7 +119,7 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
                             {DNNL_ARG_DST, wrap(handle, plan.image, op.y.data)},
                             {DNNL_ARG_MEAN, wrap(handle, plan.channels, op.mean.data)},
                             {DNNL_ARG_VARIANCE, wrap(handle, plan.channels, variance)},
-                            {DNNL_ARG_SCRATCHPAD, scratch(handle, plan, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
   const int64_t C = op.x.dim(1);
   const int64_t count = op.x.numel() / C;
@@ -158,7 +150,7 @@ void inference(const BatchNormInference& op, Workspace workspace, Stream& stream
                             {DNNL_ARG_MEAN, wrap(handle, plan.channels, op.mean.data)},
                             {DNNL_ARG_VARIANCE, wrap(handle, plan.channels, op.variance.data)},
                             {DNNL_ARG_DST, wrap(handle, plan.image, op.y.data)},
-                            {DNNL_ARG_SCRATCHPAD, scratch(handle, plan, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 
@@ -182,7 +174,7 @@ void backward(const BatchNormBackward& op, Workspace workspace, Stream& stream) 
                             {DNNL_ARG_DIFF_SRC, wrap(handle, plan.image, op.dx.data)},
                             {DNNL_ARG_DIFF_SCALE, wrap(handle, plan.channels, op.dweight.data)},
                             {DNNL_ARG_DIFF_SHIFT, wrap(handle, plan.channels, op.dbias.data)},
-                            {DNNL_ARG_SCRATCHPAD, scratch(handle, plan, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 

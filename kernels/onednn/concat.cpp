@@ -44,16 +44,15 @@ Refusal accepts(const Concat& op, const Context& context) {
 }
 
 size_t workspace_bytes(const Concat& op, const Context& context) {
-  return Workspace::room_for<std::byte>(plan_of(op, context.stream).scratchpad.get_size());
+  return room_for(plan_of(op, context.stream).scratchpad);
 }
 
 void run(const Concat& op, Workspace workspace, Stream& stream) {
   const Handle& handle = stream.state<Handle>();
   const ConcatPlan& plan = plan_of(op, stream);
   translate_errors(op.name, [&] {
-    auto* const scratch = workspace.take<std::byte>(plan.scratchpad.get_size());
     Arguments arguments{{DNNL_ARG_DST, wrap(handle, plan.y, op.y.data)},
-                        {DNNL_ARG_SCRATCHPAD, wrap(handle, plan.scratchpad, scratch)}};
+                        {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}};
     for (size_t i = 0; i < op.inputs.size(); ++i) {
       arguments.emplace(DNNL_ARG_MULTIPLE_SRC + static_cast<int>(i),
                         wrap(handle, plan.inputs[i], op.inputs[i].data));

@@ -151,18 +151,9 @@ Refusal accepts_backward_data(const Conv2dBackwardData& op, const Context& conte
   return accepts(op, op.dy.dtype, context);
 }
 
-size_t scratchpad_bytes(const Plan& plan) {
-  return Workspace::room_for<std::byte>(plan.scratchpad.get_size());
-}
-
-dnnl::memory take_scratchpad(const Handle& handle, const Plan& plan, Workspace& workspace) {
-  const size_t bytes = plan.scratchpad.get_size();
-  return wrap(handle, plan.scratchpad, workspace.take<std::byte>(bytes));
-}
-
 size_t forward_workspace(const Conv2dForward& op, const Context& context) {
   const Plan& plan = plan_of(op, context.stream);
-  return scratchpad_bytes(plan) + packing_bytes(op.w, plan.weights, plan.weights_used);
+  return room_for(plan.scratchpad) + packing_bytes(op.w, plan.weights, plan.weights_used);
 }
 
 void forward(const Conv2dForward& op, Workspace workspace, Stream& stream) {
@@ -173,7 +164,7 @@ void forward(const Conv2dForward& op, Workspace workspace, Stream& stream) {
         {DNNL_ARG_SRC, wrap(handle, plan.image_in, op.x.data)},
         {DNNL_ARG_WEIGHTS, packed(stream, op.w, plan.weights, plan.weights_used, workspace)},
         {DNNL_ARG_DST, wrap(handle, plan.image_out, op.y.data)},
-        {DNNL_ARG_SCRATCHPAD, take_scratchpad(handle, plan, workspace)}};
+        {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}};
     add_arguments(arguments, handle, op.epilogue, plan.bias, plan.image_out);
     plan.primitive.execute(handle.stream, arguments);
   });
@@ -181,7 +172,7 @@ void forward(const Conv2dForward& op, Workspace workspace, Stream& stream) {
 
 size_t backward_data_workspace(const Conv2dBackwardData& op, const Context& context) {
   const Plan& plan = plan_of(op, context.stream);
-  return scratchpad_bytes(plan) + packing_bytes(op.w, plan.weights, plan.weights_used);
+  return room_for(plan.scratchpad) + packing_bytes(op.w, plan.weights, plan.weights_used);
 }
 
 void backward_data(const Conv2dBackwardData& op, Workspace workspace, Stream& stream) {
@@ -193,13 +184,13 @@ void backward_data(const Conv2dBackwardData& op, Workspace workspace, Stream& st
         {{DNNL_ARG_DIFF_DST, wrap(handle, plan.image_in, op.dy.data)},
          {DNNL_ARG_WEIGHTS, packed(stream, op.w, plan.weights, plan.weights_used, workspace)},
          {DNNL_ARG_DIFF_SRC, wrap(handle, plan.image_out, op.dx.data)},
-         {DNNL_ARG_SCRATCHPAD, take_scratchpad(handle, plan, workspace)}});
+         {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 
 size_t backward_weight_workspace(const Conv2dBackwardWeight& op, const Context& context) {
   const Plan& plan = plan_of(op, context.stream);
-  return scratchpad_bytes(plan) + packing_bytes(op.dw, plan.weights, plan.weights_used);
+  return room_for(plan.scratchpad) + packing_bytes(op.dw, plan.weights, plan.weights_used);
 }
 
 void backward_weight(const Conv2dBackwardWeight& op, Workspace workspace, Stream& stream) {
@@ -208,15 +199,12 @@ void backward_weight(const Conv2dBackwardWeight& op, Workspace workspace, Stream
   translate_errors(op.name, [&] {
     dnnl::memory dw = wrap(handle, plan.weights, op.dw.data);
     dnnl::memory written = dw;
-    if (plan.weights_used != plan.weights) {
-      const size_t bytes = plan.weights_used.get_size();
-      written = wrap(handle, plan.weights_used, workspace.take<std::byte>(bytes));
-    }
+    if (plan.weights_used != plan.weights) written = take(handle, plan.weights_used, workspace);
     plan.primitive.execute(handle.stream,
                            {{DNNL_ARG_DIFF_DST, wrap(handle, plan.image_in, op.dy.data)},
                             {DNNL_ARG_SRC, wrap(handle, plan.image_out, op.x.data)},
                             {DNNL_ARG_DIFF_WEIGHTS, written},
-                            {DNNL_ARG_SCRATCHPAD, take_scratchpad(handle, plan, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
     if (plan.weights_used != plan.weights) {
       dnnl::reorder(written, dw).execute(handle.stream, written, dw);
     }

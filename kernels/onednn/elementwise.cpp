@@ -59,19 +59,18 @@ Refusal accepts(const ElementwiseBinary& op, const Context& context) {
 }
 
 size_t workspace_bytes(const ElementwiseBinary& op, const Context& context) {
-  return Workspace::room_for<std::byte>(plan_of(op, context.stream).scratchpad.get_size());
+  return room_for(plan_of(op, context.stream).scratchpad);
 }
 
 void run(const ElementwiseBinary& op, Workspace workspace, Stream& stream) {
   const Handle& handle = stream.state<Handle>();
   const BinaryPlan& plan = plan_of(op, stream);
   translate_errors(op.name, [&] {
-    auto* const scratch = workspace.take<std::byte>(plan.scratchpad.get_size());
     plan.primitive.execute(handle.stream,
                            {{DNNL_ARG_SRC_0, wrap(handle, plan.a, op.a.data)},
                             {DNNL_ARG_SRC_1, wrap(handle, plan.b, op.b.data)},
                             {DNNL_ARG_DST, wrap(handle, plan.y, op.y.data)},
-                            {DNNL_ARG_SCRATCHPAD, wrap(handle, plan.scratchpad, scratch)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 

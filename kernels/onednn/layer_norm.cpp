@@ -100,11 +100,7 @@ Refusal accepts(const Op& op, const Context& context) {
 template <class Op>
 size_t workspace_bytes(const Op& op, const Context& context) {
   return Workspace::room_for<float>(static_cast<size_t>(op.x.dim(0))) +
-         Workspace::room_for<std::byte>(plan_of(op, context.stream).scratchpad.get_size());
-}
-
-dnnl::memory scratch(const Handle& handle, const Plan& plan, Workspace& workspace) {
-  return wrap(handle, plan.scratchpad, workspace.take<std::byte>(plan.scratchpad.get_size()));
+         room_for(plan_of(op, context.stream).scratchpad);
 }
 
 void forward(const LayerNormForward& op, Workspace workspace, Stream& stream) {
@@ -120,7 +116,7 @@ void forward(const LayerNormForward& op, Workspace workspace, Stream& stream) {
                             {DNNL_ARG_DST, wrap(handle, plan.rows, op.y.data)},
                             {DNNL_ARG_MEAN, wrap(handle, plan.statistics, op.mean.data)},
                             {DNNL_ARG_VARIANCE, wrap(handle, plan.statistics, variance)},
-                            {DNNL_ARG_SCRATCHPAD, scratch(handle, plan, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
   for (int64_t row = 0; row < rows; ++row) {
     op.inverse_std.as<float>()[row] = 1 / std::sqrt(variance[row] + op.epsilon);
@@ -148,7 +144,7 @@ void backward(const LayerNormBackward& op, Workspace workspace, Stream& stream) 
                             {DNNL_ARG_DIFF_SRC, wrap(handle, plan.rows, op.dx.data)},
                             {DNNL_ARG_DIFF_SCALE, wrap(handle, plan.columns, op.dweight.data)},
                             {DNNL_ARG_DIFF_SHIFT, wrap(handle, plan.columns, op.dbias.data)},
-                            {DNNL_ARG_SCRATCHPAD, scratch(handle, plan, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 

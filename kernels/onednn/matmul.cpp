@@ -68,8 +68,7 @@ Refusal accepts(const Matmul& op, const Context& context) {
 
 size_t workspace_bytes(const Matmul& op, const Context& context) {
   const MatmulPlan& plan = plan_of(op, context.stream);
-  return Workspace::room_for<std::byte>(plan.scratchpad.get_size()) +
-         packing_bytes(op.b, plan.b, plan.b_used);
+  return room_for(plan.scratchpad) + packing_bytes(op.b, plan.b, plan.b_used);
 }
 
 void matmul(const Matmul& op, Workspace workspace, Stream& stream) {
@@ -77,12 +76,10 @@ void matmul(const Matmul& op, Workspace workspace, Stream& stream) {
   const MatmulPlan& plan = plan_of(op, stream);
   translate_errors(op.name, [&] {
     const dnnl::memory b = packed(stream, op.b, plan.b, plan.b_used, workspace);
-    const size_t bytes = plan.scratchpad.get_size();
-    Arguments arguments{
-        {DNNL_ARG_SRC, wrap(handle, plan.a, op.a.data)},
-        {DNNL_ARG_WEIGHTS, b},
-        {DNNL_ARG_DST, wrap(handle, plan.y, op.y.data)},
-        {DNNL_ARG_SCRATCHPAD, wrap(handle, plan.scratchpad, workspace.take<std::byte>(bytes))}};
+    Arguments arguments{{DNNL_ARG_SRC, wrap(handle, plan.a, op.a.data)},
+                        {DNNL_ARG_WEIGHTS, b},
+                        {DNNL_ARG_DST, wrap(handle, plan.y, op.y.data)},
+                        {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}};
     add_arguments(arguments, handle, op.epilogue, plan.bias, plan.y);
     plan.primitive.execute(handle.stream, arguments);
   });

@@ -159,7 +159,7 @@ Refusal accepts(const Op& op, const Context& context) {
 
 template <class Op>
 size_t workspace_bytes(const Op& op, const Context& context) {
-  return Workspace::room_for<std::byte>(plan_of(op, context.stream).scratchpad.get_size());
+  return room_for(plan_of(op, context.stream).scratchpad);
 }
 
 template <class Op>
@@ -167,8 +167,7 @@ void run(const Op& op, Workspace workspace, Stream& stream) {
   const Handle& handle = stream.state<Handle>();
   const Plan& plan = plan_of(op, stream);
   translate_errors(op.name, [&] {
-    const size_t bytes = plan.scratchpad.get_size();
-    const auto scratchpad = wrap(handle, plan.scratchpad, workspace.take<std::byte>(bytes));
+    const dnnl::memory scratchpad = take(handle, plan.scratchpad, workspace);
     if constexpr (requires { op.x; }) {
       plan.primitive.execute(handle.stream, {{DNNL_ARG_SRC, wrap(handle, plan.input, op.x.data)},
                                              {DNNL_ARG_DST, wrap(handle, plan.output, op.y.data)},

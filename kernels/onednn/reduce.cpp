@@ -61,18 +61,17 @@ Refusal accepts(const Reduce& op, const Context& context) {
 }
 
 size_t workspace_bytes(const Reduce& op, const Context& context) {
-  return Workspace::room_for<std::byte>(plan_of(op, context.stream).scratchpad.get_size());
+  return room_for(plan_of(op, context.stream).scratchpad);
 }
 
 void run(const Reduce& op, Workspace workspace, Stream& stream) {
   const Handle& handle = stream.state<Handle>();
   const ReducePlan& plan = plan_of(op, stream);
   translate_errors(op.name, [&] {
-    auto* const scratch = workspace.take<std::byte>(plan.scratchpad.get_size());
     plan.primitive.execute(handle.stream,
                            {{DNNL_ARG_SRC, wrap(handle, plan.x, op.x.data)},
                             {DNNL_ARG_DST, wrap(handle, plan.y, op.y.data)},
-                            {DNNL_ARG_SCRATCHPAD, wrap(handle, plan.scratchpad, scratch)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 

@@ -77,11 +77,7 @@ Refusal accepts(const Op& op, const Context& context) {
 
 template <class Op>
 size_t workspace_bytes(const Op& op, const Context& context) {
-  return Workspace::room_for<std::byte>(plan_of(op, context.stream).scratchpad.get_size());
-}
-
-dnnl::memory scratch(const Handle& handle, const Plan& plan, Workspace& workspace) {
-  return wrap(handle, plan.scratchpad, workspace.take<std::byte>(plan.scratchpad.get_size()));
+  return room_for(plan_of(op, context.stream).scratchpad);
 }
 
 void forward(const SoftmaxForward& op, Workspace workspace, Stream& stream) {
@@ -91,7 +87,7 @@ void forward(const SoftmaxForward& op, Workspace workspace, Stream& stream) {
     plan.primitive.execute(handle.stream,
                            {{DNNL_ARG_SRC, wrap(handle, plan.rows, op.x.data)},
                             {DNNL_ARG_DST, wrap(handle, plan.rows, op.y.data)},
-                            {DNNL_ARG_SCRATCHPAD, scratch(handle, plan, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 
@@ -103,7 +99,7 @@ void backward(const SoftmaxBackward& op, Workspace workspace, Stream& stream) {
                            {{DNNL_ARG_DST, wrap(handle, plan.rows, op.y.data)},
                             {DNNL_ARG_DIFF_DST, wrap(handle, plan.rows, op.dy.data)},
                             {DNNL_ARG_DIFF_SRC, wrap(handle, plan.rows, op.dx.data)},
-                            {DNNL_ARG_SCRATCHPAD, scratch(handle, plan, workspace)}});
+                            {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}});
   });
 }
 

@@ -46,6 +46,15 @@ inline dnnl::memory wrap(const Handle& handle, const dnnl::memory::desc& desc, c
   return {desc, handle.engine, const_cast<void*>(data)};
 }
 
+/// Memory under a descriptor, taken from the workspace; what it takes of it.
+inline dnnl::memory take(const Handle& handle, const dnnl::memory::desc& desc,
+                         Workspace& workspace) {
+  return wrap(handle, desc, workspace.take<std::byte>(desc.get_size()));
+}
+inline size_t room_for(const dnnl::memory::desc& desc) {
+  return Workspace::room_for<std::byte>(desc.get_size());
+}
+
 /// Scratch memory is ours (the caller's Workspace), so that it is counted and reused.
 inline dnnl::primitive_attr user_scratchpad() {
   dnnl::primitive_attr attributes;

@@ -47,7 +47,7 @@ dnnl::memory PackedWeights::get(const Handle& handle, const ConstView& view,
 size_t packing_bytes(const ConstView& view, const dnnl::memory::desc& from,
                      const dnnl::memory::desc& to) {
   const bool needed = from != to && !view.key;
-  return needed ? Workspace::room_for<std::byte>(to.get_size()) : 0;
+  return needed ? room_for(to) : 0;
 }
 
 dnnl::memory packed(Stream& stream, const ConstView& view, const dnnl::memory::desc& from,
@@ -55,7 +55,7 @@ dnnl::memory packed(Stream& stream, const ConstView& view, const dnnl::memory::d
   const Handle& handle = stream.state<Handle>();
   if (from == to) return wrap(handle, from, view.data);
   if (view.key) return stream.state<PackedWeights>().get(handle, view, from, to);
-  dnnl::memory result = wrap(handle, to, workspace.take<std::byte>(to.get_size()));
+  dnnl::memory result = take(handle, to, workspace);
   reorder(handle, wrap(handle, from, view.data), result);
   return result;
 }
