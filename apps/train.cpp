@@ -95,6 +95,8 @@ void add_run_options(Command& command, TrainFlags& flags) {
               "record a training step once and replay it; auto: where the device can",
               one_of({"auto", "on", "off"}));
   command.add("--autotune", &train.autotune, "time the vendor's engines once and take the fastest");
+  command.add("--deterministic", &train.deterministic,
+              "refuse what could make two equal runs differ: --autotune alone does");
   command.heading("Run");
   command.add("--seed", &train.seed, "of weights, split, order and augmentation");
   command.add("--project", &train.project, "folder of the runs");

@@ -48,6 +48,7 @@ struct TrainOptions {
   std::string amp = "off";     // off, bf16
   std::string graph = "auto";  // steps recorded and replayed: where that is possible, on, off
   bool autotune = false;       // the vendor's engines are timed when first met
+  bool deterministic = false;  // refuse what could make two equal runs differ
   int threads = 0;             // 0: all cores
   std::string impl;
   // run

@@ -46,6 +46,11 @@ Trainer::Trainer(const TrainOptions& options, TrainCallbacks callbacks)
       device_(choose_device(options.device)),
       data_(open_training_data(options)),
       init_generator_(options.seed) {
+  if (options.deterministic && options.autotune) {
+    throw Failure(exit_usage,
+                  "--deterministic: which engines win --autotune can differ from run to run",
+                  "leave one of the two out");
+  }
   if (options.autotune) setenv("BURIN_AUTOTUNE", "1", 1);  // the cudnn family asks when it plans
   check(options.epochs > 0 && options.batch_size > 0, "--epochs and --batch-size must be positive");
   check(options.amp == "off" || options.amp == "bf16", "--amp: '", options.amp,

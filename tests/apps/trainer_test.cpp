@@ -189,6 +189,19 @@ TEST(Trainer, TrainsOnSmallerCropsThanItEvaluates) {
   expect_error([&] { Trainer(options, {}); }, "nothing is cropped");
 }
 
+TEST(Trainer, IsDeterministicUnlessItTunes) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 10, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.epochs = 1;
+  const TrainOutcome first = Trainer(options, {}).run(folder.path().string());
+  options.deterministic = true;
+  options.workers = 1;
+  EXPECT_EQ(losses(Trainer(options, {}).run(folder.path().string())), losses(first));
+  options.autotune = true;
+  expect_error([&] { Trainer(options, {}); }, "--deterministic: which engines win --autotune");
+}
+
 TEST(Trainer, RefusesACropPctThatWouldCutNothing) {
   const TemporaryFolder folder;
   write_images(folder.path() / "images", 10, 32);
