@@ -34,7 +34,7 @@ struct PrepareOptions {
   int size = 0;
   std::string format = "keep", background;
   int quality = 95;
-  bool link = false;
+  bool copy = false, link = false;
 };
 
 /// All images of SRC/<class> or SRC/{train,val,test}/<class>, sorted; `part` is set where SRC has
@@ -160,6 +160,9 @@ int run_prepare(const PrepareOptions& options, const Session& session) {
     throw Failure(exit_usage, "a source and a target folder are needed",
                   "burin prepare photos prepared --split 70/15/15");
   }
+  if (options.copy && options.link) {
+    throw Failure(exit_usage, "--copy and --link exclude each other");
+  }
   check(!fs::exists(options.target) || fs::is_empty(options.target), options.target,
         ": is there already and is not empty");
   SplitPlan plan{.shares = {},
@@ -223,7 +226,8 @@ Command prepare_command() {
   command.add("--quality", &options->quality, "of JPEGs that are written", between(1, 100));
   command.add("--background", &options->background,
               "behind transparent pixels: white, black, grey, #rrggbb; else alpha is dropped");
-  command.add("--link", &options->link, "symbolic links where a file stays as it is");
+  command.add("--copy", &options->copy, "copies where a file stays as it is: what is done anyway");
+  command.add("--link", &options->link, "symbolic links there instead");
   command.run = [options](const Session& session) {
     return failing_with(exit_bad_input, [&] { return run_prepare(*options, session); });
   };

@@ -186,6 +186,12 @@ TEST_F(PreparedFolder, LeavesOutWhatIsBrokenAndTwice) {
   EXPECT_NE(ran.err.find("left out: " + folder.file("photos/ai/broken.jpg")), std::string::npos);
   EXPECT_NE(ran.out.find("20 of 22 images; 1 duplicates dropped"), std::string::npos) << ran.out;
   EXPECT_TRUE(std::filesystem::is_symlink(folder.file("a/ai/p1.png")));
+  const std::string prepare = "prepare " + folder.file("photos") + ' ';
+  const Ran both = run_burin(prepare + folder.file("b") + " --copy --link");
+  EXPECT_EQ(both.code, exit_usage);
+  EXPECT_NE(both.err.find("--copy and --link exclude each other"), std::string::npos);
+  EXPECT_EQ(run_burin(prepare + folder.file("b") + " --copy").code, exit_ok);
+  EXPECT_FALSE(std::filesystem::is_symlink(folder.file("b/ai/p1.png")));
 }
 
 TEST_F(PreparedFolder, IsShownAsASheet) {
