@@ -6,7 +6,7 @@
 
 namespace burin::apps {
 
-/// Letters to insert, delete or replace to make b of a.
+/// Letters to insert, delete, replace or swap with their neighbour to make b of a.
 int edit_distance(std::string_view a, std::string_view b);
 
 /// " (did you mean …?)" with the nearest of `known`, or nothing if none is near.

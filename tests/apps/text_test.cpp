@@ -56,6 +56,9 @@ TEST(Json, KeepsOrderRoundsAndReplacesWhatIsNoText) {
 
 TEST(Suggest, ProposesOnlyWhatIsNear) {
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3);
+  EXPECT_EQ(edit_distance("trian", "train"), 1);
+  EXPECT_EQ(edit_distance("", "train"), 5);
+  EXPECT_EQ(did_you_mean("trian", {"train", "scan"}), " (did you mean train?)");
   EXPECT_EQ(did_you_mean("--ephocs", {"--epochs", "--seed"}), " (did you mean --epochs?)");
   EXPECT_EQ(did_you_mean("--frobnicate", {"--epochs", "--seed"}), "");
 }
