@@ -8,6 +8,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -76,7 +77,7 @@ std::vector<Option> global_options(Globals& globals) {
   all.add("--progress", &globals.progress, "how progress is shown",
           one_of({"auto", "bar", "line", "none"}));
   all.add("--impl", &globals.impl, "kernels: a family, or conv2d=cpu/im2col,matmul=onednn");
-  all.add("--threads", &globals.threads, "compute threads, 0 for all cores", at_least(0));
+  all.add("--threads", &globals.threads, "compute threads, 0 for all cores", between(0, 1024));
   return all.options;
 }
 
@@ -158,6 +159,11 @@ const Option* find_configured(const TomlEntry& entry, const std::vector<Option>&
 /// Assigns from the config file what is still open; everything in the file must be known.
 void assign_from_config(const std::string& file, const std::vector<const Option*>& open,
                         const std::vector<Option>& globals, const std::vector<Command>& commands) {
+  std::error_code error;
+  if (std::filesystem::is_directory(file, error)) {
+    throw Failure(exit_usage, str("--config: ", file, " is a folder"),
+                  str("a run keeps its options in ", file, "/args.toml"));
+  }
   std::ifstream in(file, std::ios::binary);
   if (!in) throw Failure(exit_usage, str("--config: cannot read ", file));
   std::ostringstream text;
@@ -270,7 +276,9 @@ void read_command_line(const std::vector<std::string>& arguments,
   }
   invocation.program += " " + chosen->command->name;
   for (const Option& option : chosen->command->options) known.push_back(&option);
-  for (const std::string& word : app.remaining(true)) fail_on(word, known, {});
+  for (const std::string& word : app.remaining(true)) {
+    if (word != "--") fail_on(word, known, {});  // what follows it was taken as no option
+  }
 
   std::vector<const Option*> open = assign_given(global_bindings);
   for (const Option* const option : assign_given(chosen->bindings)) open.push_back(option);

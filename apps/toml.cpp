@@ -42,7 +42,9 @@ class Parser {
   char peek() const { return at_end() ? '\0' : text_[place_]; }
   [[noreturn]] void wrong(std::string_view wanted) const {
     fail(file_, ":", line_, ": expected ", wanted,
-         at_end() ? std::string(", the file ends") : str(", found '", peek(), "'"));
+         at_end()         ? std::string(", the file ends")
+         : peek() == '\n' ? std::string(", the line ends")
+                          : str(", found '", peek(), "'"));
   }
 
   void skip_spaces() {

@@ -53,7 +53,18 @@ INSTANTIATE_TEST_SUITE_P(
                 "burin kernels: error: unexpected argument 'extra'\n"},
         Mistake{"info --impl nobody", "burin info: error: --impl: no implementation 'nobody'"},
         Mistake{"--config /nowhere.toml info",
-                "burin info: error: --config: cannot read /nowhere.toml\n"}));
+                "burin info: error: --config: cannot read /nowhere.toml\n"},
+        Mistake{"--config /tmp info",
+                "burin info: error: --config: /tmp is a folder\n"
+                "  hint: a run keeps its options in /tmp/args.toml\n"},
+        Mistake{"--threads 100000 info",
+                "burin info: error: --threads: '100000' must be from 0 to 1024\n"}));
+
+TEST(CommandLine, TwoDashesEndTheOptions) {
+  const Ran ran = run_burin("info -- --nowhere");
+  EXPECT_EQ(ran.code, apps::exit_bad_input);
+  EXPECT_EQ(ran.err, "burin info: error: --nowhere: can't be opened: No such file or directory\n");
+}
 
 TEST(CommandLine, GlobalOptionsStandBeforeOrAfterTheCommand) {
   EXPECT_NE(run_burin("--threads 1 info --system").out.find("threads          1\n"),
@@ -105,6 +116,7 @@ TEST(CommandLine, WhatTheConfigFileSaysMustBeKnown) {
   EXPECT_EQ(said("threads = many\n"), "c.toml:1: threads: 'many' is not a whole number\n");
   EXPECT_EQ(said("threads = [1, 2]\n"), "c.toml:1: threads takes one value, not a list\n");
   EXPECT_EQ(said("threads 3\n"), "c.toml:1: expected '=', found '3'\n");
+  EXPECT_EQ(said("threads\n"), "c.toml:1: expected '=', the line ends\n");
 }
 
 }  // namespace
