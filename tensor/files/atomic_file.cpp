@@ -25,6 +25,10 @@ std::string temporary_name(const std::string& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path), temporary_(temporary_name(path)) {
+  std::error_code error;
+  const std::filesystem::file_status there = std::filesystem::status(path, error);
+  check(!is_directory(there), path, ": is a folder, not a file");
+  check(!exists(there) || is_regular_file(there), path, ": is no ordinary file");
   // A leftover of a process of the same id that was killed is nobody's: truncate it.
   file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (file_ < 0) {

@@ -12,7 +12,9 @@ namespace burin {
 /// nothing is left behind and a file that was there is untouched.
 class AtomicFile {
  public:
-  /// Throws Error where the folder does not exist or can't be written.
+  /// Throws Error where the folder does not exist or can't be written, and where something else
+  /// than a file has the name: a folder, or a device such as /dev/stdout, which the new file would
+  /// replace.
   explicit AtomicFile(const std::string& path);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

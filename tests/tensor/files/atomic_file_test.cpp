@@ -74,7 +74,8 @@ TEST(AtomicFile, SaysWhyItCantBeCreated) {
   expect_error([&] { AtomicFile(folder.file("missing/a")); },
                "missing/a: can't be created: No such");
   std::filesystem::create_directory(folder.file("taken"));
-  expect_error([&] { write_file(folder.file("taken"), "x"); }, "can't be renamed into place");
+  expect_error([&] { AtomicFile(folder.file("taken")); }, "taken: is a folder, not a file");
+  expect_error([&] { AtomicFile("/dev/null"); }, "/dev/null: is no ordinary file");
   EXPECT_EQ(files_in(folder), 1u);
 }
 
