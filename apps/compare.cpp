@@ -12,6 +12,7 @@
 #include "burin/apps/json.h"
 #include "burin/apps/metrics_report.h"
 #include "burin/apps/model_options.h"
+#include "burin/apps/output.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/run_folder.h"
 #include "burin/apps/stop.h"
@@ -169,6 +170,7 @@ int run_compare(CompareOptions options, const Session& session) {
     throw Failure(exit_usage, "there is nothing to compare",
                   "burin compare RUN RUN…, or -m MODEL MODEL… DIR");
   }
+  expect_writable(options.csv);
   std::vector<Row> rows;
   catch_interrupts();
   try {

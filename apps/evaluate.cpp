@@ -8,6 +8,7 @@
 #include "burin/apps/exit.h"
 #include "burin/apps/metrics_report.h"
 #include "burin/apps/model_options.h"
+#include "burin/apps/output.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/report/report.h"
 #include "burin/apps/run_folder.h"
@@ -129,6 +130,7 @@ int run_evaluate(const EvaluateOptions& options, const Session& session) {
   if (options.data.empty()) {
     throw Failure(exit_usage, "no data folder given", "burin evaluate -m MODEL DIR");
   }
+  expect_writable(options.json);
   const LoadedModel loaded = load_model(options.model, session);
   const int64_t positive = positive_class(options, loaded.card.classes);
   const std::string split = resolve_split(options);

@@ -1,5 +1,6 @@
 #include "burin/apps/exit.h"
 
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <string_view>
@@ -27,8 +28,13 @@ std::string hint_of(const std::exception& error) {
 
 Failure::~Failure() = default;
 
+std::string words_of(const std::filesystem::filesystem_error& error) {
+  return str(error.path1().string(), ": ", error.code().message());
+}
+
 int report_error(const std::exception& error, const std::string& program) {
-  const std::string message = error.what();
+  const auto* const of_files = dynamic_cast<const std::filesystem::filesystem_error*>(&error);
+  const std::string message = of_files != nullptr ? words_of(*of_files) : error.what();
   std::cerr << program << ": error: " << message << '\n';
   const std::string hint = hint_of(error);
   if (!hint.empty() && message.find(hint_mark) == std::string::npos) {

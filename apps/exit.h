@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -43,6 +44,9 @@ decltype(auto) failing_with(ExitCode code, const F& f) {
     throw Failure(code, error.what());
   }
 }
+
+/// "runs/train: Permission denied"
+std::string words_of(const std::filesystem::filesystem_error& error);
 
 /// Prints what `error` says as "burin train: error: …" and "  hint: …" to stderr and returns the
 /// exit code that belongs to it.

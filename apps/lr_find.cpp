@@ -10,6 +10,7 @@
 #include "burin/apps/exit.h"
 #include "burin/apps/image_file.h"
 #include "burin/apps/json.h"
+#include "burin/apps/output.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/stop.h"
 #include "burin/apps/train_command.h"
@@ -83,14 +84,20 @@ void write_curve(const std::string& path, const LearningRateCurve& curve,
     write_file(path, json_of(curve, suggestions));
   } else if (extension == ".svg") {
     write_file(path, charts::svg_file(picture_of(curve, suggestions)));
-  } else if (extension == ".png") {
-    write_image(path, charts::rasterised(picture_of(curve, suggestions)));
   } else {
-    throw Failure(exit_usage, str("--out ", path, ": is none of .csv, .json, .svg, .png"));
+    write_image(path, charts::rasterised(picture_of(curve, suggestions)));
   }
 }
 
 int run_lr_find(LrFindOptions& options, const Session& session) {
+  if (options.search.first >= options.search.last) {
+    throw Failure(exit_usage, str("--first ", options.search.first, " is not below --last ",
+                                  options.search.last));
+  }
+  if (!options.out.empty()) {
+    expect_extension("--out", options.out, {".csv", ".json", ".svg", ".png"});
+    expect_writable(options.out);
+  }
   options.search.steps = options.steps;
   resolve_train_flags(options.flags, session);
   TrainOptions& train = options.flags.train;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "burin/apps/classifier.h"
 #include "burin/apps/commands.h"
@@ -26,10 +27,9 @@ struct PredictOptions {
 };
 
 /// Writes the overlays of images that could be predicted.
-void write_overlays(const PredictOptions& options, const Classifier& classifier,
+void write_overlays(OverlayWriter& writer, const Classifier& classifier,
                     const std::vector<InputImage>& images, const std::vector<bool>& predicted) {
   constexpr double alpha = 0.45;
-  OverlayWriter writer(options.gradcam);
   for (size_t i = 0; i < images.size() && !stop_requested(); ++i) {
     Prediction prediction;
     if (!predicted[i]) continue;
@@ -48,6 +48,8 @@ int run_predict(const PredictOptions& options, const Session& session) {
   LoadedModel loaded = load_model(options.model, session);
   const TestTimeAugmentation tta = test_time_augmentation(options.tta, loaded);
   const Classifier classifier(std::move(loaded), tta);
+  std::optional<OverlayWriter> overlays;
+  if (!options.gradcam.empty()) overlays.emplace(options.gradcam);
   catch_interrupts();
 
   PredictionReport report(std::cout, options.format, classifier, images, options.topk);
@@ -73,7 +75,7 @@ int run_predict(const PredictOptions& options, const Session& session) {
   progress.clear();
   report.finish();
   if (stop_requested()) return exit_interrupted;
-  if (!options.gradcam.empty()) write_overlays(options, classifier, images, predicted);
+  if (overlays) write_overlays(*overlays, classifier, images, predicted);
   const bool all = std::find(predicted.begin(), predicted.end(), false) == predicted.end();
   return all ? exit_ok : exit_bad_input;
 }

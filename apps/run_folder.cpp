@@ -95,7 +95,7 @@ fs::path make_numbered_folder(const fs::path& project, const std::string& name) 
       if (fs::create_directory(path)) return path;
     }
   } catch (const fs::filesystem_error& error) {
-    throw Failure(exit_failed, str("cannot make the folder: ", error.what()),
+    throw Failure(exit_failed, "no folder can be made here: " + words_of(error),
                   "--project DIR, or --out DIR, puts it elsewhere");
   }
 }

@@ -10,6 +10,7 @@
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/json.h"
+#include "burin/apps/output.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/table.h"
 #include "burin/tensor/files/atomic_file.h"
@@ -119,6 +120,8 @@ void move_bad(const ScanFlags& flags, const std::vector<ScanResult>& results) {
 
 int run_scan(const ScanFlags& flags, const Session& session) {
   if (flags.directory.empty()) throw Failure(exit_usage, "no folder given", "burin scan DIR");
+  expect_writable(flags.out);
+  expect_writable(flags.json);
   const std::vector<ScanResult> results = run_scan_over(flags, session);
   print_results(results, session.globals.verbose);
   if (!flags.out.empty()) write_list(flags.out, results);

@@ -6,6 +6,7 @@
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/image_file.h"
+#include "burin/apps/output.h"
 #include "burin/apps/report/contact_sheet.h"
 #include "burin/data/open_dataset.h"
 #include "burin/data/split.h"
@@ -35,6 +36,8 @@ int run_show(const ShowOptions& options) {
   if (options.data.empty()) {
     throw Failure(exit_usage, "no data folder given", "burin show DIR --out batch.png");
   }
+  expect_extension("--out", options.out, {".png", ".jpg"});
+  expect_writable(options.out);
   const std::shared_ptr<const data::Dataset> dataset = open_part(options);
   const std::vector<int64_t> order = data::randperm(dataset->size(), options.seed);
   const auto count = std::min(static_cast<size_t>(options.count), order.size());

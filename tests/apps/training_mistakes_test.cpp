@@ -7,6 +7,44 @@
 namespace burin {
 namespace {
 
+using testing_support::write_whole;
+
+// Before there is work to lose.
+TEST_F(TrainedRun, WhereNothingCanBeWrittenThatIsSaidFirst) {
+  const std::string photos = file("photos");
+  write_whole(file("taken"), "");
+  struct Refused {
+    std::string arguments;
+    apps::ExitCode code;
+    std::string error;
+  };
+  const Refused all[] = {
+      {"evaluate -m " + run() + " " + photos + " --json " + photos, apps::exit_failed,
+       "photos: is a folder, not a file"},
+      {"evaluate -m " + run() + " " + photos + " --json /dev/null", apps::exit_failed,
+       "/dev/null: is no ordinary file"},
+      {"compare -m " + run() + " " + run() + " " + photos + " --csv " + file("no/x.csv"),
+       apps::exit_failed, "no/x.csv: can't be created: No such file or directory"},
+      {"scan " + photos + " --json " + photos, apps::exit_failed, "is a folder"},
+      {"show " + photos + " --out " + file("x.gif"), apps::exit_usage, "is none of .png, .jpg"},
+      {"lr-find " + photos + quick + " --out " + file("x.gif"), apps::exit_usage,
+       "is none of .csv, .json, .svg, .png"},
+      {"lr-find " + photos + quick + " --first 1 --last 0.1", apps::exit_usage,
+       "--first 1 is not below --last 0.1"},
+      {"predict -m " + run() + " " + photos + " --gradcam " + file("taken"), apps::exit_failed,
+       "taken: Not a directory\n"},
+      {"gradcam -m " + run() + " " + photos + " --out " + file("taken"), apps::exit_failed,
+       "taken: Not a directory\n"},
+      {"train " + photos + quick + " --project " + file("taken"), apps::exit_failed,
+       "no folder can be made here: " + file("taken") + ": Not a directory\n"}};
+  for (const Refused& refused : all) {
+    const Ran ran = run_burin(refused.arguments);
+    EXPECT_EQ(ran.code, refused.code) << refused.arguments;
+    EXPECT_EQ(ran.out, "") << refused.arguments;
+    EXPECT_NE(ran.err.find(refused.error), std::string::npos) << refused.arguments << ran.err;
+  }
+}
+
 TEST(TrainErrors, SayWhatToDo) {
   const testing_support::TemporaryFolder folder;
   const Ran none = run_burin("train " + folder.path().string());
