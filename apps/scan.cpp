@@ -70,7 +70,7 @@ void print_results(const std::vector<ScanResult>& results, bool all) {
     lines.print(std::cout);
     std::cout << '\n';
   }
-  std::cout << results.size() << " files:";
+  std::cout << results.size() << (results.empty() ? " files" : " files:");
   for (const auto& [verdict, count] : counts) {
     std::cout << (verdict == counts.begin()->first ? " " : ", ") << count << ' ' << verdict;
   }

@@ -179,7 +179,8 @@ std::ostream& operator<<(std::ostream& out, Verdict verdict) {
 
 std::vector<fs::path> files_below(const fs::path& directory) {
   std::error_code error;
-  check(fs::is_directory(directory, error), directory.string(), ": no such folder");
+  check(fs::exists(directory, error), directory.string(), ": no such folder");
+  check(fs::is_directory(directory, error), directory.string(), ": is a file, not a folder");
   std::vector<fs::path> files;
   collect(directory, files);
   std::sort(files.begin(), files.end(),

@@ -54,7 +54,7 @@ TEST(ImageFolder, SplitsComeFromTheirFolders) {
   EXPECT_FALSE(splits.test);
   touch(folder, "test/bird/1.jpg");
   expect_error([&] { open_image_folders(folder.path()); },
-               "test/bird: there is no class 'bird' in the training set\n  hint: ");
+               "test/bird: there is no class 'bird'; there are: cat, dog\n  hint: ");
 }
 
 TEST(ImageFolder, AClassMayBeCalledTrain) {

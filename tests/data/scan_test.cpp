@@ -123,6 +123,7 @@ TEST(Scan, AFileThatCannotBeReadHasAVerdict) {
   EXPECT_EQ(results[0].verdict, Verdict::unreadable);
   EXPECT_EQ(results[1].reason, "/dev/zero: not a regular file");
   expect_error([] { files_below("/nowhere"); }, "/nowhere: no such folder");
+  expect_error([] { files_below("/dev/null"); }, "/dev/null: is a file, not a folder");
 }
 
 TEST(Scan, GivesEveryNastyFileAVerdict) {
