@@ -107,7 +107,10 @@ std::vector<ManifestLine> write_images(const PrepareOptions& options,
                         .format = options.format,
                         .quality = options.quality,
                         .link = options.link};
-  if (!options.background.empty()) conversion.background = parse_color(options.background);
+  if (!options.background.empty()) {
+    conversion.background =
+        failing_with(exit_usage, [&] { return parse_color(options.background); });
+  }
   std::set<std::string> taken;
   std::vector<ManifestLine> lines(images.size());
   for (size_t i = 0; i < images.size(); ++i) {
@@ -155,6 +158,21 @@ std::string words_of(const PrepareOptions& o) {
              o.background.empty() ? "" : " --background " + o.background, o.link ? " --link" : "");
 }
 
+/// A new folder, and none that would be found among the images the next time.
+void check_target(const PrepareOptions& options) {
+  const fs::path target = options.target;
+  check(!fs::exists(target) || fs::is_directory(target), options.target,
+        ": is a file, not a folder");
+  check(!fs::exists(target) || fs::is_empty(target), options.target,
+        ": is there already and is not empty");
+  const fs::path within =
+      fs::weakly_canonical(target).lexically_relative(fs::weakly_canonical(options.source));
+  if (!within.empty() && *within.begin() != "..") {
+    throw Failure(exit_usage, str(options.target, ": lies within ", options.source),
+                  "a folder beside it is no class of it");
+  }
+}
+
 int run_prepare(const PrepareOptions& options, const Session& session) {
   if (options.source.empty() || options.target.empty()) {
     throw Failure(exit_usage, "a source and a target folder are needed",
@@ -163,8 +181,7 @@ int run_prepare(const PrepareOptions& options, const Session& session) {
   if (options.copy && options.link) {
     throw Failure(exit_usage, "--copy and --link exclude each other");
   }
-  check(!fs::exists(options.target) || fs::is_empty(options.target), options.target,
-        ": is there already and is not empty");
+  check_target(options);
   SplitPlan plan{.shares = {},
                  .fastai = options.splitter == "fastai",
                  .seed = options.seed,

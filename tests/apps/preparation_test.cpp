@@ -156,6 +156,13 @@ TEST_F(PreparedFolder, IsSplitConvertedAndRepeatable) {
     EXPECT_EQ(read_whole(folder.file("a/" + file)), read_whole(folder.file("b/" + file))) << file;
   }
   EXPECT_EQ(run_burin(prepare + folder.file("a")).code, exit_bad_input) << "not over what is there";
+  const Ran file = run_burin(prepare + folder.file("a/manifest.tsv"));
+  EXPECT_EQ(file.code, exit_bad_input);
+  EXPECT_NE(file.err.find("manifest.tsv: is a file, not a folder"), std::string::npos) << file.err;
+  const Ran within = run_burin(prepare + folder.file("photos/prepared"));
+  EXPECT_EQ(within.code, exit_usage);
+  EXPECT_NE(within.err.find("photos/prepared: lies within "), std::string::npos) << within.err;
+  EXPECT_EQ(run_burin(prepare + folder.file("photos-2") + " --background puce").code, exit_usage);
 }
 
 // The same seed divides differently where the disk lists files in another order; a list mends that.
