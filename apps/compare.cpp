@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 struct CompareOptions {
   std::vector<std::string> runs, models;
-  std::string split = "test";
+  std::string split = "auto";
   std::string device = "auto";
   std::string csv;
   int batch_size = 32;
@@ -86,8 +86,8 @@ Row evaluate_model(const CompareOptions& options, const std::string& file,
   model.file = file;
   model.device = options.device;
   const LoadedModel loaded = load_model(model, session);
-  const std::shared_ptr<const data::Dataset> dataset =
-      open_evaluation_data(directory, options.split, loaded.card.classes);
+  const std::shared_ptr<const data::Dataset> dataset = open_evaluation_data(
+      directory, evaluation_part(options.split, directory), loaded.card.classes);
   Progress progress(make_terminal(session.globals), 10);
   ProgressState state{.title = short_name(file), .total = dataset->size()};
   const int workers = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 8);
@@ -202,8 +202,8 @@ Command compare_command() {
   command.add("runs", &options->runs, "run folders; with -m the data folder");
   command.add("-m,--model-files", &options->models,
               "model files or run folders to evaluate on DIR");
-  command.add("--split", &options->split, "which part of DIR",
-              one_of({"train", "val", "test", "all"}));
+  command.add("--split", &options->split, "of DIR; auto: test, else val, else everything",
+              one_of({"auto", "train", "val", "test", "all"}));
   command.add("--device", &options->device, "auto, cpu, cuda, cuda:N or emulator");
   command.add("-b,--batch-size", &options->batch_size, "images at once", at_least(1));
   command.add("--csv", &options->csv, "write the table to a file");

@@ -18,7 +18,6 @@
 #include "burin/apps/training/datasets.h"
 #include "burin/apps/tta_options.h"
 #include "burin/data/corrupt.h"
-#include "burin/data/idx.h"
 #include "burin/tensor/files/atomic_file.h"
 #include "burin/version.h"
 
@@ -40,16 +39,6 @@ struct EvaluateOptions {
   std::string positive;
   int top_losses = 9;
 };
-
-/// The part to look at where none is named: what was held back from training first.
-std::string resolve_split(const EvaluateOptions& options) {
-  if (options.split != "auto") return options.split;
-  if (data::is_idx_folder(options.data)) return "test";
-  for (const char* const part : {"test", "val"}) {
-    if (std::filesystem::is_directory(std::filesystem::path(options.data) / part)) return part;
-  }
-  return "all";
-}
 
 Evaluation run_model(const EvaluateOptions& options, const LoadedModel& loaded,
                      const std::shared_ptr<const data::Dataset>& dataset, const Session& session) {
@@ -133,7 +122,7 @@ int run_evaluate(const EvaluateOptions& options, const Session& session) {
   expect_writable(options.json);
   const LoadedModel loaded = load_model(options.model, session);
   const int64_t positive = positive_class(options, loaded.card.classes);
-  const std::string split = resolve_split(options);
+  const std::string split = evaluation_part(options.split, options.data);
   const std::shared_ptr<const data::Dataset> dataset = failing_with(exit_bad_input, [&] {
     return std::make_shared<data::CachedDataset>(
         open_evaluation_data(options.data, split, loaded.card.classes));

@@ -18,6 +18,9 @@ void add_tta_options(Command& command, TtaOptions& options) {
 }
 
 TestTimeAugmentation test_time_augmentation(const TtaOptions& options, const LoadedModel& loaded) {
+  if (options.views == 0 && options.aug != "auto") {
+    throw Failure(exit_usage, "--tta-aug: there are no views to draw it for", "add --tta-views 4");
+  }
   if (options.views == 0) return {.mirror = options.mirror};
   if (options.mirror) throw Failure(exit_usage, "--tta and --tta-views exclude each other");
   const std::string list = options.aug == "auto" ? loaded.card.aug : options.aug;

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <numeric>
 
+#include "burin/data/cifar.h"
+#include "burin/data/idx.h"
 #include "burin/data/image_folder.h"
 #include "burin/data/open_dataset.h"
 #include "burin/data/split.h"
@@ -108,20 +110,40 @@ TrainingData open_training_data(const TrainOptions& options) {
   return result;
 }
 
+std::string evaluation_part(const std::string& asked, const std::string& directory) {
+  if (asked != "auto") return asked;
+  if (data::is_idx_folder(directory) || data::is_cifar_folder(directory)) return "test";
+  for (const char* const part : {"test", "val"}) {
+    if (fs::is_directory(fs::path(directory) / part)) return part;
+  }
+  return "all";
+}
+
 std::shared_ptr<const Dataset> open_evaluation_data(const std::string& directory,
                                                     const std::string& part,
                                                     const std::vector<std::string>& classes) {
-  const fs::path with_part = fs::path(directory) / part;
-  if (part != "all" && fs::is_directory(with_part)) {
-    return std::make_shared<data::ImageFolder>(with_part, classes);
+  const bool all = part == "all";
+  std::vector<DatasetPointer> found;
+  if (data::is_idx_folder(directory) || data::is_cifar_folder(directory)) {
+    const data::DatasetParts parts = data::open_dataset(directory);
+    if (all || part == "train") found.push_back(parts.train);
+    if (all || part == "test") found.push_back(parts.test);
+    check(parts.train->classes().size() == classes.size(), directory, ": has ",
+          parts.train->classes().size(), " classes, the model ", classes.size());
+  } else {
+    for (const char* const name : {"train", "val", "test"}) {
+      const fs::path folder = fs::path(directory) / name;
+      if ((all || part == name) && fs::is_directory(folder)) {
+        found.push_back(std::make_shared<data::ImageFolder>(folder, classes));
+      }
+    }
+    if (all && found.empty()) {
+      found.push_back(std::make_shared<data::ImageFolder>(directory, classes));
+    }
   }
-  const data::DatasetParts parts = data::open_dataset(directory);
-  if (parts.kind == "image folder") return std::make_shared<data::ImageFolder>(directory, classes);
-  DatasetPointer dataset = part == "test" ? parts.test : parts.train;
-  check(dataset != nullptr, directory, ": has no part '", part, "'");
-  check(dataset->classes().size() == classes.size(), directory, ": has ", dataset->classes().size(),
-        " classes, the model ", classes.size());
-  return dataset;
+  check(!found.empty(), directory, ": has no part '", part,
+        "'\n  hint: --split all takes every image of it");
+  return joined(found, nullptr);
 }
 
 uint64_t fingerprint(const Dataset& dataset) {

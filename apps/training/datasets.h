@@ -25,8 +25,11 @@ struct TrainingData {
 /// is one class only.
 TrainingData open_training_data(const TrainOptions& options);
 
-/// Opens one part ("train", "val" or "test"; "all" for a folder without parts) to be evaluated.
-/// `classes` gives the order of the labels, which is the model's.
+/// The part to look at where `asked` is "auto": what was held back from training first.
+std::string evaluation_part(const std::string& asked, const std::string& directory);
+
+/// Opens one part ("train", "val" or "test") to be evaluated, or "all" there is. `classes` gives
+/// the order of the labels, which is the model's. Throws Error where there is no such part.
 std::shared_ptr<const data::Dataset> open_evaluation_data(const std::string& directory,
                                                           const std::string& part,
                                                           const std::vector<std::string>& classes);

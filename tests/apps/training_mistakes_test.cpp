@@ -9,6 +9,26 @@ namespace {
 
 using testing_support::write_whole;
 
+TEST_F(TrainedRun, EvaluatesThePartThatIsAskedFor) {
+  const std::string model = "evaluate --no-report -m " + run() + " ";
+  EXPECT_NE(run_burin(model + file("photos")).out.find(" of 40)"), std::string::npos);
+  const Ran absent = run_burin(model + file("photos") + " --split test");
+  EXPECT_EQ(absent.code, apps::exit_bad_input);
+  EXPECT_NE(absent.err.find("photos: has no part 'test'\n  hint: --split all"), std::string::npos);
+  const Ran prepared =
+      run_burin("prepare " + file("photos") + " " + file("parts") + " --split 80/20");
+  ASSERT_EQ(prepared.code, apps::exit_ok) << prepared.err;
+  EXPECT_NE(run_burin(model + file("parts")).out.find(" of 8)"), std::string::npos);
+  EXPECT_NE(run_burin(model + file("parts") + " --split all").out.find(" of 40)"),
+            std::string::npos);
+  std::filesystem::rename(file("parts/val/red"), file("parts/val/green"));
+  const Ran other = run_burin(model + file("parts"));
+  EXPECT_EQ(other.code, apps::exit_bad_input);
+  EXPECT_NE(other.err.find("val/green: there is no class 'green'; there are: blue, red"),
+            std::string::npos);
+  EXPECT_EQ(run_burin(model + file("photos") + " --tta-aug flip").code, apps::exit_usage);
+}
+
 // Before there is work to lose.
 TEST_F(TrainedRun, WhereNothingCanBeWrittenThatIsSaidFirst) {
   const std::string photos = file("photos");
