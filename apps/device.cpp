@@ -9,7 +9,14 @@ Device choose_device(const std::string& text) {
   if (text == "auto") {
     return registry().device(DeviceKind::cuda) != nullptr ? Device::cuda() : Device::cpu();
   }
-  const Device device = failing_with(exit_usage, [&] { return Device::parse(text); });
+  const Device device = [&] {
+    try {
+      return Device::parse(text);
+    } catch (const Error&) {
+      throw Failure(exit_usage,
+                    "--device: '" + text + "' is none of auto, cpu, cuda, cuda:N, emulator");
+    }
+  }();
   if (registry().device(device.kind) == nullptr) {
     throw Failure(exit_no_device,
                   str("--device ", text, ": ", why_family_is_missing(name_of(device.kind))),

@@ -6,6 +6,8 @@
 #include "burin/apps/device.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/run_folder.h"
+#include "burin/apps/suggest.h"
+#include "burin/models/catalog.h"
 
 namespace burin::apps {
 
@@ -22,10 +24,19 @@ void add_inference_options(Command& command, ModelOptions& options) {
   command.add("--amp", &options.amp, "dtype of the activations", one_of({"off", "bf16"}));
 }
 
+void expect_architecture(const std::string& name) {
+  if (models::find_model(name) != nullptr) return;
+  std::vector<std::string> names;
+  for (const models::CatalogEntry& entry : models::catalog()) names.push_back(entry.name);
+  throw Failure(exit_usage, str("there is no model '", name, "'", did_you_mean(name, names)),
+                "burin info --models lists them");
+}
+
 LoadedModel load_model(const ModelOptions& options, const Session& session) {
   if (options.file.empty()) {
     throw Failure(exit_usage, "no model given", "-m runs/train/exp, or -m FILE");
   }
+  if (!options.architecture.empty()) expect_architecture(options.architecture);
   ModelOverrides overrides{.architecture = options.architecture, .classes = {}};
   std::istringstream names(options.classes);
   for (std::string name; std::getline(names, name, ',');) overrides.classes.push_back(name);

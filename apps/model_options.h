@@ -21,6 +21,9 @@ void add_model_options(Command& command, ModelOptions& options);
 /// The same but for -m, for a command that takes several models.
 void add_inference_options(Command& command, ModelOptions& options);
 
+/// Throws Failure (usage) with a suggestion where there is no architecture of that name.
+void expect_architecture(const std::string& name);
+
 /// A model ready to be asked: on its device, in evaluation mode, with its notes printed to stderr
 /// unless --quiet.
 struct LoadedModel {

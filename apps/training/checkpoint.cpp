@@ -82,6 +82,10 @@ void Checkpoint::save(const std::string& path) const {
   write_safetensors(path, views, metadata);
 }
 
+bool is_checkpoint(const WeightFile& file) {
+  return file.metadata(format_key) != nullptr;
+}
+
 Checkpoint Checkpoint::load(const std::string& path) {
   const WeightFile file(path);
   const std::string* const format = file.metadata(format_key);

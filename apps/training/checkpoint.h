@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "burin/nn/module.h"
+#include "burin/tensor/files/weight_file.h"
 
 namespace burin::apps {
 
@@ -31,5 +32,8 @@ struct Checkpoint {
   /// Throws Error if the file is damaged or no checkpoint.
   static Checkpoint load(const std::string& path);
 };
+
+/// Whether a file of weights is such a checkpoint, of whatever release.
+bool is_checkpoint(const WeightFile& file);
 
 }  // namespace burin::apps

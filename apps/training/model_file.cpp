@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "burin/apps/training/checkpoint.h"
 #include "burin/models/catalog.h"
 #include "burin/models/load_weights.h"
 #include "burin/tensor/files/safetensors.h"
@@ -106,6 +107,8 @@ ModelCard load_model(const std::string& path, const ModelOverrides& overrides) {
   if (card.classes.empty()) card.classes = classes_of(file);
   std::string name = overrides.architecture;
   if (name.empty() && architecture != nullptr) name = *architecture;
+  check(!is_checkpoint(file), path, ": is a checkpoint to resume from, not a model\n  hint: ",
+        "give the folder of the run, or its weights/best.safetensors");
   check(!name.empty(), path,
         ": the file does not say what model it is\n  hint: add --model resnet18 (or ",
         "another of `burin info --models`)");

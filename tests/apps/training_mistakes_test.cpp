@@ -29,6 +29,17 @@ TEST_F(TrainedRun, EvaluatesThePartThatIsAskedFor) {
   EXPECT_EQ(run_burin(model + file("photos") + " --tta-aug flip").code, apps::exit_usage);
 }
 
+TEST_F(TrainedRun, SaysWhatACheckpointIs) {
+  const Ran ran = run_burin("predict -m " + run() + "/weights/last.ckpt " + file("photos"));
+  EXPECT_EQ(ran.code, apps::exit_bad_input);
+  EXPECT_NE(ran.err.find("last.ckpt: is a checkpoint to resume from, not a model\n  hint: "),
+            std::string::npos)
+      << ran.err;
+  const Ran model = run_burin("predict -m " + run() + " --model resnet " + file("photos"));
+  EXPECT_EQ(model.code, apps::exit_usage);
+  EXPECT_NE(model.err.find("there is no model 'resnet'"), std::string::npos) << model.err;
+}
+
 // Before there is work to lose.
 TEST_F(TrainedRun, WhereNothingCanBeWrittenThatIsSaidFirst) {
   const std::string photos = file("photos");
