@@ -119,6 +119,10 @@ Rule between(double low, double high) {
   return number_rule(str("from ", low, " to ", high),
                      [low, high](double v) { return v >= low && v <= high; });
 }
+Rule zero_or_between(double low, double high) {
+  return number_rule(str("0, or from ", low, " to ", high),
+                     [low, high](double v) { return v == 0 || (v >= low && v <= high); });
+}
 Rule one_of(const std::vector<std::string>& words) {
   std::string list;
   for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;

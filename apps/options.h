@@ -22,6 +22,7 @@ struct Rule {
 Rule at_least(double low);
 Rule above(double low);
 Rule between(double low, double high);
+Rule zero_or_between(double low, double high);
 Rule one_of(const std::vector<std::string>& words);
 
 /// One option of a command. It can be given as flag, as environment variable and in the config

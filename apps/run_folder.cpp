@@ -61,6 +61,14 @@ void RunFolder::write_results(const std::vector<EpochResult>& epochs) const {
   write("results.csv", text);
 }
 
+void RunFolder::remove_unused() {
+  std::error_code error;
+  if (fs::file_size(path_ / "train.log", error) > 0 || error) return;
+  for (const fs::path& file : {path_ / "train.log", path_ / "weights", path_}) {
+    fs::remove(file, error);  // a folder only where it is empty
+  }
+}
+
 void RunFolder::log(const std::string& line) {
   log_ << without_escapes(line) << std::endl;
 }

@@ -27,6 +27,8 @@ class RunFolder {
   void write(const std::string& name, const std::string& content) const;
   /// All epochs so far, with a heading.
   void write_results(const std::vector<EpochResult>& epochs) const;
+  /// Takes the folder back if nothing was written to it.
+  void remove_unused();
   /// A line of train.log; escape sequences are left out.
   void log(const std::string& line);
 

@@ -6,8 +6,8 @@
 #include "burin/apps/device.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/lint/finding.h"
+#include "burin/apps/model_options.h"
 #include "burin/apps/run_folder.h"
-#include "burin/apps/suggest.h"
 #include "burin/apps/train_command.h"
 #include "burin/apps/train_run.h"
 #include "burin/apps/training/augmentation.h"
@@ -38,7 +38,7 @@ void add_data_options(Command& command, TrainFlags& flags) {
               between(0, 4096));
   command.add("--crop-pct", &train.crop_pct,
               "share of the shorter side that the evaluation's centre crop keeps; 0: the model's",
-              between(0, 1));
+              zero_or_between(0.1, 1));
   command.add("--train-crop-size", &train.train_crop_size,
               "side of the crops that --aug crop, square and shift train on; 0: the input's",
               between(0, 4096));
@@ -120,14 +120,13 @@ void resolve_batch_size(TrainFlags& flags) {
   number.assign({flags.batch_size}, "--batch-size");
 }
 
-/// What can be wrong with the names of the model and of the augmentation.
+/// What can be wrong with the names of the model, of the augmentation and of the run.
 void check_names(const TrainOptions& train) {
-  if (models::find_model(train.model) == nullptr) {
-    std::vector<std::string> models;
-    for (const models::CatalogEntry& entry : models::catalog()) models.push_back(entry.name);
-    throw Failure(exit_usage,
-                  str("there is no model '", train.model, "'", did_you_mean(train.model, models)),
-                  "burin info --models lists them");
+  expect_architecture(train.model);
+  const std::string& name = train.name;
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
+    throw Failure(exit_usage, "--name: '" + name + "' is no name of a folder",
+                  "--project says where it lies");
   }
   if (train.aug != "auto") failing_with(exit_usage, [&] { Augmentation{train.aug}; });
 }

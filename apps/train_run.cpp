@@ -113,14 +113,6 @@ void TrainRun::introduce(Trainer& trainer) {
   folder_.write("env.json", environment.text(2) + "\n");
 }
 
-void TrainRun::look_for_leaks(const TrainingData& data) {
-  const Findings findings = lint_leaks(*data.train, *data.val);
-  refuse_fatal(findings, exit_bad_input);
-  for (const Finding& finding : findings) {
-    progress_.say("warning: " + finding.title + ": " + finding.explanation);
-  }
-}
-
 void TrainRun::show_step(const StepProgress& step) {
   ProgressState state{.title = step.validating ? "val" : "train",
                       .epoch = step.epoch,
@@ -153,8 +145,12 @@ TrainOutcome TrainRun::train() {
     epochs_ = trainer->outcome().epochs;
     folder_.write_results(epochs_);  // a kill may have come between checkpoint and table
   }
+  const Findings leaks = lint_leaks(*trainer->data().train, *trainer->data().val);
+  refuse_fatal(leaks, exit_bad_input);
   introduce(*trainer);
-  look_for_leaks(trainer->data());
+  for (const Finding& finding : leaks) {
+    progress_.say("warning: " + finding.title + ": " + finding.explanation);
+  }
   TrainOutcome outcome = trainer->run(folder_.weights());
   progress_.clear();
   if (!outcome.interrupted) write_results(*trainer);
@@ -162,6 +158,15 @@ TrainOutcome TrainRun::train() {
 }
 
 ExitCode TrainRun::run() {
+  try {
+    return run_and_conclude();
+  } catch (...) {
+    folder_.remove_unused();
+    throw;
+  }
+}
+
+ExitCode TrainRun::run_and_conclude() {
   options_.device = str(choose_device(options_.device));
   catch_interrupts();
   for (;;) {
@@ -170,6 +175,7 @@ ExitCode TrainRun::run() {
       break;
     } catch (const Interrupted&) {
       progress_.clear();
+      folder_.remove_unused();
       std::cout << "stopped before the first step: there is nothing to go on with\n";
       return exit_interrupted;
     } catch (const OutOfMemory& error) {

@@ -24,7 +24,7 @@ class TrainRun {
  private:
   TrainOutcome train();
   void introduce(Trainer& trainer);
-  void look_for_leaks(const TrainingData& data);
+  ExitCode run_and_conclude();
   void show_step(const StepProgress& step);
   void show_epoch(const EpochResult& epoch);
   ExitCode conclude() const;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <sstream>
 
@@ -26,9 +27,10 @@ std::vector<std::string> words_of(const std::string& head) {
 int64_t last_width(const std::vector<std::string>& words) {
   int64_t width = 0;
   for (const std::string& word : words) {
-    if (!word.empty() && word.find_first_not_of("0123456789") == std::string::npos) {
-      width = std::stoll(word);
-    }
+    int64_t number = 0;
+    const char* const end = word.data() + word.size();
+    const auto [rest, error] = std::from_chars(word.data(), end, number);
+    if (error == std::errc() && rest == end) width = number;
   }
   return width;
 }

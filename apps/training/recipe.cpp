@@ -80,6 +80,13 @@ TrainOptions with_recipe(TrainOptions options) {
   }
   check(options.recipe == "scratch" || options.recipe == "last-layer" || fine_tunes(options),
         "--recipe: '", options.recipe, "' is none of auto, scratch, fine-tune, last-layer");
+  if (options.warmup_epochs > 0) {
+    check(options.sched == "cosine", "--warmup-epochs: --sched ", options.sched, " has none\n",
+          "  hint: add --sched cosine; onecycle warms up by itself");
+    check(options.warmup_epochs < options.epochs, "--warmup-epochs ", options.warmup_epochs,
+          ": the run would end before its rate is reached\n  hint: fewer than --epochs ",
+          options.epochs);
+  }
   if (options.aug == "auto") {
     // W1's item_tfms: the largest square at a random place. A frozen trunk without augmentation
     // computes its features once.

@@ -65,7 +65,9 @@ Trainer::Trainer(const TrainOptions& options, TrainCallbacks callbacks)
   enter_phase();
   if (options_.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options_.ema, true);
   if (options_.mixup > 0 || options_.cutmix > 0) {
-    check(!options_.class_weights, "--mixup and --cutmix do not go with --class-weights");
+    if (options_.class_weights) {
+      throw Failure(exit_usage, "--mixup and --cutmix do not go with --class-weights");
+    }
     mixer_ = std::make_unique<Mixer>(options_, model_->classes);
   }
   if (options.class_weights) class_weight_ = balanced_class_weights(*data_.train, device_);
@@ -95,7 +97,8 @@ void Trainer::make_model() {
   // Parameters are always drawn on the CPU, so that every device starts alike.
   model_ = models::make_model(options_.model, static_cast<int64_t>(data_.classes.size()),
                               init_generator_);
-  model_->set_head(options_.head, init_generator_, init_generator_);
+  failing_with(exit_usage,
+               [&] { model_->set_head(options_.head, init_generator_, init_generator_); });
   if (!options_.weights.empty() && options_.weights != "none") {
     const WeightFile file(options_.weights);
     const std::string* const architecture = file.metadata("burin.architecture");
@@ -119,9 +122,11 @@ void Trainer::make_model() {
     }
     if (const std::string rest = report.entries.to_string(); !rest.empty()) notes_.push_back(rest);
   } else {
-    check(options_.recipe != "last-layer",
-          "--recipe last-layer trains a new head on a trained trunk: ",
-          "it needs weights\n  hint: add --weights FILE, or --weights imagenet");
+    if (options_.recipe == "last-layer") {
+      throw Failure(exit_usage,
+                    "--recipe last-layer trains a new head on a trained trunk: it needs weights",
+                    "add --weights FILE, or --weights imagenet");
+    }
   }
   set_input_size();
   nn::to(*model_, device_, Layout::nhwc);

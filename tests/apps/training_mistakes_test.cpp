@@ -40,6 +40,33 @@ TEST_F(TrainedRun, SaysWhatACheckpointIs) {
   EXPECT_NE(model.err.find("there is no model 'resnet'"), std::string::npos) << model.err;
 }
 
+// A run that can't begin is an error of usage, and leaves no folder.
+TEST_F(TrainedRun, ThatCannotBeginLeavesNothing) {
+  const std::string train =
+      "train " + file("photos") + quick + " --project " + file("refused") + " ";
+  const std::pair<const char*, const char*> refused[] = {
+      {"--name a/b", "--name: 'a/b' is no name of a folder"},
+      {"--name ''", "--name: '' is no name of a folder"},
+      {"--head foo", "--head: 'foo' is none of "},
+      {"--head 99999999999999999999,softmax", "softmax before cross-entropy"},
+      {"--recipe last-layer", "it needs weights\n  hint: "},
+      {"--crop-pct 1e-9", "--crop-pct: '1e-9' must be 0, or from 0.1 to 1"},
+      {"--warmup-epochs 1",
+       "--warmup-epochs: --sched onecycle has none\n  hint: add --sched cosine"},
+      {"--warmup-epochs 3 --sched cosine", "--warmup-epochs 3: the run would end before"},
+      {"--device gpu", "--device: 'gpu' is none of auto, cpu, cuda, cuda:N, emulator"},
+      {"--mixup 1 --class-weights", "do not go with --class-weights"}};
+  for (const auto& [option, error] : refused) {
+    const Ran ran = run_burin(train + option);
+    EXPECT_EQ(ran.code, apps::exit_usage) << option;
+    EXPECT_NE(ran.err.find(error), std::string::npos) << ran.err;
+  }
+  EXPECT_EQ(run_burin("train " + file("nothing") + quick + " --project " + file("refused")).code,
+            apps::exit_bad_input);
+  EXPECT_TRUE(!std::filesystem::exists(file("refused")) ||
+              std::filesystem::is_empty(file("refused")));
+}
+
 // Before there is work to lose.
 TEST_F(TrainedRun, WhereNothingCanBeWrittenThatIsSaidFirst) {
   const std::string photos = file("photos");
