@@ -3,8 +3,10 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "burin/kernels/base/error.h"
 
@@ -23,8 +25,13 @@ constexpr int fresh_byte = 0xff;                    // NaN: what cudaMalloc give
 
 size_t capacity() {
   const char* const megabytes = std::getenv("BURIN_EMULATOR_MEMORY_MB");
-  const size_t wanted = megabytes == nullptr ? 8192 : std::strtoull(megabytes, nullptr, 10);
-  return std::min(wanted << 20, address_space);
+  if (megabytes == nullptr || *megabytes == '\0') return size_t{8192} << 20;
+  const std::string_view text(megabytes);
+  size_t wanted = 0;
+  const auto [rest, error] = std::from_chars(text.begin(), text.end(), wanted);
+  check(error == std::errc() && rest == text.end() && wanted > 0, "BURIN_EMULATOR_MEMORY_MB: '",
+        text, "' is no number of MiB above 0");
+  return std::min(wanted, address_space >> 20) << 20;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "emulator/support.h"
+#include "support/expect_error.h"
 
 namespace burin {
 namespace {
@@ -183,6 +184,14 @@ TEST(Emulator, OutOfMemoryIsAnExceptionAndWorkGoesOn) {
   EXPECT_THROW(board.runtime.allocate(0, size_t{33} << 20), OutOfMemory);
   board.runtime.free(0, data);
   board.runtime.free(0, board.runtime.allocate(0, size_t{60} << 20));
+}
+
+TEST(Emulator, RefusesAnAmountOfMemoryThatIsNone) {
+  for (const char* const amount : {"abc", "64MB", "-1", "0"}) {
+    const Environment environment("BURIN_EMULATOR_MEMORY_MB", amount);
+    expect_error([] { Board().runtime.allocate(0, 1); },
+                 str("BURIN_EMULATOR_MEMORY_MB: '", amount, "' is no number of MiB"));
+  }
 }
 
 TEST(EmulatorDeathTest, TheHostCantReadDeviceMemory) {
