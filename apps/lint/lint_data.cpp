@@ -61,7 +61,9 @@ std::string examples(const std::vector<std::pair<std::string, std::string>>& pai
 /// Twins in two parts, and twins in two classes.
 void lint_duplicates(const std::vector<Looked>& all, Findings& findings) {
   std::vector<SourceImage> images;
-  for (const Looked& one : all) images.push_back(one.image);
+  for (const Looked& one : all) {
+    if (one.error.empty()) images.push_back(one.image);
+  }
   group_duplicates(images, 3);
   std::map<int64_t, const SourceImage*> first;
   std::vector<std::pair<std::string, std::string>> leaks, contradictions;

@@ -153,6 +153,17 @@ TEST(LintData, FindsTwinsAcrossPartsAndClasses) {
   EXPECT_NE(ran.out.find("FATAL: the same picture in two parts"), std::string::npos) << ran.out;
 }
 
+TEST(LintData, DoesNotTakeFilesThatCannotBeDecodedForTwins) {
+  const TemporaryFolder folder;
+  write_set(folder);
+  testing_support::write_whole(folder.file("train/ai/broken.png"), "no image");
+  testing_support::write_whole(folder.file("val/real/broken.png"), "none either");
+  const Findings findings = lint_data(folder.path().string());
+  EXPECT_NE(find(findings, "files that can't be decoded"), nullptr);
+  EXPECT_EQ(find(findings, "the same picture in two parts"), nullptr);
+  EXPECT_EQ(find(findings, "the same picture in two classes"), nullptr);
+}
+
 TEST(LintData, FindsFilesThatGiveTheirClassAway) {
   const TemporaryFolder folder;
   write_set(folder);
