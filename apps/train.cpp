@@ -174,6 +174,12 @@ void resolve_train_flags(TrainFlags& flags, const Session& session) {
   if (train.data.empty() && train.train_dir.empty()) {
     throw Failure(exit_usage, "no data folder given", "burin train DIR, with DIR/<class>/*.jpg");
   }
+  if (!train.data.empty() && !train.train_dir.empty()) {
+    throw Failure(
+        exit_usage,
+        str("two folders to train on: ", train.data.front(), ", and --train ", train.train_dir),
+        "burin train A B joins them");
+  }
   failing_with(exit_bad_input, [&] { resolve_image_size(flags); });
   resolve_weights(flags, session);
   train = failing_with(exit_usage, [&] { return with_recipe(train); });

@@ -12,7 +12,7 @@ struct TrainOptions {
   // data
   std::vector<std::string>
       data;  // DIR/{class}/* or DIR/{train,val,test}/{class}/*, or an idx folder
-  std::string train_dir, test_dir;  // class folders in other places
+  std::string train_dir, test_dir;  // class folders in other places: instead of data, of its val
   double val_frac = 0.2;
   double subset = 1.0;       // share of the training set used
   std::string aug = "auto";  // comma list of flip, crop, square, shift, jitter; none; auto

@@ -79,6 +79,10 @@ TrainingData open_parts(const TrainOptions& options) {
   }
   result.train = joined(train, nullptr);
   result.classes = result.train->classes();
+  if (!options.test_dir.empty()) {
+    val = {std::make_shared<data::ImageFolder>(options.test_dir, result.classes)};
+    result.small_and_equal = false;
+  }
   if (!val.empty()) result.val = joined(val, &result.classes);
   return result;
 }

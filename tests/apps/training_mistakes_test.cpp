@@ -40,11 +40,20 @@ TEST_F(TrainedRun, SaysWhatACheckpointIs) {
   EXPECT_NE(model.err.find("there is no model 'resnet'"), std::string::npos) << model.err;
 }
 
+// Of a folder with another beside it for validation, nothing is set aside.
+TEST_F(TrainedRun, ValidatesOnAnotherFolder) {
+  const Ran ran = run_burin("train " + file("photos") + quick + " --epochs 1 --test " +
+                            file("photos") + " --name beside --project " + file("runs"));
+  EXPECT_EQ(ran.code, apps::exit_bad_input) << "it is the same folder";
+  EXPECT_NE(ran.err.find("40 of 40 validation images"), std::string::npos) << ran.err;
+}
+
 // A run that can't begin is an error of usage, and leaves no folder.
 TEST_F(TrainedRun, ThatCannotBeginLeavesNothing) {
   const std::string train =
       "train " + file("photos") + quick + " --project " + file("refused") + " ";
-  const std::pair<const char*, const char*> refused[] = {
+  const std::pair<std::string, std::string> refused[] = {
+      {str("--train ", file("photos")), "two folders to train on: "},
       {"--name a/b", "--name: 'a/b' is no name of a folder"},
       {"--name ''", "--name: '' is no name of a folder"},
       {"--head foo", "--head: 'foo' is none of "},
