@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "burin/apps/wait_policy.h"
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/dispatch.h"
+#include "burin/kernels/registry.h"
 
 namespace burin::apps {
 
@@ -35,6 +37,10 @@ namespace {
 
 /// Applies what holds for the whole process.
 void set_up(const Globals& globals) {
+  if (globals.verbose) setenv("BURIN_LOG", "dispatch", 0);
+  for (const char* const name : {"BURIN_PLUGINS", "BURIN_CPU_LEVEL"}) {
+    if (std::getenv(name) != nullptr) failing_with(exit_usage, [] { registry(); });
+  }
   if (globals.threads > 0) set_compute_threads(globals.threads);
   if (!globals.impl.empty()) {
     failing_with(exit_usage, [&] { set_implementations(globals.impl); });

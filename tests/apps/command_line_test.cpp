@@ -60,6 +60,11 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"--threads 100000 info",
                 "burin info: error: --threads: '100000' must be from 0 to 1024\n"}));
 
+TEST(CommandLine, AWrongVariableIsAnErrorOfUsage) {
+  EXPECT_EQ(run_burin("info", "BURIN_CPU_LEVEL=v9").code, exit_usage);
+  EXPECT_EQ(run_burin("info", "BURIN_PLUGINS=/nowhere.so").code, exit_usage);
+}
+
 TEST(CommandLine, TwoDashesEndTheOptions) {
   const Ran ran = run_burin("info -- --nowhere");
   EXPECT_EQ(ran.code, apps::exit_bad_input);

@@ -48,6 +48,12 @@ TEST_F(TrainedRun, ValidatesOnAnotherFolder) {
   EXPECT_NE(ran.err.find("40 of 40 validation images"), std::string::npos) << ran.err;
 }
 
+TEST_F(TrainedRun, SaysWhatRunsWhereMoreIsAskedFor) {
+  const std::string predict = "predict -m " + run() + " " + file("photos");
+  EXPECT_EQ(run_burin(predict).err, "");
+  EXPECT_NE(run_burin(predict + " -v").err.find("dispatch: conv2d_forward -> "), std::string::npos);
+}
+
 // A run that can't begin is an error of usage, and leaves no folder.
 TEST_F(TrainedRun, ThatCannotBeginLeavesNothing) {
   const std::string train =
