@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/run_folder.h"
+#include "burin/apps/suggest.h"
 #include "burin/apps/system_info.h"
 #include "burin/apps/table.h"
 #include "burin/kernels/plugin.h"
@@ -63,6 +65,11 @@ int run_info(const InfoOptions& options) {
     print_models();
   } else if (models::find_model(options.model) != nullptr) {
     print_architecture(options.model);
+  } else if (!options.model.empty() && !std::filesystem::exists(options.model)) {
+    throw Failure(exit_bad_input,
+                  str("there is no file and no model '", options.model, "'",
+                      did_you_mean(options.model, models::model_names())),
+                  "burin info --models lists the models");
   } else if (!options.model.empty()) {
     failing_with(exit_bad_input, [&] { print_file(model_path(options.model)); });
   } else {

@@ -1,5 +1,6 @@
 #include "burin/apps/model_options.h"
 
+#include <algorithm>
 #include <iostream>
 #include <sstream>
 
@@ -26,9 +27,8 @@ void add_inference_options(Command& command, ModelOptions& options) {
 
 void expect_architecture(const std::string& name) {
   if (models::find_model(name) != nullptr) return;
-  std::vector<std::string> names;
-  for (const models::CatalogEntry& entry : models::catalog()) names.push_back(entry.name);
-  throw Failure(exit_usage, str("there is no model '", name, "'", did_you_mean(name, names)),
+  throw Failure(exit_usage,
+                str("there is no model '", name, "'", did_you_mean(name, models::model_names())),
                 "burin info --models lists them");
 }
 
@@ -39,7 +39,14 @@ LoadedModel load_model(const ModelOptions& options, const Session& session) {
   if (!options.architecture.empty()) expect_architecture(options.architecture);
   ModelOverrides overrides{.architecture = options.architecture, .classes = {}};
   std::istringstream names(options.classes);
-  for (std::string name; std::getline(names, name, ',');) overrides.classes.push_back(name);
+  for (std::string name; std::getline(names, name, ',');) {
+    std::vector<std::string>& known = overrides.classes;
+    if (name.empty() || std::find(known.begin(), known.end(), name) != known.end()) {
+      throw Failure(exit_usage, str("--classes ", options.classes, ": ",
+                                    name.empty() ? "a name is empty" : name + " stands twice"));
+    }
+    known.push_back(name);
+  }
 
   LoadedModel loaded;
   loaded.path = model_path(options.file);

@@ -75,6 +75,12 @@ const std::vector<CatalogEntry>& catalog() {
   return entries;
 }
 
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const CatalogEntry& entry : catalog()) names.push_back(entry.name);
+  return names;
+}
+
 const CatalogEntry* find_model(std::string_view name) {
   const auto found = std::find_if(catalog().begin(), catalog().end(),
                                   [&](const CatalogEntry& entry) { return entry.name == name; });
@@ -85,7 +91,7 @@ std::unique_ptr<Model> make_model(const std::string& name, int64_t classes, Gene
   const CatalogEntry* const entry = find_model(name);
   if (entry == nullptr) {
     std::string names;
-    for (const CatalogEntry& known : catalog()) names += (names.empty() ? "" : ", ") + known.name;
+    for (const std::string& known : model_names()) names += (names.empty() ? "" : ", ") + known;
     fail("there is no model '", name, "'; there are: ", names);
   }
   std::unique_ptr<Model> model = entry->make(classes, generator);

@@ -19,6 +19,9 @@ struct CatalogEntry {
 
 const std::vector<CatalogEntry>& catalog();
 
+/// The names of all of them.
+std::vector<std::string> model_names();
+
 /// The entry of that name, or null.
 const CatalogEntry* find_model(std::string_view name);
 

@@ -65,10 +65,19 @@ TEST(CommandLine, AWrongVariableIsAnErrorOfUsage) {
   EXPECT_EQ(run_burin("info", "BURIN_PLUGINS=/nowhere.so").code, exit_usage);
 }
 
+TEST(CommandLine, InfoSuggestsAModel) {
+  const Ran ran = run_burin("info resnet81");
+  EXPECT_EQ(ran.code, apps::exit_bad_input);
+  EXPECT_NE(ran.err.find("there is no file and no model 'resnet81' (did you mean resnet18?)"),
+            std::string::npos)
+      << ran.err;
+}
+
 TEST(CommandLine, TwoDashesEndTheOptions) {
   const Ran ran = run_burin("info -- --nowhere");
   EXPECT_EQ(ran.code, apps::exit_bad_input);
-  EXPECT_EQ(ran.err, "burin info: error: --nowhere: can't be opened: No such file or directory\n");
+  EXPECT_EQ(ran.err.substr(0, ran.err.find('\n')),
+            "burin info: error: there is no file and no model '--nowhere'");
 }
 
 TEST(CommandLine, GlobalOptionsStandBeforeOrAfterTheCommand) {

@@ -48,6 +48,14 @@ TEST_F(TrainedRun, ValidatesOnAnotherFolder) {
   EXPECT_NE(ran.err.find("40 of 40 validation images"), std::string::npos) << ran.err;
 }
 
+TEST_F(TrainedRun, NamesEachClassOnce) {
+  const std::string predict = "predict -m " + run() + " " + file("photos") + " --classes ";
+  const Ran twice = run_burin(predict + "a,a");
+  EXPECT_EQ(twice.code, apps::exit_usage);
+  EXPECT_NE(twice.err.find("--classes a,a: a stands twice"), std::string::npos) << twice.err;
+  EXPECT_NE(run_burin(predict + "a,,b").err.find("a name is empty"), std::string::npos);
+}
+
 TEST_F(TrainedRun, SaysWhatRunsWhereMoreIsAskedFor) {
   const std::string predict = "predict -m " + run() + " " + file("photos");
   EXPECT_EQ(run_burin(predict).err, "");
