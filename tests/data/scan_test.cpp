@@ -1,6 +1,7 @@
 #include "burin/data/scan.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <map>
@@ -124,6 +125,11 @@ TEST(Scan, AFileThatCannotBeReadHasAVerdict) {
   EXPECT_EQ(results[1].reason, "/dev/zero: not a regular file");
   expect_error([] { files_below("/nowhere"); }, "/nowhere: no such folder");
   expect_error([] { files_below("/dev/null"); }, "/dev/null: is a file, not a folder");
+  if (geteuid() == 0) return;  // who may list everything
+  const TemporaryFolder locked;
+  std::filesystem::permissions(locked.path(), std::filesystem::perms::none);
+  expect_error([&] { files_below(locked.path()); }, "can't be listed: Permission denied");
+  std::filesystem::permissions(locked.path(), std::filesystem::perms::owner_all);
 }
 
 TEST(Scan, GivesEveryNastyFileAVerdict) {
