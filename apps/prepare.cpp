@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -57,7 +58,8 @@ std::vector<SourceImage> find_sources(const PrepareOptions& options) {
   return images;
 }
 
-/// Runs f for every index on all threads; images whose Error it throws are left out and reported.
+/// Runs f for every index on all threads; images whose Error it throws are left out and reported. A
+/// Failure, which is not the image's, ends it.
 template <class F>
 void for_each_image(std::vector<SourceImage>& images, const char* title, const Session& session,
                     const F& f) {
@@ -66,11 +68,16 @@ void for_each_image(std::vector<SourceImage>& images, const char* title, const S
   std::mutex mutex;  // guards what follows
   std::vector<bool> bad(images.size(), false);
   std::vector<std::string> messages;
+  std::exception_ptr failure;
   parallel_for(static_cast<int64_t>(images.size()), 1, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
       std::optional<std::string> message;
       try {
         f(i);
+      } catch (const Failure&) {
+        const std::lock_guard lock(mutex);
+        failure = std::current_exception();
+        return;
       } catch (const std::exception& error) {
         message = error.what();
       }
@@ -84,6 +91,7 @@ void for_each_image(std::vector<SourceImage>& images, const char* title, const S
     }
   });
   progress.clear();
+  if (failure) std::rethrow_exception(failure);
   std::sort(messages.begin(), messages.end());
   for (const std::string& message : messages) std::cerr << "left out: " << message << '\n';
   size_t at = 0;

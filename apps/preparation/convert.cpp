@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "burin/apps/exit.h"
 #include "burin/data/decode.h"
 #include "burin/data/encode.h"
 #include "burin/data/file.h"
@@ -35,7 +36,7 @@ void write_plainly(const std::string& path, const std::vector<uint8_t>& bytes) {
   out.write(reinterpret_cast<const char*>(bytes.data()),
             static_cast<std::streamsize>(bytes.size()));
   out.close();
-  check(out.good(), path, ": cannot be written");
+  if (!out.good()) throw Failure(exit_failed, path + ": cannot be written");
 }
 
 data::Image resized(const data::Image& image, int64_t shorter_side) {

@@ -30,7 +30,8 @@ struct Converted {
   bool untouched = false;  // the bytes are the source's
 };
 
-/// Writes an image to `path`, which has no extension yet. Throws Error where that fails.
+/// Writes an image to `path`, which has no extension yet. Throws Error where the source can't be
+/// used, and Failure where nothing can be written.
 Converted convert_image(const std::string& source, const std::string& path,
                         const Conversion& conversion);
 

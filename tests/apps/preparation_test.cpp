@@ -201,6 +201,15 @@ TEST_F(PreparedFolder, LeavesOutWhatIsBrokenAndTwice) {
   EXPECT_FALSE(std::filesystem::is_symlink(folder.file("b/ai/p1.png")));
 }
 
+// Which an image that can't be read does not do.
+TEST_F(PreparedFolder, EndsWhereNothingCanBeWritten) {
+  const Ran ran = run_burin("prepare " + folder.file("photos") + ' ' + folder.file("a"),
+                            "trap '' XFSZ; ulimit -f 1;");
+  EXPECT_EQ(ran.code, exit_failed) << ran.err;
+  EXPECT_NE(ran.err.find(": cannot be written\n"), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.err.find("left out"), std::string::npos) << ran.err;
+}
+
 TEST_F(PreparedFolder, IsShownAsASheet) {
   const Ran ran = run_burin("show " + folder.file("photos") + " -n 4 --side 64 --out " +
                             folder.file("sheet.png"));
