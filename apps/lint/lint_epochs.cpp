@@ -23,6 +23,27 @@ void lint_floor(const std::vector<EpochResult>& epochs, Findings& findings) {
   }
 }
 
+/// Recall is then 1 for one class and 0 for the others, precision the accuracy and 0.
+void lint_answers(const std::vector<EpochResult>& epochs, int64_t classes, Findings& findings) {
+  const auto kept = std::find_if(epochs.rbegin(), epochs.rend(),
+                                 [](const EpochResult& epoch) { return epoch.best; });
+  if (kept == epochs.rend() || classes < 2) return;
+  const auto share = 1 / static_cast<double>(classes);
+  constexpr double rounding = 2e-6;  // of results.csv
+  if (std::abs(kept->recall - share) > rounding ||
+      std::abs(kept->precision - share * kept->accuracy) > rounding) {
+    return;
+  }
+  findings.push_back({Level::warning, "every image gets the same answer",
+                      str("After epoch ", kept->epoch,
+                          ", whose weights were kept, the model gave all validation images one "
+                          "class: its accuracy of ",
+                          fixed(kept->accuracy, 3),
+                          " is that class's share. It needs more --epochs, weights to start from "
+                          "(--weights), another --lr, or, where that class is the largest, "
+                          "--class-weights.")});
+}
+
 void lint_curves(const std::vector<EpochResult>& epochs, int64_t classes, Findings& findings) {
   const EpochResult& first = epochs.front();
   const EpochResult& last = epochs.back();
@@ -63,6 +84,7 @@ Findings lint_epochs(const std::vector<EpochResult>& epochs, int64_t classes) {
   Findings findings;
   if (epochs.empty()) return findings;
   lint_floor(epochs, findings);
+  lint_answers(epochs, classes, findings);
   lint_curves(epochs, classes, findings);
   return findings;
 }

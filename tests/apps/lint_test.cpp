@@ -85,6 +85,19 @@ TEST(LintEpochs, ReadsTheCurves) {
             nullptr);
 }
 
+TEST(LintEpochs, FindsAModelThatAnswersOneThing) {
+  const std::string title = "every image gets the same answer";
+  std::vector<EpochResult> epochs = epochs_of({{0.7, 0.7}});
+  epochs[0].best = true;
+  epochs[0].accuracy = 0.583333;  // 7 of 12
+  epochs[0].precision = 0.291667;
+  epochs[0].recall = 0.5;
+  EXPECT_NE(find(lint_epochs(epochs, 2), title), nullptr);
+  EXPECT_EQ(find(lint_epochs(epochs, 3), title), nullptr);
+  epochs[0].precision = 0.5;  // guessing
+  EXPECT_EQ(find(lint_epochs(epochs, 2), title), nullptr);
+}
+
 TEST(LintModel, FindsWhatAFileCanHide) {
   Generator generator(0);
   const auto fresh = [&] { return models::make_model("resnet20", 2, generator); };
