@@ -114,7 +114,7 @@ std::string download_pretrained(const PretrainedWeights& weights,
       download(address_of(weights), part, progress);
     } catch (const Error& reason) {
       fail("pretrained: ", address_of(weights), " could not be downloaded: ", reason.what(),
-           "; fetch it elsewhere and put it at ", path);
+           "\n  hint: fetch it elsewhere and put it at ", path);
     }
     actual = actual_digits(part);
     if (actual.starts_with(expected)) {

@@ -191,7 +191,8 @@ TEST_F(Pretrained, SaysWhereToPutTheFileWithoutANetwork) {
   use(server);
   server.stop();
   expect_error([&] { download_pretrained(weights()); }, "could not be downloaded: curl: (7)");
-  expect_error([&] { download_pretrained(weights()); }, "put it at " + cached());
+  expect_error([&] { download_pretrained(weights()); },
+               "\n  hint: fetch it elsewhere and put it at " + cached());
 }
 
 TEST_F(Pretrained, SaysThatTheFileIsGone) {
