@@ -122,7 +122,9 @@ std::vector<std::string> pictures(const DemoOptions& options, const fs::path& fo
 
 int run_demo(const DemoOptions& options, const Session& session) {
   if (!fs::is_directory(options.data)) {
-    throw Failure(exit_bad_input, str(options.data, ": no such folder"),
+    throw Failure(exit_bad_input,
+                  str(options.data,
+                      fs::exists(options.data) ? ": is a file, not a folder" : ": no such folder"),
                   options.data == fashion_mnist
                       ? "apt-get install dataset-fashion-mnist, or burin demo YOUR_FOLDER"
                       : "burin demo DIR, with DIR/<class>/*.jpg");

@@ -43,6 +43,10 @@ void add_stdin(std::vector<InputImage>& images) {
     images.push_back({"-", std::move(bytes)});
     return;
   }
+  if (bytes.empty()) {
+    throw Failure(exit_bad_input, "-: nothing comes from stdin",
+                  "the bytes of an image, or paths, one a line or separated by NUL");
+  }
   const std::string text(bytes.begin(), bytes.end());
   const char separator = text.find('\0') == std::string::npos ? '\n' : '\0';
   for (size_t begin = 0; begin < text.size();) {

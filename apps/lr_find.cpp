@@ -125,9 +125,10 @@ int run_lr_find(LrFindOptions& options, const Session& session) {
                       " steps: too few to suggest a learning rate"),
                   "more --steps, or a smaller --batch-size");
   }
+  const auto shown = [](double rate) { return rate > 0 ? str(rate) : "none"; };
   std::cout << "valley   " << suggestions.valley << "   take this one: --lr " << suggestions.valley
-            << "\nslide    " << suggestions.slide << "\nminimum  " << suggestions.minimum
-            << "\nsteep    " << suggestions.steep << '\n';
+            << "\nslide    " << shown(suggestions.slide) << "\nminimum  "
+            << shown(suggestions.minimum) << "\nsteep    " << shown(suggestions.steep) << '\n';
   return exit_ok;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "burin/apps/image_file.h"
+#include "burin/apps/output.h"
 
 namespace burin::apps {
 
@@ -49,6 +50,7 @@ std::optional<Explanation> explain(const Classifier& classifier, const InputImag
 
 OverlayWriter::OverlayWriter(std::filesystem::path folder) : folder_(std::move(folder)) {
   std::filesystem::create_directories(folder_);
+  expect_writable((folder_ / "overlay.png").string());
 }
 
 std::string OverlayWriter::write(const std::string& image_name, const std::string& class_name,

@@ -116,6 +116,9 @@ TEST_F(TrainedRun, WhereNothingCanBeWrittenThatIsSaidFirst) {
        "taken: Not a directory\n"},
       {"gradcam -m " + run() + " " + photos + " --out " + file("taken"), apps::exit_failed,
        "taken: Not a directory\n"},
+      {"gradcam -m " + run() + " " + photos + " --out /proc/self", apps::exit_failed,
+       "can't be created"},
+      {"demo " + file("taken"), apps::exit_bad_input, "taken: is a file, not a folder"},
       {"train " + photos + quick + " --project " + file("taken"), apps::exit_failed,
        "no folder can be made here: " + file("taken") + ": Not a directory\n"}};
   for (const Refused& refused : all) {
@@ -124,6 +127,12 @@ TEST_F(TrainedRun, WhereNothingCanBeWrittenThatIsSaidFirst) {
     EXPECT_EQ(ran.out, "") << refused.arguments;
     EXPECT_NE(ran.err.find(refused.error), std::string::npos) << refused.arguments << ran.err;
   }
+}
+
+TEST_F(TrainedRun, NothingFromStdinIsNoAnswer) {
+  const Ran ran = run_burin("predict -m " + run() + " -");
+  EXPECT_EQ(ran.code, apps::exit_bad_input);
+  EXPECT_NE(ran.err.find("-: nothing comes from stdin\n  hint: "), std::string::npos) << ran.err;
 }
 
 TEST(TrainErrors, SayWhatToDo) {
