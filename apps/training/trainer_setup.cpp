@@ -127,6 +127,11 @@ void Trainer::make_model() {
                     "--recipe last-layer trains a new head on a trained trunk: it needs weights",
                     "add --weights FILE, or --weights imagenet");
     }
+    if (options_.recipe == "fine-tune" && options_.resume.empty()) {
+      notes_.emplace_back(
+          "warning: there are no weights to fine-tune: the first epoch trains a head on a trunk "
+          "that knows nothing; --weights says where to start, --recipe scratch trains all at once");
+    }
   }
   set_input_size();
   nn::to(*model_, device_, Layout::nhwc);

@@ -129,6 +129,16 @@ TEST_F(TrainedRun, WhereNothingCanBeWrittenThatIsSaidFirst) {
   }
 }
 
+TEST_F(TrainedRun, FineTuningNothingIsSaidToBeThat) {
+  const std::string train = "train " + file("photos") + quick + " --epochs 1 --no-plots ";
+  const std::string elsewhere = "--name tuned --project " + file("runs");
+  const Ran ran = run_burin(train + "--recipe fine-tune " + elsewhere);
+  EXPECT_EQ(ran.code, apps::exit_ok) << ran.err;
+  EXPECT_NE(ran.err.find("warning: there are no weights to fine-tune"), std::string::npos);
+  const Ran resumed = run_burin("train --resume " + file("runs/tuned"));
+  EXPECT_EQ(resumed.err.find("there are no weights"), std::string::npos) << resumed.err;
+}
+
 TEST_F(TrainedRun, NothingFromStdinIsNoAnswer) {
   const Ran ran = run_burin("predict -m " + run() + " -");
   EXPECT_EQ(ran.code, apps::exit_bad_input);
