@@ -56,6 +56,13 @@ TEST(MyKernel, RunsOnlyWhenNamed) {
   EXPECT_EQ(convolution.chosen(), "my_kernel");
 }
 
+TEST(MyKernel, PreferredItRunsWhereItAccepts) {
+  const ImplGuard guard("my_kernel");
+  EXPECT_EQ(SmallConvolution().chosen(), "my_kernel");
+  SmallConvolution refused(DType::bf16);
+  EXPECT_NE(refused.chosen(), "my_kernel");
+}
+
 TEST(MyKernel, NamedAndRefusingItFailsWithEveryReason) {
   SmallConvolution convolution(DType::bf16);
   const ImplGuard guard("conv2d_forward=my_kernel");
