@@ -87,6 +87,15 @@ TrainingData open_parts(const TrainOptions& options) {
   return result;
 }
 
+/// A class may be called as a part is; a part has folders of its own.
+bool is_part(const fs::path& folder) {
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  return !error && std::any_of(begin(entries), end(entries), [](const fs::directory_entry& entry) {
+    return entry.is_directory();
+  });
+}
+
 }  // namespace
 
 TrainingData open_training_data(const TrainOptions& options) {
@@ -118,7 +127,7 @@ std::string evaluation_part(const std::string& asked, const std::string& directo
   if (asked != "auto") return asked;
   if (data::is_idx_folder(directory) || data::is_cifar_folder(directory)) return "test";
   for (const char* const part : {"test", "val"}) {
-    if (fs::is_directory(fs::path(directory) / part)) return part;
+    if (is_part(fs::path(directory) / part)) return part;
   }
   return "all";
 }
@@ -137,7 +146,7 @@ std::shared_ptr<const Dataset> open_evaluation_data(const std::string& directory
   } else {
     for (const char* const name : {"train", "val", "test"}) {
       const fs::path folder = fs::path(directory) / name;
-      if ((all || part == name) && fs::is_directory(folder)) {
+      if ((all || part == name) && is_part(folder)) {
         found.push_back(std::make_shared<data::ImageFolder>(folder, classes));
       }
     }
@@ -145,6 +154,7 @@ std::shared_ptr<const Dataset> open_evaluation_data(const std::string& directory
       found.push_back(std::make_shared<data::ImageFolder>(directory, classes));
     }
   }
+  check(!found.empty() || fs::is_directory(directory), directory, ": no such folder");
   check(!found.empty(), directory, ": has no part '", part,
         "'\n  hint: --split all takes every image of it");
   return joined(found, nullptr);

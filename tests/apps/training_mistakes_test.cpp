@@ -3,6 +3,8 @@
 
 #include "apps/trained_run.h"
 #include "burin/apps/exit.h"
+#include "burin/apps/training/datasets.h"
+#include "support/expect_error.h"
 
 namespace burin {
 namespace {
@@ -143,6 +145,27 @@ TEST_F(TrainedRun, NothingFromStdinIsNoAnswer) {
   const Ran ran = run_burin("predict -m " + run() + " -");
   EXPECT_EQ(ran.code, apps::exit_bad_input);
   EXPECT_NE(ran.err.find("-: nothing comes from stdin\n  hint: "), std::string::npos) << ran.err;
+}
+
+TEST(EvaluationData, AClassMayBeCalledTest) {
+  const testing_support::TemporaryFolder folder;
+  for (const char* const name : {"bus", "test"}) {
+    std::filesystem::create_directories(folder.path() / name);
+    write_whole(folder.file(str(name, "/1.jpg")), "");
+  }
+  const std::string all = folder.path().string();
+  EXPECT_EQ(apps::evaluation_part("auto", all), "all");
+  EXPECT_EQ(apps::open_evaluation_data(all, "all", {"bus", "test"})->size(), 2);
+  expect_error(
+      [&] {
+        apps::open_evaluation_data(all, "test", {"bus", "test"});
+      },
+      "has no part 'test'");
+  expect_error(
+      [&] {
+        apps::open_evaluation_data(all + "x", "test", {"bus", "test"});
+      },
+      "no such folder");
 }
 
 TEST(TrainErrors, SayWhatToDo) {
