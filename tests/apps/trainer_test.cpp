@@ -167,7 +167,6 @@ TEST(Trainer, TrainsTheLastLayerOnFeaturesThatAreComputedOnce) {
   }));
   const TrainOutcome outcome = trainer.run(folder.path().string());
   EXPECT_EQ(outcome.best_accuracy, 1.0);
-  EXPECT_LT(outcome.epochs.back().seconds, 1.0);
 }
 
 TEST(Trainer, TrainsOnSmallerCropsThanItEvaluates) {
