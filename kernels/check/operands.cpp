@@ -1,6 +1,7 @@
 #include "burin/kernels/check/operands.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "burin/kernels/base/random.h"
@@ -12,6 +13,42 @@ constexpr size_t guard_bytes = 256;  // keeps the 64-byte alignment of what foll
 constexpr std::byte guard_byte{0xA7};
 constexpr std::byte unwritten_byte{0xFF};  // reads as NaN in every floating dtype
 constexpr std::byte unwritten_integer_byte{0xCB};
+
+/// Calls body(index, offset) for every element, in logical (row-major) order. Without the divisions
+/// of offset_of(): filling and reading operands is most of what a large case costs.
+template <class Body>
+void for_each_element(const Shape& shape, const Strides& strides, const Body& body) {
+  const int64_t count = numel(shape);
+  Dims at = Dims::filled(shape.rank(), 0);
+  int64_t offset = 0;
+  for (int64_t index = 0; index < count; ++index) {
+    body(index, offset);
+    for (int i = shape.rank() - 1; i >= 0; --i) {
+      offset += strides[i];
+      if (++at[i] < shape[i]) break;
+      offset -= shape[i] * strides[i];
+      at[i] = 0;
+    }
+  }
+}
+
+template <class T>
+double to_double(T value) {
+  if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
+    return static_cast<double>(static_cast<float>(value));
+  } else {
+    return static_cast<double>(value);
+  }
+}
+
+template <class T>
+T from_double(double value) {
+  if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
+    return T(static_cast<float>(value));
+  } else {
+    return static_cast<T>(value);
+  }
+}
 
 }  // namespace
 
@@ -68,23 +105,14 @@ int64_t offset_of(int64_t index, const Shape& shape, const Strides& strides) {
 double read_element(const void* data, DType dtype, int64_t offset) {
   return visit_dtype(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const T value = static_cast<const T*>(data)[offset];
-    if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
-      return static_cast<double>(static_cast<float>(value));
-    } else {
-      return static_cast<double>(value);
-    }
+    return to_double(static_cast<const T*>(data)[offset]);
   });
 }
 
 void write_element(void* data, DType dtype, int64_t offset, double value) {
   visit_dtype(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
-      static_cast<T*>(data)[offset] = T(static_cast<float>(value));
-    } else {
-      static_cast<T*>(data)[offset] = static_cast<T>(value);
-    }
+    static_cast<T*>(data)[offset] = from_double<T>(value);
   });
 }
 
@@ -128,10 +156,15 @@ View Operands::input(DType dtype, const Shape& shape, const Strides& strides,
   Block& block = allocate(dtype, shape, strides);
   std::vector<std::byte> bytes(block.bytes + 2 * guard_bytes, guard_byte);
   const uint64_t stream_offset = drawn_++;
-  for (int64_t i = 0; i < burin::numel(shape); ++i) {
-    const uint32_t word = philox_word(seed_, stream_offset, static_cast<uint64_t>(i));
-    write_element(bytes.data() + guard_bytes, dtype, offset_of(i, shape, strides), values(i, word));
-  }
+  visit_dtype(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T* const elements = reinterpret_cast<T*>(bytes.data() + guard_bytes);
+    std::array<uint32_t, 4> words{};  // what philox_word() picks its one from
+    for_each_element(shape, strides, [&](int64_t i, int64_t offset) {
+      if (i % 4 == 0) words = philox(seed_, stream_offset, static_cast<uint64_t>(i / 4));
+      elements[offset] = from_double<T>(values(i, words[static_cast<size_t>(i % 4)]));
+    });
+  });
   upload(block, bytes);
   return BasicView<void*>{block.first(), dtype, shape, strides, {}};
 }
@@ -161,10 +194,13 @@ std::vector<double> Operands::read(const ConstView& view) {
     const std::vector<std::byte> bytes = download(block);
     const std::byte* const base = bytes.data() + guard_bytes + (at - begin);
     std::vector<double> values(static_cast<size_t>(view.numel()));
-    for (int64_t i = 0; i < view.numel(); ++i) {
-      values[static_cast<size_t>(i)] =
-          read_element(base, view.dtype, offset_of(i, view.shape, view.strides));
-    }
+    visit_dtype(view.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      const T* const elements = reinterpret_cast<const T*>(base);
+      for_each_element(view.shape, view.strides, [&](int64_t i, int64_t offset) {
+        values[static_cast<size_t>(i)] = to_double(elements[offset]);
+      });
+    });
     return values;
   }
   fail("operands: the view is not one of this problem's");
