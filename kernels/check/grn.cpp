@@ -90,10 +90,12 @@ Problem<GrnForward> forward(Operands& o, const GrnCase& c, DType dtype) {
   const Numbers x = o.read(op.x), bias = o.read(op.bias), norm = norms(d, x);
   std::vector<Expected> y, kept;
   for (const double value : norm) kept.push_back({value, value});
+  Numbers means;
+  for (int64_t n = 0; n < c.N; ++n) means.push_back(d.mean_of(norm, n));
   for (int64_t i = 0; i < c.N * c.M * c.C; ++i) {
     const int64_t n = i / (c.M * c.C), k = i % c.C;
     const double value = x[static_cast<size_t>(i)];
-    const double response = norm[static_cast<size_t>(n * c.C + k)] / d.mean_of(norm, n);
+    const double response = norm[static_cast<size_t>(n * c.C + k)] / means[static_cast<size_t>(n)];
     const double scaled = value * response * d.weight[static_cast<size_t>(k)];
     const double shift = bias[static_cast<size_t>(k)];
     y.push_back({value + scaled + shift, std::abs(value) + std::abs(scaled) + std::abs(shift)});
