@@ -13,8 +13,7 @@ namespace {
 
 /// Elements of an output that are compared: all of a small one, else a spread that meets every
 /// remainder of small tile sizes and the very last elements, where tails go wrong.
-std::vector<int64_t> compared_elements(int64_t numel) {
-  constexpr int64_t all_up_to = 200'000;
+std::vector<int64_t> compared_elements(int64_t numel, int64_t all_up_to) {
   constexpr int64_t sample = 997;
   std::vector<int64_t> indices;
   if (numel <= all_up_to) {
@@ -38,7 +37,7 @@ Verdict compare(const Expectation& expectation, Operands& operands) {
   const View& view = expectation.actual;
   const std::vector<double> actual = operands.read(view);
   Verdict verdict{true, 0, ""};
-  for (const int64_t i : compared_elements(view.numel())) {
+  for (const int64_t i : compared_elements(view.numel(), expectation.all_up_to)) {
     const Expected expected = expectation.at(i);
     const double value = actual[static_cast<size_t>(i)];
     if (same_special(value, expected.value)) continue;

@@ -19,6 +19,7 @@ struct Expectation {
   View actual;
   std::function<Expected(int64_t index)> at;
   double factor = default_factor;  // see tolerance(); a larger one needs a comment where it is set
+  int64_t all_up_to = 200'000;     // elements that are compared without picking a sample
 };
 
 /// An op ready to run, its operands in memory, with what must come out.
