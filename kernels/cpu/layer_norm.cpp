@@ -119,7 +119,7 @@ size_t backward_workspace(const LayerNormBackward& op, const Context& /*context*
 }
 
 void backward(const LayerNormBackward& op, Workspace workspace, Stream& /*stream*/) {
-  constexpr int64_t recent_rows = 32;
+  constexpr int64_t recent_rows = 16;
   const int64_t rows = op.x.dim(0), C = op.x.dim(1);
   std::vector<ParameterSums> parts;
   for (int64_t part = 0; part < backward_parts(op); ++part) parts.emplace_back(workspace, C);
