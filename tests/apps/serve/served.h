@@ -20,6 +20,14 @@
 
 namespace burin {
 
+/// How many times longer than otherwise an answer may take: sanitized code is slow, and not
+/// optimised.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double slowdown = 5;
+#else
+constexpr double slowdown = 1;
+#endif
+
 struct HttpReply {
   int status = 0;  // 0: the connection ended before a whole reply was here
   std::string head;
