@@ -60,7 +60,7 @@ run_check tidy tests/house/tidy.sh build/release
 # beginning for glibc 2.19's, and LeakSanitizer dies reading them. They are found without this, through the heap.
 export ASAN_OPTIONS=intercept_tls_get_addr=0
 
-# This build holds the cpu family once, at the widest of the levels that are common.
+# The sanitized builds hold the cpu family once, at the widest of the levels that are common.
 level=2
 grep -qw avx2 /proc/cpuinfo && level=3
 served='Serve*:Multipart*'
@@ -84,11 +84,13 @@ for check in asan race; do
 done
 
 # One compute thread: libgomp is not instrumented, its barriers would look like races.
-say "races: dispatch and the loader"
-build tsan burin_kernels_tests burin_data_tests
-for name in kernels data; do
+say "races: dispatch, the allocator, the loader, burin serve"
+build tsan -DBURIN_CPU_LEVEL=$level \
+  burin_kernels_tests burin_tensor_tests burin_data_tests burin_apps_tests
+declare -A threaded=([kernels]='*Threads*' [tensor]='Allocator*' [data]="-$quick" [apps]="*BatchSource*:$served")
+for name in kernels tensor data apps; do
   run_tests "tsan_$name" env OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 \
-    "build/tsan/bin/burin_${name}_tests" --gtest_filter='*Threads*:*Loader*'
+    "build/tsan/bin/burin_${name}_tests" --gtest_filter="${threaded[$name]}"
 done
 
 say "fuzzing"
