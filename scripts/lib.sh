@@ -89,6 +89,26 @@ passed=0
 failed=0
 skipped=0
 log_folder=build/test-logs
+limit=  # by when everything ends, in seconds after the start; empty: never mind
+
+# fits SECONDS NAME: whether what takes about so long on two slow processors ends before the limit. If not, it is
+# counted as one skipped test.
+fits() {
+  [ -n "$limit" ] && [ $((SECONDS + $1)) -gt "$limit" ] || return 0
+  skipped=$((skipped + 1))
+  printf '%-41s  %4d s  skipped: would not end within %d minutes\n' "  $2" 0 $((limit / 60))
+  return 1
+}
+
+# bounded COMMAND…: for at most 25 minutes and not beyond the limit, then status 124.
+bounded() {
+  local seconds=1500
+  [ -z "$limit" ] || [ $((limit - SECONDS)) -gt $seconds ] || seconds=$((limit - SECONDS))
+  timeout --kill-after=10 "$((seconds > 1 ? seconds : 1))" "$@"
+}
+
+# was_cut STATUS: whether it was the limit that ended a command.
+was_cut() { [[ $1 = 124 || $1 = 137 ]] && [ -n "$limit" ] && [ "$SECONDS" -ge "$limit" ]; }
 
 # count_log LOG STATUS: adds a test program's results to the sums. A crash counts as a failure.
 count_log() {
@@ -96,7 +116,10 @@ count_log() {
   ok=$(grep -c '^\[       OK \] .* ms)$' "$log" || true)
   bad=$(grep -c '^\[  FAILED  \] .* ms)$' "$log" || true)
   left_out=$(grep -c '^\[  SKIPPED \] .* ms)$' "$log" || true)
-  if [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+  if was_cut "$status"; then
+    left_out=$((left_out + 1))
+    echo "  skipped from here on: $((limit / 60)) minutes are over"
+  elif [ "$status" != 0 ] && [ "$bad" = 0 ]; then
     bad=1
     echo "  ended with status $status$([ "$status" = 124 ] && echo ' (out of time)'); its last lines:"
     tail -n 15 "$log" | sed 's/^/  | /'
@@ -124,7 +147,7 @@ run_tests() {
   local name=$1 status=0 started=$SECONDS
   shift
   mkdir -p "$log_folder"
-  timeout 1500 "$@" >"$log_folder/$name.log" 2>&1 </dev/null || status=$?
+  bounded "$@" >"$log_folder/$name.log" 2>&1 </dev/null || status=$?
   report_tests "$name" "$status" "$started"
 }
 
@@ -137,7 +160,7 @@ run_shards() {
   mkdir -p "$log_folder"
   for ((shard = 0; shard < count; ++shard)); do
     GTEST_TOTAL_SHARDS=$count GTEST_SHARD_INDEX=$shard OMP_NUM_THREADS=1 \
-      timeout 1500 "$@" >"$log_folder/${name}_$shard.log" 2>&1 </dev/null &
+      bounded "$@" >"$log_folder/${name}_$shard.log" 2>&1 </dev/null &
     shards+=($!)
   done
   for ((shard = 0; shard < count; ++shard)); do
@@ -158,18 +181,44 @@ report_tests() {
 
 # run_check NAME COMMAND…: one command as one test. Exit status 77 skips it, its last line says why.
 run_check() {
-  local name=$1 log status=0 started=$SECONDS verdict
+  start_check "$@"
+  end_checks
+}
+
+# start_check NAME COMMAND…: the same beside others; end_checks waits for them and tells what became of them.
+checks=()  # names; of each the process and when it started
+declare -A check_process check_start
+start_check() {
+  local name=$1
   shift
   mkdir -p "$log_folder"
-  log=$log_folder/$name.log
-  timeout 1500 "$@" >"$log" 2>&1 </dev/null || status=$?
-  case $status in
-    0) passed=$((passed + 1)) verdict=passed ;;
-    77) skipped=$((skipped + 1)) verdict="skipped: $(tail -n 1 "$log")" ;;
-    *) failed=$((failed + 1)) verdict="FAILED (status $status)" ;;
-  esac
+  bounded "$@" >"$log_folder/$name.log" 2>&1 </dev/null &
+  checks+=("$name") check_process[$name]=$! check_start[$name]=$SECONDS
+}
+end_checks() {
+  local name status
+  for name in "${checks[@]}"; do
+    status=0
+    wait "${check_process[$name]}" || status=$?
+    report_check "$name" "$status" "${check_start[$name]}"
+  done
+  checks=()
+}
+
+# report_check NAME STATUS STARTED: counts a command as a test.
+report_check() {
+  local name=$1 status=$2 started=$3 log=$log_folder/$1.log verdict
+  if was_cut "$status"; then
+    skipped=$((skipped + 1)) verdict="skipped: $((limit / 60)) minutes are over"
+  elif [ "$status" = 77 ]; then
+    skipped=$((skipped + 1)) verdict="skipped: $(tail -n 1 "$log")"
+  elif [ "$status" = 0 ]; then
+    passed=$((passed + 1)) verdict=passed
+  else
+    failed=$((failed + 1)) verdict="FAILED (status $status)"
+  fi
   printf '%-41s  %4d s  %s\n' "  $name" $((SECONDS - started)) "$verdict"
-  [ "$status" = 0 ] || [ "$status" = 77 ] || tail -n 60 "$log" | sed 's/^/  | /'
+  [[ $verdict != FAILED* ]] || tail -n 60 "$log" | sed 's/^/  | /'
 }
 
 # The last line of a test run, and its exit status.
