@@ -3,6 +3,7 @@
 #   ./test.sh          every test but the exhaustive ones; at most 15 minutes from a bare machine
 #   ./test.sh --quick  without the slow ones: 2 minutes of tests
 #   ./test.sh --all    with sanitizers, fuzzing, the outside consumer, and nvcc where it is installed
+#   ./test.sh --all --minutes N   the same, but what would not end within N minutes counts as skipped
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/lib.sh
@@ -21,8 +22,9 @@ quick="Slow*:*/Slow*:$exhaustive"
 case $mode in
   --quick) left_out=$quick ;;
   default | --all) left_out=$exhaustive ;;
-  *) die "usage: ./test.sh [--quick|--all]" ;;
+  *) die "usage: ./test.sh [--quick | --all [--minutes N]]" ;;
 esac
+if [ "$mode ${2:-}" = "--all --minutes" ]; then limit=$((${3:?how many minutes} * 60)); fi
 
 need "${build_packages[@]}" "${test_packages[@]}" "${data_packages[@]}"
 
@@ -48,63 +50,85 @@ done
 [ "$mode" = --quick ] || run_check page tests/web/run.sh build/release
 [ "$mode" = --all ] || { finish; exit; }
 
-for program in build/release/bin/burin_*_tests; do
-  [ -z "$("$program" --gtest_list_tests --gtest_filter="$exhaustive")" ] ||
-    run_shards "$(name_of "$program")_exhaustive" "$program" --gtest_filter="$exhaustive"
-done
-run_check package tests/package/run.sh build/release
-run_check cuda_compiles tests/cuda/run.sh
-run_check tidy tests/house/tidy.sh build/release
+# ---- what --all adds: what tells most comes first. Each part says how long it takes on two slow processors. --------
+
+# build_check PRESET ARGUMENT…: build() as a test, so that the rest goes on where it fails.
+build_check() {
+  run_check "build_$1" bash -euo pipefail -c 'source scripts/lib.sh; build "$@"' build "$@"
+}
+
+# The sanitized builds hold the cpu family once, at the widest of the levels that are common.
+level=2
+grep -qw avx2 /proc/cpuinfo && level=3
 
 # Up to GCC 13 and clang 16 their libraries take a plug-in's thread-local variables that lie 16 bytes behind a page's
 # beginning for glibc 2.19's, and LeakSanitizer dies reading them. They are found without this, through the heap.
 export ASAN_OPTIONS=intercept_tls_get_addr=0
 
-# The sanitized builds hold the cpu family once, at the widest of the levels that are common.
-level=2
-grep -qw avx2 /proc/cpuinfo && level=3
-served='Serve*:Multipart*'
+if fits 60 package; then
+  run_check package tests/package/run.sh build/release
+fi
 
-say "address and undefined behaviour: kernels, tensors, what reads files, burin serve"
-export BURIN_ALLOCATOR=plain
-build asan -DBURIN_CPU_LEVEL=$level \
-  burin_kernels_tests burin_tensor_tests burin_data_tests burin_apps_tests
-for name in kernels tensor data; do
-  run_tests "asan_$name" "build/asan/bin/burin_${name}_tests" --gtest_filter="-$quick"
-done
-run_tests asan_serve build/asan/bin/burin_apps_tests --gtest_filter="$served"
-unset BURIN_ALLOCATOR
+if fits 750 asan; then
+  say "address and undefined behaviour: kernels, tensors, what reads files, burin serve"
+  build_check asan -DBURIN_CPU_LEVEL=$level \
+    burin_kernels_tests burin_tensor_tests burin_data_tests burin_serve_tests
+  export BURIN_ALLOCATOR=plain
+  planted='*CasesCatchWrongKernels:Attention.*16Bits*'  # wrong kernels, to see them caught: minutes here
+  for name in kernels tensor data serve; do
+    run_tests "asan_$name" "build/asan/bin/burin_${name}_tests" --gtest_filter="-$quick:$planted"
+  done
+  unset BURIN_ALLOCATOR
+fi
+
+# One compute thread: libgomp is not instrumented, its barriers would look like races.
+if fits 350 tsan; then
+  say "races: dispatch, the allocator, the loader, burin serve"
+  build_check tsan -DBURIN_CPU_LEVEL=$level burin_threads_tests
+  run_tests tsan env OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/burin_threads_tests \
+    --gtest_filter="*Threads*:Allocator*:Loader*:Scan*:*BatchSource*:Serve*-$quick:*Nasty*"
+fi
+
+if fits 280 fuzz; then
+  say "fuzzing"
+  if has_libfuzzer; then
+    build_check fuzz fuzzers
+    for program in build/fuzz/bin/burin_*_fuzz; do
+      name=$(name_of "$program")
+      corpus=build/fuzz/corpus/$name  # what is found anew; the committed files are only read
+      mkdir -p "$corpus"
+      start_check "fuzz_$name" "$program" -max_total_time=30 -timeout=10 -rss_limit_mb=2048 \
+        "$corpus" "tests/fuzz/corpus/${name%_fuzz}"
+      [ ${#checks[@]} -lt "$(nproc)" ] || end_checks
+    done
+    end_checks
+  else
+    run_check fuzz sh -c 'echo "clang with libFuzzer is not installed"; exit 77'
+  fi
+fi
 
 # f16 goes the way of bf16.
-say "the CUDA kernels on the emulator: bounds and races, of every case but f16"
-build release burin_every_case_asan burin_every_case_race
 for check in asan race; do
+  fits 260 "emulator_cases_$check" || continue
+  say "the CUDA kernels on the emulator, with the $check check: every case but f16"
+  build_check release "burin_every_case_$check"
   run_shards "emulator_cases_$check" "build/release/bin/burin_every_case_$check" \
     --gtest_filter='*SlowEmulatedCase*-*_f16_*'
 done
 
-# One compute thread: libgomp is not instrumented, its barriers would look like races.
-say "races: dispatch, the allocator, the loader, burin serve"
-build tsan -DBURIN_CPU_LEVEL=$level \
-  burin_kernels_tests burin_tensor_tests burin_data_tests burin_apps_tests
-declare -A threaded=([kernels]='*Threads*' [tensor]='Allocator*' [data]="-$quick" [apps]="*BatchSource*:$served")
-for name in kernels tensor data apps; do
-  run_tests "tsan_$name" env OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 \
-    "build/tsan/bin/burin_${name}_tests" --gtest_filter="${threaded[$name]}"
-done
-
-say "fuzzing"
-if has_libfuzzer; then
-  build fuzz fuzzers
-  for program in build/fuzz/bin/burin_*_fuzz; do
-    name=$(name_of "$program")
-    corpus=build/fuzz/corpus/$name  # what is found anew; the committed files are only read
-    mkdir -p "$corpus"
-    run_check "fuzz_$name" "$program" -max_total_time=30 -timeout=10 -rss_limit_mb=2048 \
-      "$corpus" "tests/fuzz/corpus/${name%_fuzz}"
+if fits 200 exhaustive; then
+  say "the kernels' cases in every order of threads, and those of real networks' size"
+  for program in build/release/bin/burin_*_tests; do
+    [ -z "$("$program" --gtest_list_tests --gtest_filter="$exhaustive")" ] ||
+      run_shards "$(name_of "$program")_exhaustive" "$program" --gtest_filter="$exhaustive"
   done
-else
-  run_check fuzz sh -c 'echo "clang with libFuzzer is not installed"; exit 77'
+fi
+
+if fits 480 tidy; then
+  run_check tidy tests/house/tidy.sh build/release
+fi
+if fits 900 cuda_compiles; then
+  run_check cuda_compiles tests/cuda/run.sh
 fi
 
 finish
