@@ -11,9 +11,26 @@ uint8_t clip8(int32_t sum) {
   return static_cast<uint8_t>(std::clamp(sum >> precision_bits, 0, 255));
 }
 
+#ifdef __x86_64__
+constexpr bool has_vectors = true;
+#else
+constexpr bool has_vectors = false;
+#endif
+
 }  // namespace
 
-void horizontal_pass(const Rows& from, const Taps& taps, uint8_t* to) {
+Instructions best_instructions() {
+  if constexpr (!has_vectors) return Instructions::portable;
+  static const bool avx2 = __builtin_cpu_supports("avx2") != 0;
+  return avx2 ? Instructions::avx2 : Instructions::sse;
+}
+
+void horizontal_pass(const Rows& from, const Taps& taps, uint8_t* to, Instructions with) {
+  if constexpr (has_vectors) {
+    if (with != Instructions::portable) {
+      return horizontal_pass_x86(from, taps, to, with == Instructions::avx2);
+    }
+  }
   for (int64_t y = 0; y < from.count; ++y) {
     const uint8_t* row = from.data + y * from.stride;
     for (const Taps::Range& range : taps.outputs) {
@@ -35,7 +52,12 @@ void horizontal_pass(const Rows& from, const Taps& taps, uint8_t* to) {
 }
 
 void vertical_pass(const Rows& from, int64_t first_row, const Taps& taps, int64_t row_bytes,
-                   uint8_t* to) {
+                   uint8_t* to, Instructions with) {
+  if constexpr (has_vectors) {
+    if (with != Instructions::portable) {
+      return vertical_pass_x86(from, first_row, taps, row_bytes, to, with == Instructions::avx2);
+    }
+  }
   std::vector<int32_t> sums(static_cast<size_t>(row_bytes));
   for (const Taps::Range& range : taps.outputs) {
     std::fill(sums.begin(), sums.end(), half);

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-/// The two passes of the resize, for resize.cpp only: resize_passes.cpp is portable,
-/// resize_passes_x86.cpp does the same with SSE4.1; the build takes one of them.
+/// The two passes of the resize, for resize.cpp only: resize_passes.cpp is portable, on x86-64
+/// resize_passes_x86.cpp and resize_passes_avx2_x86.cpp do the same with vectors.
 namespace burin::data {
 
 constexpr int precision_bits = 22;  // of a coefficient: 32 − 8 (a pixel) − 2 (sign, overshoot)
@@ -32,12 +32,23 @@ struct Rows {
   int64_t bytes = 0;
 };
 
+enum class Instructions { portable, sse, avx2 };
+
+/// The last of them that this CPU has.
+Instructions best_instructions();
+
 /// to[y][x] = clip8(Σ_j k_xj · from[y][j]) for each row; `to` is dense, taps.outputs.size() wide.
-void horizontal_pass(const Rows& from, const Taps& taps, uint8_t* to);
+void horizontal_pass(const Rows& from, const Taps& taps, uint8_t* to,
+                     Instructions with = best_instructions());
 
 /// to[y][x] = clip8(Σ_j k_yj · from[j][x]); `to` is dense with rows of `row_bytes`. Row j of the
 /// taps is row j − first_row of `from`.
 void vertical_pass(const Rows& from, int64_t first_row, const Taps& taps, int64_t row_bytes,
-                   uint8_t* to);
+                   uint8_t* to, Instructions with = best_instructions());
+
+/// The same with vectors, where the build has them.
+void horizontal_pass_x86(const Rows& from, const Taps& taps, uint8_t* to, bool with_avx2);
+void vertical_pass_x86(const Rows& from, int64_t first_row, const Taps& taps, int64_t row_bytes,
+                       uint8_t* to, bool with_avx2);
 
 }  // namespace burin::data

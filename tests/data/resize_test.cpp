@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "burin/data/resize_passes.h"
 #include "data/noise.h"
 #include "support/expect_error.h"
 
@@ -20,6 +21,45 @@ TEST(Resize, AWindowIsACropOfTheWhole) {
            {Window{0, 0, 1, 1}, Window{7, 5, 20, 13}, Window{w - 3, h - 9, 3, 9}}) {
         plan.window = window;
         EXPECT_EQ(resize(image, plan), crop(whole, window)) << w << "x" << h;
+      }
+    }
+  }
+}
+
+/// Both passes of a made-up resize, by the instructions given.
+std::vector<uint8_t> by(Instructions with, const Image& image, int64_t taps_each) {
+  Taps taps;
+  int32_t k = 1 << precision_bits;
+  for (int64_t first = 0; first + taps_each <= std::min(image.width, image.height); ++first) {
+    taps.outputs.push_back({first, taps_each, (taps_each + 1) / 2 * 2,
+                            static_cast<int64_t>(taps.coefficients.size())});
+    for (int64_t j = 0; j < taps_each; ++j) {
+      k = (k * 37 + 12345 + static_cast<int32_t>(j)) % (1 << (precision_bits - 1));
+      // Of either sign, so that sums are clipped too.
+      taps.coefficients.push_back(k - (1 << (precision_bits - 2)));
+    }
+    if (taps_each % 2 == 1) taps.coefficients.push_back(0);
+  }
+  const auto outputs = static_cast<int64_t>(taps.outputs.size());
+  const Rows rows{image.row(0), image.row_bytes(), image.height, image.height * image.row_bytes()};
+  const auto across = static_cast<size_t>(image.height * outputs * 3);
+  std::vector<uint8_t> result(across + static_cast<size_t>(outputs * image.row_bytes()));
+  horizontal_pass(rows, taps, result.data(), with);
+  vertical_pass(rows, 0, taps, image.row_bytes(), result.data() + across, with);
+  return result;
+}
+
+TEST(Resize, AllInstructionsGiveTheSame) {
+  for (const auto& [width, height] :
+       {std::pair<int64_t, int64_t>{3, 9}, {6, 3}, {11, 12}, {33, 31}, {70, 53}}) {
+    const Image image = noise(width, height);
+    for (const int64_t taps_each : {1, 2, 3, 6}) {
+      const std::vector<uint8_t> expected = by(Instructions::portable, image, taps_each);
+      for (const Instructions with : {Instructions::sse, Instructions::avx2}) {
+        if (with > best_instructions()) continue;
+        EXPECT_EQ(by(with, image, taps_each), expected)
+            << width << "x" << height << ", " << taps_each << " taps, instructions "
+            << static_cast<int>(with);
       }
     }
   }
