@@ -181,7 +181,7 @@ std::vector<fs::path> files_below(const fs::path& directory) {
   std::error_code error;
   check(fs::exists(directory, error), directory.string(), ": no such folder");
   check(fs::is_directory(directory, error), directory.string(), ": is a file, not a folder");
-  fs::directory_iterator(directory, error);
+  const fs::directory_iterator entries(directory, error);
   check(!error, directory.string(), ": can't be listed: ", error.message());
   std::vector<fs::path> files;
   collect(directory, files);
