@@ -85,7 +85,8 @@ fi
 if fits 350 tsan; then
   say "races: dispatch, the allocator, the loader, burin serve"
   build_check tsan -DBURIN_CPU_LEVEL=$level burin_threads_tests
-  run_tests tsan env OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/burin_threads_tests \
+  run_tests tsan env OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1:suppressions=tests/support/tsan.supp \
+    build/tsan/bin/burin_threads_tests \
     --gtest_filter="*Threads*:Allocator*:Loader*:Scan*:*BatchSource*:Serve*-$quick:*Nasty*"
 fi
 
