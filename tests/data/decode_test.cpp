@@ -128,6 +128,12 @@ TEST(Decode, AnyByteMayBeWrong) {
   }
 }
 
+TEST(Decode, ANumberOfManyDigitsIsNoExtent) {
+  const std::string header = "P5 " + std::string(40, '4') + " 8 255\n" + std::string(64, 'x');
+  const std::vector<uint8_t> bytes(header.begin(), header.end());
+  expect_error([&] { decode(bytes, "long"); }, "long: ");
+}
+
 TEST(Decode, ExifTurnsThePictureUprightWhenAsked) {
   const auto folder = test_data("images-nasty/exif-orientation");
   if (!folder) GTEST_SKIP() << "no data/images-nasty/exif-orientation";
