@@ -6,7 +6,7 @@
 //   tensor_cores  16-bit rows of up to 128 elements: a warp owns 16 queries, or 16 keys for dk and
 //                 dv; its scores and weights stay in registers; 64 rows of the other side at a time
 //                 come through shared memory, cp.async ahead of their use; ldmatrix, mma.
-//                 support/attention_tensor_cores.cu; not yet run on a GPU
+//                 support/attention_tensor_cores.cu
 // Nothing of size T · U is kept, no atomics. Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et
 // al. 2022, arXiv:2205.14135, app. B.
 #include "burin/kernels/attention.h"
