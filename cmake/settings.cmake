@@ -55,6 +55,13 @@ target_compile_options(burin_settings INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:\
 if(BURIN_WERROR)
   target_compile_options(burin_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
+# What __FILE__ and Where name in a message is a file of the project, wherever that lies: an installed library
+# tells nobody its builder's folders. Debuggers keep the whole paths.
+foreach(folder ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/include/burin)
+  target_compile_options(burin_settings INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fmacro-prefix-map=${folder}/=>
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-fmacro-prefix-map=${folder}/=>)
+endforeach()
 # clang warns where it does not vectorise a loop that may be: a remark, not a fault.
 target_compile_options(burin_settings INTERFACE
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang,AppleClang>>:-Wno-pass-failed>)
