@@ -1,11 +1,10 @@
 #include "burin/kernels/device_runtime.h"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <thread>
 
+#include "burin/kernels/base/host_memory.h"
 #include "burin/kernels/host_addresses.h"
 #include "burin/kernels/plugin.h"
 #include "burin/kernels/registry.h"
@@ -36,10 +35,7 @@ void DeviceRuntime::order(Stream& /*later*/, Stream& earlier) {
 }
 
 void* DeviceRuntime::allocate_host(size_t bytes) {
-  const size_t rounded = (bytes + 63) / 64 * 64;
-  void* const data = rounded >= bytes ? std::aligned_alloc(64, rounded) : nullptr;
-  if (data == nullptr) throw OutOfMemory(str("host: no memory for ", bytes, " bytes"));
-  return data;
+  return allocate_host_memory(bytes);
 }
 void DeviceRuntime::free_host(void* data) noexcept {
   std::free(data);
@@ -66,17 +62,7 @@ class CpuRuntime final : public DeviceRuntime {
   std::string describe(int /*index*/) const override {
     return str("cpu, ", std::thread::hardware_concurrency(), " cores");
   }
-  void* allocate(int /*index*/, size_t bytes) override {
-    // Big buffers in huge pages, where the system gives them to those who ask: first touch then
-    // costs a page fault per 2 MiB, not per 4 KiB, and a pass over them fewer TLB misses.
-    constexpr size_t huge_page = size_t{2} << 20;
-    const size_t alignment = bytes >= huge_page ? huge_page : 64;
-    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-    void* const data = rounded >= bytes ? std::aligned_alloc(alignment, rounded) : nullptr;
-    if (data == nullptr) throw OutOfMemory(str("cpu: no memory for ", bytes, " bytes"));
-    if (alignment == huge_page) madvise(data, rounded, MADV_HUGEPAGE);
-    return data;
-  }
+  void* allocate(int /*index*/, size_t bytes) override { return allocate_host_memory(bytes); }
   void free(int /*index*/, void* data) noexcept override { std::free(data); }
   std::unique_ptr<GrowingMemory> growing_memory(int /*index*/) override {
     return reserve_host_addresses();

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "burin/kernels/base/host_memory.h"
 #include "burin/kernels/dispatch.h"
 
 namespace burin {
@@ -16,8 +17,7 @@ void run(const Op& op, Stream& stream) {
   const Implementation<Op>& implementation = choose(op, context);
   const size_t bytes = (implementation.workspace_bytes(op, context) + 63) / 64 * 64;
   const std::unique_ptr<void, void (*)(void*)> scratch(
-      bytes > 0 ? std::aligned_alloc(64, bytes) : nullptr, std::free);
-  if (bytes > 0 && scratch == nullptr) throw OutOfMemory(str("no memory for ", bytes, " bytes"));
+      bytes > 0 ? allocate_host_memory(bytes) : nullptr, std::free);
   implementation.run(op, {scratch.get(), bytes}, stream);
 }
 

@@ -1,9 +1,9 @@
 #include "burin/kernels/cpu/support/conv2d_winograd.h"
 
 #include "burin/kernels/cpu/support/epilogue.h"
+#include "burin/kernels/cpu/support/kept_filters.h"
 #include "burin/kernels/cpu/support/winograd_limits.h"
 #include "burin/kernels/cpu/support/winograd_tiles.h"
-#include "burin/kernels/cpu/support/winograd_weights.h"
 
 namespace burin::cpu {
 namespace {
@@ -153,16 +153,20 @@ void multiply(const Filters& filters, const float* weights, const Block& block, 
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t f = unit / filters.panels, panel = unit % filters.panels;
     for (int64_t c = 0; c < filters.in_channels; c += depth) {
+      const int64_t count = std::min(depth, filters.in_channels - c);
+      const float* const b = weights + filters.offset(f, panel, c);
+      const float* const next = b + count * panel_width;
+      Ahead ahead{next, next + count * panel_width};
       multiply_rows({.a = block.inputs.at(f, 0) + c,
                      .a_row = block.inputs.row,
                      .a_step = 1,
-                     .b = weights + filters.offset(f, panel, c),
+                     .b = b,
                      .b_step = panel_width,
-                     .depth = std::min(depth, filters.in_channels - c),
+                     .depth = count,
                      .y = block.products.at(f, 0) + (filters.first_panel + panel) * panel_width,
                      .y_row = block.products.row,
                      .accumulate = c > 0},
-                    block.count);
+                    block.count, ahead);
     }
   }
 }
@@ -212,25 +216,29 @@ void finish(const Correlation& c, const Filters& filters, const Block& block, in
 }
 
 /// How the tiles are cut. Many tiles: each thread takes blocks of its own through all three steps
-/// while they stay in its cache. Few: one block, whose steps the threads share, so that the filters
-/// are read once; those that are transformed for it alone are so a few panels at a time, which stay
-/// in the last-level cache until they are used.
+/// while they stay in its cache. Few, or filters larger than caches: one block, whose steps the
+/// threads share, so that the filters are read once; those that are transformed for it alone are so
+/// a few panels at a time, which stay in the last-level cache until they are used.
 struct Schedule {
   int64_t tiles_per_block, workers;
   int64_t panels_at_once;
   bool shared;
 
-  explicit Schedule(const Correlation& c) {
-    constexpr int64_t cache_floats = 128 * 1024;
-    constexpr int64_t fewest = 4 * most_rows, most = 16 * most_rows;
+  explicit Schedule(const Correlation& c) : workers(compute_threads()) {
+    constexpr int64_t cache_floats = 128 * 1024, large_filters = 4 * 1024 * 1024;
+    constexpr int64_t fewest = 24, most = 96;
     const int64_t floats_a_tile =
         frequencies * (padded_row(c.in_channels()) + padded_row(c.out_channels()));
-    tiles_per_block =
-        std::clamp(cache_floats / floats_a_tile / most_rows * most_rows, fewest, most);
-    workers = compute_threads();
     const int64_t count = c.tiles().count;
-    shared = count < 4 * workers * tiles_per_block;
-    if (shared) tiles_per_block = std::min(count, most_shared(floats_a_tile));
+    shared = count < workers * most_rows || Filters(c).floats() > large_filters;
+    if (shared) {
+      tiles_per_block = std::min(count, most_shared(floats_a_tile));
+    } else {
+      tiles_per_block = std::clamp(cache_floats / floats_a_tile, fewest, most);
+      // As many blocks for each thread, and all of about the same size.
+      const int64_t blocks = workers * ceil_div(count, workers * tiles_per_block);
+      tiles_per_block = ceil_div(count, blocks);
+    }
     const Filters all(c);
     constexpr int64_t filter_floats = 2 * 1024 * 1024;
     const int64_t in_cache =
@@ -249,7 +257,7 @@ struct Schedule {
 
 size_t correlation_workspace(const Correlation& c, const Context& context) {
   const Schedule schedule(c);
-  const bool kept = context.stream.state<WinogradWeights>().find(c.w, c.direction) != nullptr;
+  const bool kept = context.stream.state<KeptFilters>().find(c.w, c.direction) != nullptr;
   const Filters at_once = Filters(c).part(0, schedule.panels_at_once);
   const size_t filters = kept ? 0 : Workspace::room_for<float>(at_once.floats());
   return filters + static_cast<size_t>(schedule.blocks_in_memory()) *
@@ -259,7 +267,7 @@ size_t correlation_workspace(const Correlation& c, const Context& context) {
 /// All filters, kept from call to call, or null.
 template <class T>
 const float* kept_filters(const Correlation& c, Stream& stream) {
-  WinogradWeights& weights = stream.state<WinogradWeights>();
+  KeptFilters& weights = stream.state<KeptFilters>();
   if (const float* const kept = weights.find(c.w, c.direction)) return kept;
   const Filters filters(c);
   float* const kept = weights.keep(c.w, c.direction, filters.floats());

@@ -65,6 +65,7 @@ void accumulate_tiles(const WeightGradient& g, const Run& tiles, const Run& filt
   parallel_for(frequencies * panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t f = unit / panels, c = unit % panels * panel_width;
+      Ahead nothing;
       multiply_rows({.a = dys.at(f, 0),
                      .a_row = 1,
                      .a_step = dys.row,
@@ -74,7 +75,7 @@ void accumulate_tiles(const WeightGradient& g, const Run& tiles, const Run& filt
                      .y = g.sums + f * filters.count * g.sums_row() + c,
                      .y_row = g.sums_row(),
                      .accumulate = tiles.first > 0},
-                    filters.count);
+                    filters.count, nothing);
     }
   });
 }

@@ -1,12 +1,14 @@
-#include "burin/kernels/cpu/support/winograd_weights.h"
+#include "burin/kernels/cpu/support/kept_filters.h"
 
 #include <algorithm>
 
+#include "burin/kernels/base/host_memory.h"
+
 namespace burin::cpu {
 
-const float* WinogradWeights::find(const ConstView& w, std::string_view direction) const {
+const float* KeptFilters::find(const ConstView& w, std::string_view form) const {
   for (const Entry& entry : entries_) {
-    if (entry.storage == w.key.storage && entry.data == w.data && entry.direction == direction &&
+    if (entry.storage == w.key.storage && entry.data == w.data && entry.form == form &&
         entry.version == w.key.version) {
       return entry.kept.get();
     }
@@ -14,14 +16,14 @@ const float* WinogradWeights::find(const ConstView& w, std::string_view directio
   return nullptr;
 }
 
-float* WinogradWeights::keep(const ConstView& w, std::string_view direction, size_t floats) {
+float* KeptFilters::keep(const ConstView& w, std::string_view form, size_t floats) {
   if (!w.key) return nullptr;
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return entry.storage == w.key.storage && entry.data == w.data && entry.direction == direction;
+    return entry.storage == w.key.storage && entry.data == w.data && entry.form == form;
   });
   if (found == entries_.end()) {
     if (entries_.size() >= most) entries_.pop_back();
-    entries_.push_front({w.key.storage, w.data, direction, w.key.version, nullptr});
+    entries_.push_front({w.key.storage, w.data, form, w.key.version, nullptr});
     return nullptr;
   }
   if (found->version != w.key.version) {
@@ -29,7 +31,7 @@ float* WinogradWeights::keep(const ConstView& w, std::string_view direction, siz
     found->kept.reset();
     return nullptr;
   }
-  found->kept.reset(new float[floats]);
+  found->kept.reset(static_cast<float*>(allocate_host_memory(floats * sizeof(float))));
   return found->kept.get();
 }
 
