@@ -6,11 +6,14 @@
 //               gradient stands before the vendor's
 //   im2col      neighbourhoods gathered in tiles, multiplied by GEMM
 //   winograd    F(4×4, 3×3) for 3×3 filters with stride 1 on nhwc images: a quarter of the products
+//   implicit_gemm   forward on nhwc images, multiplied where they lie: before the vendor's where
+//               filters outweigh the images
 #include "burin/kernels/conv2d.h"
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/conv2d_depthwise.h"
 #include "burin/kernels/cpu/support/conv2d_im2col.h"
+#include "burin/kernels/cpu/support/conv2d_implicit_gemm.h"
 #include "burin/kernels/cpu/support/conv2d_winograd.h"
 #include "burin/kernels/cpu/support/epilogue.h"
 #include "burin/kernels/registry.h"
@@ -213,6 +216,13 @@ void register_cpu_conv2d(Registry& registry) {
   registry.add(cpu::winograd<Conv2dForward>());
   registry.add(cpu::winograd<Conv2dBackwardData>());
   registry.add(cpu::winograd<Conv2dBackwardWeight>());
+
+  registry.add<Conv2dForward>({.name = "cpu/implicit_gemm",
+                               .place = place::before_vendor,
+                               .accepts = cpu::implicit_gemm_accepts,
+                               .prefers = cpu::implicit_gemm_prefers,
+                               .workspace_bytes = cpu::implicit_gemm_workspace,
+                               .run = cpu::implicit_gemm_run});
 
   registry.add(cpu::depthwise<Conv2dForward>());
   registry.add(cpu::depthwise<Conv2dBackwardData>());

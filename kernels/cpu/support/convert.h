@@ -43,4 +43,14 @@ To convert(From value) {
   }
 }
 
+/// to[i] = from[i · stride], widened, for i < count.
+template <class T>
+void copy_channels(const T* from, int64_t stride, float* to, int64_t count) {
+  if (stride == 1) {
+    for (int64_t c = 0; c < count; ++c) to[c] = static_cast<float>(from[c]);
+  } else {
+    for (int64_t c = 0; c < count; ++c) to[c] = static_cast<float>(from[c * stride]);
+  }
+}
+
 }  // namespace burin::cpu

@@ -5,6 +5,7 @@
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/conv2d_lattice.h"
+#include "burin/kernels/cpu/support/convert.h"
 
 namespace burin::cpu {
 
@@ -28,15 +29,6 @@ struct PixelRun {
     }
   }
 };
-
-template <class T>
-void copy_channels(const T* from, int64_t stride, float* to, int64_t count) {
-  if (stride == 1) {
-    for (int64_t c = 0; c < count; ++c) to[c] = static_cast<float>(from[c]);
-  } else {
-    for (int64_t c = 0; c < count; ++c) to[c] = static_cast<float>(from[c * stride]);
-  }
-}
 
 /// tile[m, t · channels + c] = the source under tap t of pixel m; 0 outside the image.
 template <class T>
