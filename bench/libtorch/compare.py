@@ -115,9 +115,9 @@ def main():
             for case in options.cases.split(","):
                 rows.append(measure(case, threads, options, folder))
                 show(rows[-1])
-    if options.json:
-        with open(options.json, "w") as out:
-            json.dump(rows, out, indent=1)
+                if options.json:  # each time: what was measured stays when the rest is not waited for
+                    with open(options.json, "w") as out:
+                        json.dump(rows, out, indent=1)
     agreed = [peer["agree"] for row in rows for peer in row.get("peers", {}).values()]
     sys.exit(0 if all(agreed) and not any("error" in row for row in rows) else 1)
 
