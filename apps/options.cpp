@@ -124,9 +124,7 @@ Rule zero_or_between(double low, double high) {
                      [low, high](double v) { return v == 0 || (v >= low && v <= high); });
 }
 Rule one_of(const std::vector<std::string>& words) {
-  std::string list;
-  for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
-  return {"one of " + list, [words](const std::string& text) {
+  return {"one of " + listed(words), [words](const std::string& text) {
             return std::find(words.begin(), words.end(), text) != words.end();
           }};
 }

@@ -27,12 +27,6 @@ RunFolder folder_for(const TrainOptions& options) {
                                 : RunFolder::open(options.resume);
 }
 
-std::string joined(const std::vector<std::string>& words, size_t at_most) {
-  std::string text;
-  for (size_t i = 0; i < words.size() && i < at_most; ++i) text += (i == 0 ? "" : ", ") + words[i];
-  return words.size() > at_most ? text + ", …" : text;
-}
-
 constexpr const char* heading =
     "epoch  train_loss  val_loss  accuracy  precision  recall      f1       lr    img/s   time";
 
@@ -98,7 +92,7 @@ void TrainRun::introduce(Trainer& trainer) {
                     " threads, x86-64-v", cpu_level(), ") · ", options_.model, ' ',
                     fixed(millions, 2), "M params · ", data.train->size(), " train / ",
                     data.val->size(), " val · ", data.classes.size(),
-                    " classes: ", joined(data.classes, 10)));
+                    " classes: ", listed(data.classes, 10)));
   progress_.say("run folder: " + folder_.path().string());
   for (const std::string& note : trainer.notes()) progress_.say(note);
   if (progress_.draws_bar()) progress_.say(str('\n', heading));
@@ -241,7 +235,7 @@ void TrainRun::write_report_of(Trainer& trainer, const Evaluation& evaluation,
   report.facts = {
       {"model", str(options_.model, ", ", options_.recipe, ", head ", options_.head)},
       {"weights to begin with", options_.weights.empty() ? "none" : options_.weights},
-      {"data", joined(options_.data, 10) + options_.train_dir},
+      {"data", listed(options_.data, 10) + options_.train_dir},
       {"images", str(data.train->size(), " for training, ", data.val->size(), " for validation")},
       {"optimiser", str(options_.opt, ", learning rate ", options_.lr, ", ", options_.sched,
                         ", batches of ", options_.batch_size)},

@@ -54,14 +54,6 @@ void collect_files(const fs::path& directory, std::vector<fs::path>& files) {
   for (const fs::path& folder : folders) collect_files(folder, files);
 }
 
-/// The first of many names.
-std::string listed(const std::vector<std::string>& names) {
-  constexpr size_t most = 10;
-  std::string text;
-  for (size_t i = 0; i < names.size() && i < most; ++i) text += (i == 0 ? "" : ", ") + names[i];
-  return names.size() > most ? text + ", …" : text;
-}
-
 std::string layouts_of(const fs::path& directory) {
   const std::string name = directory.string();
   return str("\n  hint: expected ", name, "/<class>/*.jpg or ", name,
@@ -101,7 +93,7 @@ ImageFolder::ImageFolder(const fs::path& directory, std::vector<std::string> cla
     const std::string name = entry.filename().string();
     const bool known = std::find(classes_.begin(), classes_.end(), name) != classes_.end();
     check(known || !is_folder(entry), entry.string(), ": there is no class '", name,
-          "'; there are: ", listed(classes_),
+          "'; there are: ", listed(classes_, 10),
           "\n  hint: every part of a data set needs class folders of the same names");
   }
   list_classes(directory);

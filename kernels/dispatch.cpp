@@ -38,8 +38,6 @@ void check_known(const Rule& rule) {
     }
   }
   check(op_known, "--impl: there is no op '", rule.op, "'");
-  std::string list;
-  for (const std::string& name : known) list += (list.empty() ? "" : ", ") + name;
   const FamilyStatus* missing = nullptr;
   for (const FamilyStatus& status : families()) {
     if (status.family != family_of(rule.implementation)) continue;
@@ -49,7 +47,7 @@ void check_known(const Rule& rule) {
     fail("--impl: family ", missing->family, " is not available: ", missing->reason);
   }
   fail("--impl: no implementation '", rule.implementation, "'",
-       rule.op.empty() ? "" : " of " + rule.op, "; there are: ", list);
+       rule.op.empty() ? "" : " of " + rule.op, "; there are: ", listed(known));
 }
 
 Rules parse(std::string_view text) {

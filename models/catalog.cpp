@@ -89,11 +89,7 @@ const CatalogEntry* find_model(std::string_view name) {
 
 std::unique_ptr<Model> make_model(const std::string& name, int64_t classes, Generator& generator) {
   const CatalogEntry* const entry = find_model(name);
-  if (entry == nullptr) {
-    std::string names;
-    for (const std::string& known : model_names()) names += (names.empty() ? "" : ", ") + known;
-    fail("there is no model '", name, "'; there are: ", names);
-  }
+  check(entry != nullptr, "there is no model '", name, "'; there are: ", listed(model_names()));
   std::unique_ptr<Model> model = entry->make(classes, generator);
   model->architecture = name;
   return model;

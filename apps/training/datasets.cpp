@@ -33,12 +33,6 @@ void check_trainable(const Dataset& train) {
   }
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 /// One data set, or several as one. A validation set must know no other classes than `classes`.
 DatasetPointer joined(const std::vector<DatasetPointer>& parts,
                       const std::vector<std::string>* classes) {

@@ -30,6 +30,21 @@ std::string str(const Parts&... parts) {
   return out.str();
 }
 
+/// The names with commas between them: the first `most`, and … where there are more.
+template <class Names>
+std::string listed(const Names& names, size_t most = static_cast<size_t>(-1)) {
+  std::ostringstream out;
+  size_t count = 0;
+  for (const auto& name : names) {
+    if (count == most) {
+      out << ", …";
+      break;
+    }
+    out << (count++ == 0 ? "" : ", ") << name;
+  }
+  return out.str();
+}
+
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   throw Error(str(parts...));
