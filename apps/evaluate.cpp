@@ -120,6 +120,7 @@ int run_evaluate(const EvaluateOptions& options, const Session& session) {
     throw Failure(exit_usage, "no data folder given", "burin evaluate -m MODEL DIR");
   }
   expect_writable(options.json);
+  if (!options.no_report) expect_room_for_folder(options.out);
   const LoadedModel loaded = load_model(options.model, session);
   const int64_t positive = positive_class(options, loaded.card.classes);
   const std::string split = evaluation_part(options.split, options.data);

@@ -45,6 +45,17 @@ decltype(auto) failing_with(ExitCode code, const F& f) {
   }
 }
 
+/// failing_with(exit_bad_input, f), with a hint how to find all images that can't be read.
+template <class F>
+decltype(auto) reading_images(const F& f) {
+  try {
+    return failing_with(exit_bad_input, f);
+  } catch (Failure& failure) {
+    failure.hint = "burin scan DIR lists all such files; --move-to FOLDER takes them out";
+    throw;
+  }
+}
+
 /// "runs/train: Permission denied"
 std::string words_of(const std::filesystem::filesystem_error& error);
 

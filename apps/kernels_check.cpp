@@ -86,12 +86,15 @@ void describe_roofline(std::ostream& out, const checks::Roofline& roofline) {
 }
 
 [[noreturn]] void fail_on_nothing(const KernelSelection& selection) {
+  const bool runs_emulated =
+      selection.device.kind == DeviceKind::cpu && family_of(selection.impl) == "cuda";
   throw Failure(
       exit_failed,
       str("no implementation was run: none of ", selection.op.empty() ? "the ops" : selection.op,
           selection.impl.empty() ? "" : " matches " + selection.impl + " and",
           " accepts a case on ", selection.device),
-      str("burin kernels ", selection.op, " --why gives the reasons"));
+      runs_emulated ? "without a GPU, --device emulator runs the kernels of cuda"
+                    : str("burin kernels ", selection.op, " --why gives the reasons"));
 }
 
 }  // namespace

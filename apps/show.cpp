@@ -45,8 +45,8 @@ int run_show(const ShowOptions& options) {
   for (size_t k = 0; k < count; ++k) {
     const auto label = static_cast<size_t>(dataset->label(order[k]));
     const std::string file = std::filesystem::path(dataset->name(order[k])).filename().string();
-    tiles.push_back(
-        {*dataset->load(order[k]), {{dataset->classes()[label]}, {file, charts::Ink::muted}}});
+    const auto image = reading_images([&] { return dataset->load(order[k]); });
+    tiles.push_back({*image, {{dataset->classes()[label]}, {file, charts::Ink::muted}}});
   }
   write_image(options.out, contact_sheet(tiles, options.side));
   std::cout << count << " of " << dataset->size() << " images → " << options.out << '\n';

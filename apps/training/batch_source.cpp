@@ -11,14 +11,7 @@
 namespace burin::apps {
 
 std::optional<data::Batch> next_batch(data::Loader& loader) {
-  try {
-    return loader.next();
-  } catch (const OutOfMemory&) {
-    throw;
-  } catch (const Error& error) {
-    throw Failure(exit_bad_input, error.what(),
-                  "burin scan DIR lists all such files; --move-to FOLDER takes them out");
-  }
+  return reading_images([&] { return loader.next(); });
 }
 
 ImageSource::ImageSource(std::shared_ptr<const data::Dataset> dataset, data::Transform transform,

@@ -53,6 +53,9 @@ TEST(Kernels, APlugInShowsUpAndIsHeldToTheCases) {
   const Ran nothing = run_burin("kernels check matmul --impl my_kernel", plugin);
   EXPECT_EQ(nothing.code, apps::exit_failed);
   EXPECT_NE(nothing.err.find("no implementation was run"), std::string::npos) << nothing.err;
+  const Ran of_a_gpu = run_burin("kernels check matmul --impl cuda/warpgroup");
+  EXPECT_NE(of_a_gpu.err.find("hint: without a GPU, --device emulator"), std::string::npos)
+      << of_a_gpu.err;
 }
 
 TEST(Kernels, ADeviceThatIsNotThereIsItsOwnExitCode) {

@@ -215,6 +215,12 @@ TEST_F(PreparedFolder, IsShownAsASheet) {
                             folder.file("sheet.png"));
   ASSERT_EQ(ran.code, exit_ok) << ran.err;
   EXPECT_EQ(data::load_image(folder.file("sheet.png")).width, 14 + 2 * (64 + 14));
+  write_whole(folder.file("photos/ai/broken.png"), "nothing of an image");
+  const Ran broken =
+      run_burin("show " + folder.file("photos") + " -n 400 --out " + folder.file("other.png"));
+  EXPECT_EQ(broken.code, exit_bad_input);
+  EXPECT_NE(broken.err.find("broken.png"), std::string::npos) << broken.err;
+  EXPECT_NE(broken.err.find("\n  hint: burin scan"), std::string::npos) << broken.err;
 }
 
 }  // namespace

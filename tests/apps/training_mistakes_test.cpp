@@ -31,6 +31,15 @@ TEST_F(TrainedRun, EvaluatesThePartThatIsAskedFor) {
   EXPECT_EQ(run_burin(model + file("photos") + " --tta-aug flip").code, apps::exit_usage);
 }
 
+TEST_F(TrainedRun, EvaluatesNothingWhoseReportHasNoPlace) {
+  write_whole(file("a_file"), "");
+  const Ran ran = run_burin("evaluate -m " + run() + " " + file("photos") + " --out " +
+                            file("a_file") + "/below/report");
+  EXPECT_EQ(ran.code, apps::exit_failed);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_NE(ran.err.find("a_file is not a folder"), std::string::npos) << ran.err;
+}
+
 TEST_F(TrainedRun, SaysWhatACheckpointIs) {
   const Ran ran = run_burin("predict -m " + run() + "/weights/last.ckpt " + file("photos"));
   EXPECT_EQ(ran.code, apps::exit_bad_input);
