@@ -27,6 +27,9 @@ std::string without_escapes(const std::string& text) {
 
 RunFolder::RunFolder(fs::path path) : path_(std::move(path)) {
   fs::create_directories(path_ / "weights");
+  // A run that was killed while it wrote: as large as its checkpoint, and hidden.
+  remove_leftovers(path_.string());
+  remove_leftovers(weights());
   log_.open(path_ / "train.log", std::ios::app);
   check(log_.good(), path_.string(), ": cannot write train.log");
 }

@@ -1,25 +1,46 @@
 #include "burin/tensor/files/atomic_file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <utility>
+#include <vector>
 
 namespace burin {
 namespace {
 
-/// Unused by other processes (the id) and by other threads of this one (the counter).
+/// Unused by other processes (the id) and by other threads of this one (the counter). Of a long
+/// name only the beginning, so that whatever name a file system takes can be written.
 std::string temporary_name(const std::string& path) {
   static std::atomic<unsigned> counter{0};
+  constexpr size_t kept = 200;  // of the 255 bytes of a name
   const std::filesystem::path target(path);
-  const std::string name = str(".", target.filename().string(), ".", getpid(), "-", counter++);
+  const std::string name =
+      str(".", target.filename().string().substr(0, kept), ".", getpid(), "-", counter++);
   return (target.parent_path() / name).string();
+}
+
+/// The process whose temporary_name this is, if it is one.
+std::optional<pid_t> writer_of(std::string_view name) {
+  const size_t dot = name.rfind('.');
+  if (!name.starts_with('.') || dot == 0 || dot == std::string_view::npos) return std::nullopt;
+  pid_t writer = 0;
+  unsigned counter = 0;
+  const char* const end = name.data() + name.size();
+  const auto [dash, no_id] = std::from_chars(name.data() + dot + 1, end, writer);
+  if (no_id != std::errc() || writer <= 0 || dash == end || *dash != '-') return std::nullopt;
+  const auto [rest, no_counter] = std::from_chars(dash + 1, end, counter);
+  if (no_counter != std::errc() || rest != end) return std::nullopt;
+  return writer;
 }
 
 }  // namespace
@@ -78,6 +99,17 @@ void AtomicFile::fail_with_errno(std::string_view doing) const {
 
 void AtomicFile::close_file() {
   if (file_ >= 0) close(std::exchange(file_, -1));
+}
+
+void remove_leftovers(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::filesystem::path> leftovers;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::optional<pid_t> writer = writer_of(entry.path().filename().string());
+    const bool gone = writer && kill(*writer, 0) != 0 && errno == ESRCH;
+    if (gone && entry.is_regular_file(error)) leftovers.push_back(entry.path());
+  }
+  for (const std::filesystem::path& leftover : leftovers) std::filesystem::remove(leftover, error);
 }
 
 void write_file(const std::string& path, std::string_view content) {

@@ -38,6 +38,10 @@ class AtomicFile {
   uint64_t position_ = 0;
 };
 
+/// Removes what processes that were killed in the midst of writing to `folder` have left there.
+/// What lives on this machine keeps its files.
+void remove_leftovers(const std::string& folder);
+
 /// The whole of a small file at once.
 void write_file(const std::string& path, std::string_view content);
 

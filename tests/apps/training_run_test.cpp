@@ -217,11 +217,15 @@ TEST_F(TrainedRun, KilledAtAnyMomentItGoesOnTheSame) {
     killed += WEXITSTATUS(std::system(command.c_str())) == 128 + SIGKILL ? 1 : 0;
   }
   EXPECT_GT(killed, 0) << "it was always done before";
+  write_whole(file("runs/killed/weights/.last.ckpt.2147483647-0"), "half a checkpoint");
   const Ran last = run_burin(next());
   EXPECT_EQ(last.code, apps::exit_ok) << last.err;
   EXPECT_EQ(losses("killed"), losses("exp"));
   EXPECT_EQ(read_whole(file("runs/killed/weights/best.safetensors")),
             read_whole(file("runs/exp/weights/best.safetensors")));
+  for (const auto& entry : std::filesystem::directory_iterator(file("runs/killed/weights"))) {
+    EXPECT_FALSE(entry.path().filename().string().starts_with('.')) << entry.path();
+  }
 }
 
 }  // namespace

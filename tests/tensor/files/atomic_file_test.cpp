@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -77,6 +79,35 @@ TEST(AtomicFile, SaysWhyItCantBeCreated) {
   expect_error([&] { AtomicFile(folder.file("taken")); }, "taken: is a folder, not a file");
   expect_error([&] { AtomicFile("/dev/null"); }, "/dev/null: is no ordinary file");
   EXPECT_EQ(files_in(folder), 1u);
+}
+
+TEST(AtomicFile, TakesTheLongestName) {
+  const TemporaryFolder folder;
+  const std::string longest(255, 'n');
+  write_file(folder.file(longest), "x");
+  EXPECT_EQ(read_whole(folder.file(longest)), "x");
+}
+
+TEST(RemoveLeftovers, TakesWhatNobodyWritesAnyMore) {
+  const TemporaryFolder folder;
+  const pid_t child = fork();
+  if (child == 0) {
+    AtomicFile half(folder.file("last.ckpt"));
+    half.write("half");
+    _exit(0);  // as a kill would: nothing is tidied up
+  }
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  AtomicFile ours(folder.file("last.ckpt"));
+  for (const char* const name : {".hidden", ".a.12", ".a.0-1", ".a.1-x", "a.999999999-1", "b"}) {
+    write_whole(folder.file(name), "");
+  }
+  EXPECT_EQ(files_in(folder), 8u);
+  remove_leftovers(folder.path().string());
+  EXPECT_EQ(files_in(folder), 7u);
+  ours.write("whole");
+  ours.commit();
+  EXPECT_EQ(read_whole(folder.file("last.ckpt")), "whole");
+  remove_leftovers(folder.file("not there"));
 }
 
 }  // namespace
