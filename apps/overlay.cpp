@@ -7,6 +7,18 @@
 #include "burin/apps/output.h"
 
 namespace burin::apps {
+namespace {
+
+/// As much of a name as leaves room for another and a number in the 255 bytes of a file's name.
+std::string beginning(const std::string& name) {
+  constexpr size_t most = 110;
+  if (name.size() <= most) return name;
+  size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;  // whole letters
+  return name.substr(0, end);
+}
+
+}  // namespace
 
 std::array<double, 3> jet(double heat) {
   const auto ramp = [&](double middle) {
@@ -55,7 +67,8 @@ OverlayWriter::OverlayWriter(std::filesystem::path folder) : folder_(std::move(f
 
 std::string OverlayWriter::write(const std::string& image_name, const std::string& class_name,
                                  const data::Image& overlay) {
-  const std::string stem = std::filesystem::path(image_name).stem().string() + '_' + class_name;
+  const std::string stem =
+      beginning(std::filesystem::path(image_name).stem().string()) + '_' + beginning(class_name);
   std::string name = stem;
   for (int number = 2; !written_.insert(name).second; ++number) name = str(stem, '_', number);
   std::string path = (folder_ / (name + ".png")).string();

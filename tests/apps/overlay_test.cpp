@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/temporary_folder.h"
+
 namespace burin::apps {
 namespace {
 
@@ -18,6 +20,20 @@ TEST(BlendHeat, IsScaledToItsLargestValue) {
   const data::Image blended = blend_heat(image, {1, 0}, 0.5);
   // Pixel 0: (0.25 + 0.5, 0, 0), the largest; pixel 1: (0, 0, 0.25).
   EXPECT_EQ(blended.pixels, (std::vector<uint8_t>{255, 0, 0, 0, 0, 85}));
+}
+
+// Names of files and classes each have up to 255 bytes, and so has the overlay's.
+TEST(OverlayWriter, ShortensLongNames) {
+  const testing_support::TemporaryFolder folder;
+  std::string class_name;
+  for (int i = 0; i < 120; ++i) class_name += "ü";
+  const std::string image = std::string(250, 'n') + ".jpg";
+  OverlayWriter writer(folder.path());
+  for (const char* const ending : {"", "_2"}) {
+    EXPECT_EQ(
+        writer.write(image, class_name, data::Image(2, 2)),
+        folder.file(std::string(110, 'n') + '_' + class_name.substr(0, 110) + ending + ".png"));
+  }
 }
 
 }  // namespace
