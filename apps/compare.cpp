@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -40,12 +41,19 @@ struct Row {
   Json metrics;
 };
 
-std::string read_text(const fs::path& path) {
+Json read_json(const fs::path& path) {
   std::ifstream in(path);
   check(in.good(), path.string(), ": cannot be read");
   std::ostringstream text;
   text << in.rdbuf();
-  return text.str();
+  return Json::parse(text.str(), path.string());
+}
+
+/// What tells a run's validation images from others: the second half of the fingerprint in
+/// env.json.
+std::string validated_on(const fs::path& run) {
+  const std::string both = read_json(run / "env.json").string("/data_fingerprint").value_or("");
+  return both.substr(std::min(both.find('-'), both.size()));
 }
 
 /// The last words of a path that tell it from others: "exp" of
@@ -68,10 +76,8 @@ std::vector<Row> rows_of_runs(const CompareOptions& options, const Session& sess
     const fs::path folder = run;
     const ModelCard card = load_model(model_path(run));
     rows.push_back({short_name(run) + " (" + card.model->architecture + ")", millions(*card.model),
-                    Json::parse(read_text(folder / "metrics.json"))});
-    const std::string environment = read_text(folder / "env.json");
-    const size_t at = environment.find("data_fingerprint");
-    data.insert(at == std::string::npos ? "" : environment.substr(environment.find('-', at), 18));
+                    read_json(folder / "metrics.json")});
+    data.insert(validated_on(folder));
   }
   if (data.size() > 1 && !session.globals.quiet) {
     std::cerr << "these runs were validated on different images: their numbers are not comparable\n"
@@ -122,10 +128,10 @@ std::vector<std::vector<std::string>> table_of(const std::vector<Row>& rows) {
                                    {name + " F1", place + "/f1"}});
   };
   for (const std::string& name : classes) {
-    if (each) add_scores(name, "/classes/" + name);
+    if (each) add_scores(name, "/classes" + json_place(name));
   }
   if (!each) add_scores("macro", "/macro");
-  if (two) columns.emplace_back("AUC", "/classes/" + classes[0] + "/auc");
+  if (two) columns.emplace_back("AUC", "/classes" + json_place(classes[0]) + "/auc");
   columns.emplace_back("ECE", "/calibration_error");
   if (rows.front().metrics.number("/images_per_second")) {
     columns.emplace_back("images/s", "/images_per_second");

@@ -57,10 +57,10 @@ Json Json::of(double value, int decimals) {
   return json;
 }
 
-Json Json::parse(std::string_view text) {
+Json Json::parse(std::string_view text, const std::string& name) {
   Json json;
   *json.value_ = ordered_json::parse(text, nullptr, false);
-  check(!json.value_->is_discarded(), "this is no JSON: ", text.substr(0, 40));
+  check(!json.value_->is_discarded(), name, ": is no JSON");
   return json;
 }
 
@@ -70,10 +70,20 @@ std::optional<double> Json::number(const std::string& place) const {
   return value_->at(pointer).get<double>();
 }
 
+std::optional<std::string> Json::string(const std::string& place) const {
+  const ordered_json::json_pointer pointer(place);
+  if (!value_->contains(pointer) || !value_->at(pointer).is_string()) return std::nullopt;
+  return value_->at(pointer).get<std::string>();
+}
+
 std::vector<std::string> Json::strings(const std::string& place) const {
   const ordered_json::json_pointer pointer(place);
   if (!value_->contains(pointer) || !value_->at(pointer).is_array()) return {};
-  return value_->at(pointer).get<std::vector<std::string>>();
+  std::vector<std::string> strings;
+  for (const ordered_json& value : value_->at(pointer)) {
+    if (value.is_string()) strings.push_back(value.get<std::string>());
+  }
+  return strings;
 }
 
 Json& Json::set(const std::string& key, Json value) {
@@ -88,6 +98,29 @@ Json& Json::push(Json value) {
 
 std::string Json::text(int indent) const {
   return value_->dump(indent, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string json_place(std::string_view key) {
+  std::string place = "/";
+  for (const char c : key) {
+    if (c == '~') {
+      place += "~0";
+    } else if (c == '/') {
+      place += "~1";
+    } else {
+      place += c;
+    }
+  }
+  return place;
+}
+
+bool is_json_text(const std::string& text) {
+  try {
+    ordered_json(text).dump();
+    return true;
+  } catch (const ordered_json::exception&) {
+    return false;
+  }
 }
 
 }  // namespace burin::apps

@@ -29,10 +29,13 @@ class Json {
   /// Rounded, because 0.1f would be written as 0.10000000149011612.
   static Json of(double value, int decimals);
 
-  /// Throws Error for a text that is no JSON.
-  static Json parse(std::string_view text);
-  /// The number or the list of strings at a place, "/classes/ai/f1"; nothing where it is not there.
+  /// Throws Error for a text that is no JSON; `name` is the file's, for the message.
+  static Json parse(std::string_view text, const std::string& name);
+  /// The number, the string or the list of strings at a place, "/classes/ai/f1"; nothing where it
+  /// is not there.
+  /// A key with ~ or / in it is part of a place as json_place writes it.
   std::optional<double> number(const std::string& place) const;
+  std::optional<std::string> string(const std::string& place) const;
   std::vector<std::string> strings(const std::string& place) const;
 
   Json& set(const std::string& key, Json value);
@@ -44,5 +47,11 @@ class Json {
  private:
   std::unique_ptr<nlohmann::ordered_json> value_;
 };
+
+/// "/key", escaped after RFC 6901.
+std::string json_place(std::string_view key);
+
+/// Whether JSON can hold the text as it is: whether it is UTF-8.
+bool is_json_text(const std::string& text);
 
 }  // namespace burin::apps

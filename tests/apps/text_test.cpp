@@ -1,4 +1,5 @@
-// The small parts that make text: TOML, JSON, suggestions, the progress bar, tables.
+// The small parts that make text: TOML, JSON, suggestions, the progress bar, tables, lines of
+// results.
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -52,6 +53,18 @@ TEST(Json, KeepsOrderRoundsAndReplacesWhatIsNoText) {
   json.set("z", Json::of(0.1f, 4)).set("a", Json::of("x\xff\n")).set("n", Json::of(0.0 / 0.0, 1));
   json.set("l", std::move(Json::array().push(Json::of(int64_t{1})).push(Json::of(true))));
   EXPECT_EQ(json.text(), "{\"z\":0.1,\"a\":\"x\xEF\xBF\xBD\\n\",\"n\":null,\"l\":[1,true]}");
+}
+
+TEST(Json, FindsPlacesWhateverTheirNames) {
+  Json classes = Json::object();
+  classes.set("a~1/b", Json::of(int64_t{7}));
+  Json json = Json::object();
+  json.set("classes", std::move(classes)).set("labels", Json::of(std::vector<std::string>{"x"}));
+  EXPECT_EQ(json.number("/classes" + json_place("a~1/b")), 7);
+  EXPECT_EQ(json.number("/classes" + json_place("~")), std::nullopt);
+  EXPECT_EQ(json.strings("/labels"), std::vector<std::string>{"x"});
+  EXPECT_TRUE(Json::parse("{\"labels\": [1, {}]}", "f").strings("/labels").empty());
+  expect_error([] { Json::parse("{", "run/metrics.json"); }, "run/metrics.json: is no JSON");
 }
 
 TEST(Suggest, ProposesOnlyWhatIsNear) {

@@ -87,7 +87,8 @@ TEST_F(TrainedRun, EvaluatesIntoAFolderAlsoUnderCorruption) {
   const Ran ran = run_burin(evaluate + file("evaluation") + " --positive red --json " +
                             file("evaluation.json"));
   ASSERT_EQ(ran.code, apps::exit_ok) << ran.err;
-  const apps::Json metrics = apps::Json::parse(read_whole(file("evaluation.json")));
+  const apps::Json metrics =
+      apps::Json::parse(read_whole(file("evaluation.json")), "evaluation.json");
   EXPECT_EQ(metrics.number("/accuracy_under_corruption/none"), metrics.number("/accuracy"));
   EXPECT_TRUE(metrics.number("/accuracy_under_corruption/JPEG, quality 10"));
   EXPECT_NE(ran.out.find("JPEG, quality 10"), std::string::npos) << ran.out;
