@@ -1,10 +1,11 @@
 #include "burin/apps/run_folder.h"
 
 #include <algorithm>
-#include <sstream>
+#include <optional>
 
 #include "burin/apps/exit.h"
 #include "burin/apps/table.h"
+#include "burin/apps/training/epoch_line.h"
 #include "burin/tensor/files/atomic_file.h"
 
 namespace burin::apps {
@@ -83,15 +84,12 @@ std::vector<EpochResult> read_results(const std::string& path) {
         ": is no results.csv");
   std::vector<EpochResult> epochs;
   for (double best = -1; std::getline(in, line);) {
-    std::replace(line.begin(), line.end(), ',', ' ');
-    std::istringstream columns(line);
-    EpochResult e;
-    columns >> e.epoch >> e.seconds >> e.train_loss >> e.val_loss >> e.accuracy >> e.precision >>
-        e.recall >> e.f1 >> e.learning_rate >> e.images_per_second;
-    check(!columns.fail(), path, ": '", line, "' is no line of results");
-    e.best = e.accuracy > best;
-    best = std::max(best, e.accuracy);
-    epochs.push_back(e);
+    if (line.ends_with('\r')) line.pop_back();  // of a spreadsheet
+    std::optional<EpochResult> epoch = read_epoch(line, ',');
+    check(epoch.has_value(), path, ": '", line, "' is no line of results");
+    epoch->best = epoch->accuracy > best;
+    best = std::max(best, epoch->accuracy);
+    epochs.push_back(*epoch);
   }
   return epochs;
 }

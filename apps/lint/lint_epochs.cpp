@@ -78,11 +78,24 @@ void lint_curves(const std::vector<EpochResult>& epochs, int64_t classes, Findin
   }
 }
 
+/// Training ends by itself where its own loss is none; this one it goes on with.
+void lint_numbers(const std::vector<EpochResult>& epochs, Findings& findings) {
+  const auto first = std::find_if(epochs.begin(), epochs.end(),
+                                  [](const EpochResult& e) { return !std::isfinite(e.val_loss); });
+  if (first == epochs.end()) return;
+  findings.push_back({Level::warning, "the validation loss is no number",
+                      str("It is ", first->val_loss, " from epoch ", first->epoch,
+                          " on, while the training loss is one: the outputs or batch norm's "
+                          "running statistics have overflowed. A smaller --lr, or --clip-grad 1, "
+                          "keeps them in range.")});
+}
+
 }  // namespace
 
 Findings lint_epochs(const std::vector<EpochResult>& epochs, int64_t classes) {
   Findings findings;
   if (epochs.empty()) return findings;
+  lint_numbers(epochs, findings);
   lint_floor(epochs, findings);
   lint_answers(epochs, classes, findings);
   lint_curves(epochs, classes, findings);

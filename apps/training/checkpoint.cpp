@@ -23,11 +23,12 @@ std::string exact_text(T value) {
 }
 
 template <class T>
-T parsed(const std::string& key, const std::string& text) {
+T parsed(const Checkpoint& checkpoint, const std::string& key) {
+  const std::string& text = checkpoint.string(key);
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  check(error == std::errc() && end == text.data() + text.size(), "checkpoint: '", key, "' is '",
-        text, "', not a number");
+  check(error == std::errc() && end == text.data() + text.size(), checkpoint.file, ": '", key,
+        "' is '", text, "', not a number");
   return value;
 }
 
@@ -42,15 +43,15 @@ void Checkpoint::set(const std::string& key, double value) {
 
 const std::string& Checkpoint::string(const std::string& key) const {
   const auto found = text.find(key);
-  check(found != text.end(), "checkpoint: '", key, "' is missing");
+  check(found != text.end(), file, ": '", key, "' is missing");
   return found->second;
 }
 
 int64_t Checkpoint::integer(const std::string& key) const {
-  return parsed<int64_t>(key, string(key));
+  return parsed<int64_t>(*this, key);
 }
 double Checkpoint::number(const std::string& key) const {
-  return parsed<double>(key, string(key));
+  return parsed<double>(*this, key);
 }
 
 void Checkpoint::add(const std::string& prefix, const std::vector<nn::NamedTensor>& named) {
@@ -63,9 +64,9 @@ void Checkpoint::restore(const std::string& prefix, std::vector<nn::NamedTensor>
   for (const nn::NamedTensor& entry : tensors) saved[entry.name] = &entry.tensor;
   for (nn::NamedTensor& target : named) {
     const auto found = saved.find(prefix + target.name);
-    check(found != saved.end(), "checkpoint: ", prefix, target.name, " is missing");
-    check(found->second->shape() == target.tensor.shape(), "checkpoint: ", prefix, target.name,
-          " is ", found->second->shape(), ", the run needs ", target.tensor.shape());
+    check(found != saved.end(), file, ": ", prefix, target.name, " is missing");
+    check(found->second->shape() == target.tensor.shape(), file, ": ", prefix, target.name, " is ",
+          found->second->shape(), ", the run needs ", target.tensor.shape());
     copy_into(target.tensor, *found->second);
   }
 }
@@ -87,17 +88,18 @@ bool is_checkpoint(const WeightFile& file) {
 }
 
 Checkpoint Checkpoint::load(const std::string& path) {
-  const WeightFile file(path);
-  const std::string* const format = file.metadata(format_key);
+  const WeightFile source(path);
+  const std::string* const format = source.metadata(format_key);
   check(format != nullptr && *format == format_version, path, ": is no checkpoint of this release");
   Checkpoint result;
-  for (const auto& [key, value] : file.metadata()) {
+  result.file = path;
+  for (const auto& [key, value] : source.metadata()) {
     if (key.starts_with("run.")) result.text[key.substr(4)] = value;
   }
-  for (const WeightEntry& entry : file.entries()) {
+  for (const WeightEntry& entry : source.entries()) {
     const bool floating = entry.type < ElementType::i64;
     Tensor tensor = empty(entry.shape, {floating ? DType::f32 : DType::i64});
-    file.read(entry, tensor.writable());
+    source.read(entry, tensor.writable());
     result.tensors.push_back({entry.name, tensor});
   }
   return result;

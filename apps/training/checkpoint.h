@@ -12,6 +12,7 @@ namespace burin::apps {
 /// Everything needed to go on exactly where a run stopped: tensors by name, and text. One
 /// safetensors file, written atomically, so that a kill at any moment leaves the previous one.
 struct Checkpoint {
+  std::string file;                      // it was read from, for messages
   std::vector<nn::NamedTensor> tensors;  // "model/fc.weight", "optimizer/fc.weight.first_moment", …
   std::map<std::string, std::string> text;  // numbers as shortest text that reads back exactly
 

@@ -1,7 +1,7 @@
 // Stopping and going on: what last.ckpt holds.
 #include <filesystem>
-#include <sstream>
 
+#include "burin/apps/training/epoch_line.h"
 #include "burin/apps/training/trainer.h"
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/dispatch.h"
@@ -21,19 +21,6 @@ std::string to_line(const EpochResult& r) {
     line += numbers.string("x") + ' ';
   }
   return line;
-}
-
-EpochResult from_line(const std::string& line) {
-  EpochResult r;
-  std::istringstream in(line);
-  double epoch = 0;
-  double best = 0;
-  in >> epoch >> r.seconds >> r.train_loss >> r.val_loss >> r.accuracy >> r.precision >> r.recall >>
-      r.f1 >> r.learning_rate >> r.images_per_second >> best;
-  check(!in.fail(), "checkpoint: an epoch's line is damaged: '", line, "'");
-  r.epoch = static_cast<int64_t>(epoch);
-  r.best = best != 0;
-  return r;
 }
 
 }  // namespace
@@ -102,7 +89,10 @@ void Trainer::resume(const std::string& checkpoint_path) {
   outcome_ = {};
   const int64_t finished = checkpoint.integer("finished_epochs");
   for (int64_t i = 0; i < finished; ++i) {
-    outcome_.epochs.push_back(from_line(checkpoint.string(str("epoch_", i))));
+    const std::string& line = checkpoint.string(str("epoch_", i));
+    const std::optional<EpochResult> epoch = read_epoch(line, ' ');
+    check(epoch.has_value(), checkpoint_path, ": an epoch's line is damaged: '", line, "'");
+    outcome_.epochs.push_back(*epoch);
   }
   outcome_.best_epoch = checkpoint.integer("best_epoch");
   check(epoch_ >= 0 && next_batch_ >= 0 && finished == epoch_ && outcome_.best_epoch >= 0 &&

@@ -85,6 +85,13 @@ TEST(LintEpochs, ReadsTheCurves) {
             nullptr);
 }
 
+TEST(LintEpochs, FindsAValidationLossThatIsNone) {
+  const Findings findings = lint_epochs(epochs_of({{0.6, 0.6}, {0.5, INFINITY}, {0.4, NAN}}), 2);
+  const Finding* const finding = find(findings, "the validation loss is no number");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_NE(finding->explanation.find("It is inf from epoch 2 on"), std::string::npos);
+}
+
 TEST(LintEpochs, FindsAModelThatAnswersOneThing) {
   const std::string title = "every image gets the same answer";
   std::vector<EpochResult> epochs = epochs_of({{0.7, 0.7}});

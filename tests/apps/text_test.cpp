@@ -2,6 +2,7 @@
 // results.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <sstream>
 
 #include "burin/apps/json.h"
@@ -9,6 +10,7 @@
 #include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
 #include "burin/apps/toml.h"
+#include "burin/apps/training/epoch_line.h"
 #include "support/expect_error.h"
 
 namespace burin::apps {
@@ -65,6 +67,22 @@ TEST(Json, FindsPlacesWhateverTheirNames) {
   EXPECT_EQ(json.strings("/labels"), std::vector<std::string>{"x"});
   EXPECT_TRUE(Json::parse("{\"labels\": [1, {}]}", "f").strings("/labels").empty());
   expect_error([] { Json::parse("{", "run/metrics.json"); }, "run/metrics.json: is no JSON");
+}
+
+TEST(EpochLine, ReadsWhatIsNoNumber) {
+  const auto epoch = read_epoch("3,0.5,0.25,-nan,0.5,0.5,0.5,0.5,1e-3,80.5", ',');
+  ASSERT_TRUE(epoch.has_value());
+  EXPECT_EQ(epoch->epoch, 3);
+  EXPECT_TRUE(std::isnan(epoch->val_loss));
+  EXPECT_EQ(epoch->images_per_second, 80.5);
+  const auto saved = read_epoch("3 0.5 0.25 inf 0.5 0.5 0.5 0.5 1e-3 80.5 1 ", ' ');
+  ASSERT_TRUE(saved.has_value());
+  EXPECT_TRUE(std::isinf(saved->val_loss));
+  EXPECT_TRUE(saved->best);
+  for (const char* const line : {"", "3,0.5", "nan,1,1,1,1,1,1,1,1,1", "1e300,1,1,1,1,1,1,1,1,1",
+                                 "1,1,1,1,1,1,1,1,1,x", "1,1,1,1,1,1,1,1,,1"}) {
+    EXPECT_FALSE(read_epoch(line, ',').has_value()) << line;
+  }
 }
 
 TEST(Suggest, ProposesOnlyWhatIsNear) {

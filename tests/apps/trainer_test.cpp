@@ -43,43 +43,6 @@ TEST(Trainer, LearnsWhatIsEasy) {
   EXPECT_EQ(card.model->preprocess.crop, 32);
 }
 
-// Stopped in the middle of an epoch and gone on with: the same losses, bit for bit.
-TEST(Trainer, ResumesBitForBit) {
-  const TemporaryFolder folder;
-  write_images(folder.path() / "images", 20, 32);
-  TrainOptions options = small_run(folder.path() / "images");
-  options.ema = 0.9;
-  std::filesystem::create_directories(folder.path() / "whole");
-  std::filesystem::create_directories(folder.path() / "parts");
-  const TrainOutcome whole = Trainer(options, {}).run(folder.file("whole"));
-
-  std::atomic<bool> stop{false};
-  TrainCallbacks callbacks;
-  callbacks.stop = &stop;
-  callbacks.on_step = [&](const StepProgress& p) {
-    stop = p.epoch == 2 && p.step == 2 && !p.validating;
-  };
-  EXPECT_TRUE(Trainer(options, callbacks).run(folder.file("parts")).interrupted);
-
-  Trainer second(options, {});
-  second.resume(folder.file("parts/last.ckpt"));
-  const TrainOutcome resumed = second.run(folder.file("parts"));
-  EXPECT_EQ(losses(resumed), losses(whole));
-  EXPECT_EQ(testing_support::read_whole(folder.file("parts/best.safetensors")),
-            testing_support::read_whole(folder.file("whole/best.safetensors")));
-}
-
-TEST(Trainer, RefusesToResumeOnOtherImages) {
-  const TemporaryFolder folder;
-  write_images(folder.path() / "images", 10, 32);
-  TrainOptions options = small_run(folder.path() / "images");
-  options.epochs = 1;
-  Trainer(options, {}).run(folder.path().string());
-  std::filesystem::remove(folder.path() / "images/dark/3.ppm");
-  Trainer other(options, {});
-  expect_error([&] { other.resume(folder.file("last.ckpt")); }, "was written for other images");
-}
-
 TEST(Trainer, RefusesWhatCannotBeLearned) {
   const TemporaryFolder folder;
   write_images(folder.path() / "images", 10, 32);

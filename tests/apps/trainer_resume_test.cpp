@@ -1,0 +1,80 @@
+// Runs that were stopped and gone on with.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "apps/training_images.h"
+#include "burin/apps/training/trainer.h"
+#include "burin/nn/module.h"
+#include "support/expect_error.h"
+#include "support/temporary_folder.h"
+
+namespace burin::apps {
+namespace {
+
+using testing_support::losses;
+using testing_support::small_run;
+using testing_support::TemporaryFolder;
+using testing_support::write_images;
+
+// Stopped in the middle of an epoch and gone on with: the same losses, bit for bit.
+TEST(Trainer, ResumesBitForBit) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 20, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.ema = 0.9;
+  std::filesystem::create_directories(folder.path() / "whole");
+  std::filesystem::create_directories(folder.path() / "parts");
+  const TrainOutcome whole = Trainer(options, {}).run(folder.file("whole"));
+
+  std::atomic<bool> stop{false};
+  TrainCallbacks callbacks;
+  callbacks.stop = &stop;
+  callbacks.on_step = [&](const StepProgress& p) {
+    stop = p.epoch == 2 && p.step == 2 && !p.validating;
+  };
+  EXPECT_TRUE(Trainer(options, callbacks).run(folder.file("parts")).interrupted);
+
+  Trainer second(options, {});
+  second.resume(folder.file("parts/last.ckpt"));
+  const TrainOutcome resumed = second.run(folder.file("parts"));
+  EXPECT_EQ(losses(resumed), losses(whole));
+  EXPECT_EQ(testing_support::read_whole(folder.file("parts/best.safetensors")),
+            testing_support::read_whole(folder.file("whole/best.safetensors")));
+}
+
+// Batch norm's running statistics can overflow while the batches' own are in range.
+TEST(Trainer, ResumesWhereTheValidationLossIsNoNumber) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 10, 32);
+  const TrainOptions options = small_run(folder.path() / "images");
+  TrainCallbacks callbacks;
+  std::atomic<bool> stop{false};
+  callbacks.stop = &stop;
+  callbacks.on_epoch = [&](const EpochResult& e) { stop = e.epoch == 1; };
+  Trainer first(options, callbacks);
+  for (const nn::NamedTensor& entry : nn::state(first.model())) {
+    Tensor tensor = entry.tensor;
+    if (entry.name == "bn1.running_mean") fill_(tensor, NAN);
+  }
+  ASSERT_TRUE(first.run(folder.path().string()).interrupted);
+  Trainer second(options, {});
+  second.resume(folder.file("last.ckpt"));
+  ASSERT_EQ(second.outcome().epochs.size(), 1u);
+  EXPECT_FALSE(std::isfinite(second.outcome().epochs.front().val_loss));
+}
+
+TEST(Trainer, RefusesToResumeOnOtherImages) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 10, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.epochs = 1;
+  Trainer(options, {}).run(folder.path().string());
+  std::filesystem::remove(folder.path() / "images/dark/3.ppm");
+  Trainer other(options, {});
+  expect_error([&] { other.resume(folder.file("last.ckpt")); }, "was written for other images");
+}
+
+}  // namespace
+}  // namespace burin::apps
