@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "burin/apps/training/model_file.h"
 #include "burin/data/cifar.h"
 #include "burin/data/idx.h"
 #include "burin/data/image_folder.h"
@@ -26,6 +27,7 @@ std::vector<int64_t> all_indices(const Dataset& dataset) {
 void check_trainable(const Dataset& train) {
   check(train.classes().size() >= 2, "there is one class only, '", train.classes().front(),
         "': nothing to tell apart\n  hint: put each class into a folder of its own");
+  check_class_names(train.classes());
   const std::vector<int64_t> counts = data::class_counts(train);
   for (size_t c = 0; c < counts.size(); ++c) {
     check(counts[c] >= 2, "class '", train.classes()[c], "' has ", counts[c],

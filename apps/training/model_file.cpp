@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "burin/apps/json.h"
 #include "burin/apps/training/checkpoint.h"
 #include "burin/models/catalog.h"
 #include "burin/models/load_weights.h"
@@ -50,6 +51,16 @@ void read_into(const WeightFile& file, const char* key, T& value) {
 }
 
 }  // namespace
+
+void check_class_names(const std::vector<std::string>& classes) {
+  for (const std::string& name : classes) {
+    const char* const flaw = name.find(separator) != std::string::npos ? "of several lines"
+                             : !is_json_text(name)                     ? "not UTF-8"
+                                                                       : nullptr;
+    check(flaw == nullptr, "class '", name, "': a name that is ", flaw,
+          " can't be kept in a model file\n  hint: rename the folder");
+  }
+}
 
 std::vector<std::string> classes_of(const WeightFile& file) {
   const std::string* const classes = file.metadata("burin.classes");

@@ -25,6 +25,9 @@ void save_model(const std::string& path, models::Model& model,
                 const std::vector<std::string>& classes,
                 const std::vector<std::pair<std::string, std::string>>& further = {});
 
+/// Throws Error for a class that save_model could not name: of several lines, or no UTF-8.
+void check_class_names(const std::vector<std::string>& classes);
+
 /// The classes that a file names, empty where it names none.
 std::vector<std::string> classes_of(const WeightFile& file);
 

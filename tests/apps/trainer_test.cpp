@@ -43,6 +43,16 @@ TEST(Trainer, LearnsWhatIsEasy) {
   EXPECT_EQ(card.model->preprocess.crop, 32);
 }
 
+TEST(Trainer, RefusesClassesThatAModelFileCannotName) {
+  for (const char* const name : {"two\nlines", "latin\xFC"}) {
+    const TemporaryFolder folder;
+    write_images(folder.path() / "images", 4, 32);
+    std::filesystem::rename(folder.path() / "images/dark", folder.path() / "images" / name);
+    expect_error([&] { Trainer(small_run(folder.path() / "images"), {}); },
+                 "can't be kept in a model file\n  hint: rename the folder");
+  }
+}
+
 TEST(Trainer, RefusesWhatCannotBeLearned) {
   const TemporaryFolder folder;
   write_images(folder.path() / "images", 10, 32);
