@@ -62,7 +62,7 @@ Findings lint_run(const fs::path& run) {
   append(findings, lint_epochs(read_results((run / "results.csv").string()), classes));
   append(findings, lint_model(*card.model, card.classes));
   for (const std::string& data : options.data) {
-    if (fs::is_directory(data)) append(findings, lint_data(data));
+    if (fs::is_directory(data) && has_image_files(data)) append(findings, lint_data(data));
   }
   return findings;
 }

@@ -30,6 +30,9 @@ Findings lint_epochs(const std::vector<EpochResult>& epochs, int64_t classes);
 /// normalisation.
 Findings lint_model(models::Model& model, const std::vector<std::string>& classes);
 
+/// Whether a data set lies in image files, which lint_data can look into.
+bool has_image_files(const std::string& directory);
+
 /// A data set on disk: pictures in two parts or two classes, classes that are tiny, uneven or given
 /// away by the files' size and format. Decodes every image.
 Findings lint_data(const std::string& directory);

@@ -5,8 +5,10 @@
 #include "burin/apps/lint/finding.h"
 #include "burin/apps/preparation/convert.h"
 #include "burin/apps/table.h"
+#include "burin/data/cifar.h"
 #include "burin/data/decode.h"
 #include "burin/data/file.h"
+#include "burin/data/idx.h"
 #include "burin/data/image_folder.h"
 #include "burin/kernels/base/parallel.h"
 
@@ -163,7 +165,13 @@ void lint_giveaway(const std::vector<Looked>& all, Findings& findings) {
 
 }  // namespace
 
+bool has_image_files(const std::string& directory) {
+  return !data::is_idx_folder(directory) && !data::is_cifar_folder(directory);
+}
+
 Findings lint_data(const std::string& directory) {
+  check(has_image_files(directory), directory,
+        ": only folders of image files are looked into, not idx or CIFAR files");
   const std::vector<Looked> all = look_at(data::open_image_folders(directory));
   Findings findings;
   lint_duplicates(all, findings);

@@ -10,12 +10,14 @@
 #include "burin/apps/lint/finding.h"
 #include "burin/models/catalog.h"
 #include "burin/tensor/random.h"
+#include "support/expect_error.h"
 
 namespace burin::apps {
 namespace {
 
 using Level = Finding::Level;
 using testing_support::TemporaryFolder;
+using testing_support::write_whole;
 
 /// The finding of that title, or nothing.
 const Finding* find(const Findings& findings, const std::string& title) {
@@ -156,6 +158,16 @@ TEST(LintData, AcceptsASoundSet) {
   const Ran ran = run_burin("lint " + folder.path().string());
   EXPECT_EQ(ran.code, exit_ok);
   EXPECT_NE(ran.out.find("nothing looks wrong"), std::string::npos);
+}
+
+// A run on such files is linted without them.
+TEST(LintData, SaysThatFilesOfManyImagesAreNotLookedInto) {
+  const TemporaryFolder folder;
+  write_whole(folder.file("train-images-idx3-ubyte"), "");
+  EXPECT_FALSE(has_image_files(folder.path().string()));
+  expect_error([&] { lint_data(folder.path().string()); }, "not idx or CIFAR files");
+  std::filesystem::create_directory(folder.file("photos"));
+  EXPECT_TRUE(has_image_files(folder.file("photos")));
 }
 
 TEST(LintData, FindsTwinsAcrossPartsAndClasses) {
