@@ -206,6 +206,10 @@ MHD_Result MicroServer::take_head(Exchange& exchange, const char* url, const cha
       throw HttpError(400, "bad_request",
                       "Content-Length and Transfer-Encoding exclude each other");
     }
+    // Of two lengths a proxy before us may have believed the other.
+    if (length.find_first_not_of("0123456789") != std::string::npos) {
+      throw HttpError(400, "bad_request", "Content-Length is not one number: " + length);
+    }
     exchange.limit = service_.admit(request);
     if (declared > exchange.limit.bytes) throw too_large(exchange.limit.told);
   } catch (const HttpError& error) {

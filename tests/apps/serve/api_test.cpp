@@ -111,6 +111,11 @@ TEST_F(ServeApi, RefusesInWords) {
   expect_error(server_->predict(""), 422, "empty_image");
   expect_error(server_->predict(png.substr(0, png.size() / 2)), 422, "broken_image");
   expect_error(server_->ask("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"), 400, "bad_host");
+  expect_error(server_->ask("GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n"), 400, "bad_host");
+  EXPECT_EQ(server_->ask("GET /healthz HTTP/1.0\r\n\r\n").status, 200);
+  expect_error(server_->ask("POST /api/v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                            "image/png\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde"),
+               400, "bad_request");
 }
 
 TEST_F(ServeApi, KeepsItsLimits) {
