@@ -12,6 +12,12 @@ void on_signal(int) {
   stop.store(true);
 }
 
+sighandler_t handler_of(int signal) {
+  struct sigaction action {};
+  sigaction(signal, nullptr, &action);
+  return action.sa_handler;
+}
+
 }  // namespace
 
 const std::atomic<bool>& stop_requested() {
@@ -26,11 +32,13 @@ void catch_interrupts() {
   action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  if (handler_of(SIGHUP) != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // else nohup's wish
 }
 
 void release_interrupts() {
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
+  if (handler_of(SIGHUP) == on_signal) std::signal(SIGHUP, SIG_DFL);
   stop.store(false);
 }
 

@@ -4,8 +4,8 @@
 
 namespace burin::apps {
 
-/// Set by Ctrl-C (and SIGTERM) once catch_interrupts was called; long work looks at it between
-/// steps. A second Ctrl-C ends the process at once.
+/// Set by Ctrl-C, SIGTERM, and SIGHUP where nohup does not ignore it, once catch_interrupts was
+/// called; long work looks at it between steps. A second one ends the process at once.
 const std::atomic<bool>& stop_requested();
 void catch_interrupts();
 /// Forgets that there was one; the next ends the process, as before catch_interrupts.

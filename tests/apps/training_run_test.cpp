@@ -202,6 +202,22 @@ TEST_F(TrainedRun, CtrlCLeavesACheckpointToGoOnFrom) {
   EXPECT_GT(after.size(), before.size());
 }
 
+// As when a connection to another machine breaks; nohup lets the run go on.
+TEST_F(TrainedRun, AHangUpLeavesACheckpointTooUnlessItIsIgnored) {
+  const auto hung_up = [&](const std::string& name, const std::string& epochs) {
+    const std::string command =
+        (name == "ignored" ? "trap '' HUP; '" : "'") + std::string(BURIN_COMMAND "' train ") +
+        file("photos") + quick + " --no-plots --epochs " + epochs + " --name " + name +
+        " --project " + file("runs") + " >" + file("out") + " 2>" + file("err") +
+        " & pid=$!; while ! [ -s " + file("runs/" + name + "/results.csv") +
+        " ]; do sleep 0.02; done; kill -HUP $pid; wait $pid; exit $?";
+    return WEXITSTATUS(std::system(command.c_str()));
+  };
+  EXPECT_EQ(hung_up("hung_up", "500"), apps::exit_interrupted);
+  EXPECT_NE(read_whole(file("out")).find("next: burin train --resume "), std::string::npos);
+  EXPECT_EQ(hung_up("ignored", "10"), apps::exit_ok);
+}
+
 TEST_F(TrainedRun, KilledAtAnyMomentItGoesOnTheSame) {
   const std::string start =
       "train " + file("photos") + quick +
