@@ -1,5 +1,11 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -64,13 +70,35 @@ int run_command_line(const std::vector<std::string>& arguments, std::string& pro
   return invocation.command->run(invocation.session);
 }
 
+/// Takes the places of standard streams that are closed, or the next file that is opened gets one
+/// and what is printed lands in it. They refuse what their stream does.
+void hold_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) < 0) {
+      open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+  }
+}
+
+/// Throws Failure where what was printed did not arrive: results in a file on a full disk.
+void finish_output() {
+  std::cout.flush();
+  if (!std::cout || std::ferror(stdout) != 0) {
+    throw Failure(exit_failed, "the results can't be written to the standard output");
+  }
+}
+
 }  // namespace burin::apps
 
 int main(int argc, char** argv) {
+  burin::apps::hold_standard_streams();
   burin::apps::set_wait_policy(argv);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error to report
   std::string program = "burin";
   try {
-    return burin::apps::run_command_line({argv + 1, argv + argc}, program);
+    const int code = burin::apps::run_command_line({argv + 1, argv + argc}, program);
+    burin::apps::finish_output();
+    return code;
   } catch (const std::exception& error) {
     return burin::apps::report_error(error, program);
   }

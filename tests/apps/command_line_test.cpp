@@ -17,6 +17,15 @@ TEST(CommandLine, HelpAndVersionAreResults) {
   EXPECT_EQ(run_burin("--version").out.substr(0, 6), "burin ");
 }
 
+TEST(CommandLine, OutputThatIsLostIsAnError) {
+  const testing_support::TemporaryFolder folder;
+  const std::string command =
+      "'" BURIN_COMMAND "' info --models >/dev/full 2>" + folder.file("err");
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), apps::exit_failed);
+  EXPECT_NE(testing_support::read_whole(folder.file("err")).find("standard output"),
+            std::string::npos);
+}
+
 struct Mistake {
   const char* arguments;
   const char* error;  // how stderr begins

@@ -32,6 +32,15 @@ TEST_F(TrainedRun, WritesPlainLinesWhereNoTerminalIs) {
   }
 }
 
+TEST_F(TrainedRun, PrintsIntoNoneOfItsFilesWhereAStreamIsClosed) {
+  const std::string command = "'" BURIN_COMMAND "' train " + file("photos") + quick +
+                              " --epochs 1 --no-plots --name closed --project " + file("runs") +
+                              " >" + file("out") + " 2>&-";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), apps::exit_ok);
+  const std::string log = read_whole(file("runs/closed/train.log"));
+  EXPECT_EQ(log.find("epoch 1/1"), log.rfind("epoch 1/1")) << log;
+}
+
 TEST_F(TrainedRun, TabulatesItsEpochs) {
   const std::string csv = read_whole(run() + "/results.csv");
   EXPECT_EQ(csv.substr(0, csv.find('\n')),
