@@ -4,19 +4,9 @@
 #include "burin/nn/tap.h"
 #include "burin/tensor/ops/concat.h"
 #include "burin/tensor/ops/pool2d.h"
-#include "burin/tensor/ops/shape.h"
 
 namespace burin::models {
 namespace {
-
-nn::Conv2dOptions conv3x3(int64_t in, int64_t out, int64_t stride) {
-  return {.in_channels = in,
-          .out_channels = out,
-          .kernel = 3,
-          .stride = stride,
-          .pad = 1,
-          .bias = false};
-}
 
 /// Every second pixel (a 1×1 average of stride 2), zeros before and behind the channels.
 Tensor shortcut(const Tensor& x, int64_t width, int64_t stride) {
@@ -34,8 +24,8 @@ Tensor shortcut(const Tensor& x, int64_t width, int64_t stride) {
 }  // namespace
 
 CifarBlock::CifarBlock(int64_t in, int64_t width, int64_t stride, Generator& generator)
-    : conv1(conv3x3(in, width, stride), generator),
-      conv2(conv3x3(width, width, 1), generator),
+    : conv1(conv_without_bias(in, width, 3, stride), generator),
+      conv2(conv_without_bias(width, width, 3), generator),
       bn1(width, generator.state().device()),
       bn2(width, generator.state().device()) {
   nn::kaiming_normal_(conv1.weight, nn::fans_of(conv1.weight).in, generator);
@@ -56,7 +46,7 @@ void CifarBlock::visit(nn::Visitor& v) {
 }
 
 CifarResNet::CifarResNet(int64_t depth, int64_t class_count, Generator& generator)
-    : conv1(conv3x3(3, 16, 1), generator), bn1(16, generator.state().device()) {
+    : conv1(conv_without_bias(3, 16, 3), generator), bn1(16, generator.state().device()) {
   check(depth >= 8 && depth % 6 == 2, "CifarResNet: depth ", depth, " is not 6n + 2");
   preprocess = {.resize = 0, .crop = 32};
   nn::kaiming_normal_(conv1.weight, nn::fans_of(conv1.weight).in, generator);
@@ -82,7 +72,7 @@ Tensor CifarResNet::extract_map(const Tensor& x) {
 }
 
 Tensor CifarResNet::extract(const Tensor& x) {
-  return flatten(adaptive_avg_pool2d(extract_map(x), 1, 1));
+  return global_avg_pool2d(extract_map(x));
 }
 
 void CifarResNet::replace_head(int64_t new_classes, Generator& generator) {

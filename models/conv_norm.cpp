@@ -9,6 +9,15 @@
 
 namespace burin::models {
 
+nn::Conv2dOptions conv_without_bias(int64_t in, int64_t out, int64_t kernel, int64_t stride) {
+  return {.in_channels = in,
+          .out_channels = out,
+          .kernel = kernel,
+          .stride = stride,
+          .pad = kernel / 2,
+          .bias = false};
+}
+
 Tensor conv_norm(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
                  const BatchNormTail& tail) {
   if (!norm.folded) return norm.forward(conv.forward(x), tail);

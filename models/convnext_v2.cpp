@@ -111,7 +111,7 @@ Tensor ConvNextV2::extract_map(const Tensor& x) {
 }
 
 Tensor ConvNextV2::extract(const Tensor& x) {
-  return head_norm.forward(flatten(adaptive_avg_pool2d(extract_map(x), 1, 1)));
+  return head_norm.forward(global_avg_pool2d(extract_map(x)));
 }
 
 void ConvNextV2::replace_head(int64_t new_classes, Generator& generator) {

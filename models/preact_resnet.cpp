@@ -7,22 +7,12 @@
 #include "burin/tensor/ops/concat.h"
 #include "burin/tensor/ops/elementwise.h"
 #include "burin/tensor/ops/pool2d.h"
-#include "burin/tensor/ops/shape.h"
 
 namespace burin::models {
 namespace {
 
 constexpr std::array<int64_t, 4> widths = {64, 128, 256, 512};
 constexpr std::array<int64_t, 4> depths = {3, 4, 6, 3};
-
-nn::Conv2dOptions conv(int64_t in, int64_t out, int64_t kernel, int64_t stride) {
-  return {.in_channels = in,
-          .out_channels = out,
-          .kernel = kernel,
-          .stride = stride,
-          .pad = kernel / 2,
-          .bias = false};
-}
 
 int64_t channels_behind(size_t stages) {
   return PreActBottleneck::expansion * widths[stages - 1];
@@ -35,11 +25,12 @@ PreActBottleneck::PreActBottleneck(int64_t in, int64_t width, int64_t stride, bo
     : bn1(in, generator.state().device()),
       bn2(width, generator.state().device()),
       bn3(width, generator.state().device()),
-      conv1(conv(in, width, 1, 1), generator),
-      conv2(conv(width, width, 3, stride), generator),
-      conv3(conv(width, expansion * width, 1, 1), generator) {
+      conv1(conv_without_bias(in, width, 1), generator),
+      conv2(conv_without_bias(width, width, 3, stride), generator),
+      conv3(conv_without_bias(width, expansion * width, 1), generator) {
   if (projected) {
-    downsample = std::make_unique<nn::Conv2d>(conv(in, expansion * width, 1, stride), generator);
+    downsample = std::make_unique<nn::Conv2d>(conv_without_bias(in, expansion * width, 1, stride),
+                                              generator);
   }
 }
 
@@ -62,7 +53,7 @@ void PreActBottleneck::visit(nn::Visitor& v) {
 
 PreActResNet::PreActResNet(const PreActResNetOptions& options, Generator& generator)
     : bn0(3, generator.state().device()),
-      conv1(conv(3, 64, 7, 2), generator),
+      conv1(conv_without_bias(3, 64, 7, 2), generator),
       bn1(64, generator.state().device()),
       layers(static_cast<size_t>(options.stages)),
       bn2(channels_behind(layers.size()), generator.state().device()) {
@@ -98,7 +89,7 @@ Tensor PreActResNet::extract_map(const Tensor& x) {
 }
 
 Tensor PreActResNet::extract(const Tensor& x) {
-  return flatten(adaptive_avg_pool2d(extract_map(x), 1, 1));
+  return global_avg_pool2d(extract_map(x));
 }
 
 std::string PreActResNet::adopt(std::vector<nn::NamedSource>& tensors) {

@@ -3,25 +3,11 @@
 #include "burin/nn/init.h"
 #include "burin/nn/tap.h"
 #include "burin/tensor/ops/pool2d.h"
-#include "burin/tensor/ops/shape.h"
 
 namespace burin::models {
 namespace {
 
 using Pairs = std::vector<std::pair<nn::Conv2d*, nn::BatchNorm*>>;
-
-nn::Conv2dOptions conv3x3(int64_t in, int64_t out, int64_t stride) {
-  return {.in_channels = in,
-          .out_channels = out,
-          .kernel = 3,
-          .stride = stride,
-          .pad = 1,
-          .bias = false};
-}
-
-nn::Conv2dOptions conv1x1(int64_t in, int64_t out, int64_t stride) {
-  return {.in_channels = in, .out_channels = out, .kernel = 1, .stride = stride, .bias = false};
-}
 
 std::unique_ptr<Downsample> downsample_if_needed(int64_t in, int64_t out, int64_t stride,
                                                  Generator& generator) {
@@ -32,7 +18,8 @@ std::unique_ptr<Downsample> downsample_if_needed(int64_t in, int64_t out, int64_
 }  // namespace
 
 Downsample::Downsample(int64_t in, int64_t out, int64_t stride, Generator& generator)
-    : conv(conv1x1(in, out, stride), generator), norm(out, generator.state().device()) {}
+    : conv(conv_without_bias(in, out, 1, stride), generator),
+      norm(out, generator.state().device()) {}
 
 void Downsample::visit(nn::Visitor& v) {
   v.child("0", conv);
@@ -40,8 +27,8 @@ void Downsample::visit(nn::Visitor& v) {
 }
 
 BasicBlock::BasicBlock(int64_t in, int64_t width, int64_t stride, Generator& generator)
-    : conv1(conv3x3(in, width, stride), generator),
-      conv2(conv3x3(width, width, 1), generator),
+    : conv1(conv_without_bias(in, width, 3, stride), generator),
+      conv2(conv_without_bias(width, width, 3), generator),
       bn1(width, generator.state().device()),
       bn2(width, generator.state().device()),
       downsample(downsample_if_needed(in, width, stride, generator)) {}
@@ -65,9 +52,9 @@ Pairs BasicBlock::foldable() {
 }
 
 Bottleneck::Bottleneck(int64_t in, int64_t width, int64_t stride, Generator& generator)
-    : conv1(conv1x1(in, width, 1), generator),
-      conv2(conv3x3(width, width, stride), generator),
-      conv3(conv1x1(width, expansion * width, 1), generator),
+    : conv1(conv_without_bias(in, width, 1), generator),
+      conv2(conv_without_bias(width, width, 3, stride), generator),
+      conv3(conv_without_bias(width, expansion * width, 1), generator),
       bn1(width, generator.state().device()),
       bn2(width, generator.state().device()),
       bn3(expansion * width, generator.state().device()),
@@ -95,13 +82,7 @@ Pairs Bottleneck::foldable() {
 }
 
 ResNet::ResNet(const ResNetOptions& options, Generator& generator)
-    : conv1({.in_channels = 3,
-             .out_channels = options.widths[0],
-             .kernel = 7,
-             .stride = 2,
-             .pad = 3,
-             .bias = false},
-            generator),
+    : conv1(conv_without_bias(3, options.widths[0], 7, 2), generator),
       bn1(options.widths[0], generator.state().device()) {
   int64_t channels = options.widths[0];
   for (size_t stage = 0; stage < layers.size(); ++stage) {
@@ -134,7 +115,7 @@ Tensor ResNet::extract_map(const Tensor& x) {
 }
 
 Tensor ResNet::extract(const Tensor& x) {
-  return flatten(adaptive_avg_pool2d(extract_map(x), 1, 1));
+  return global_avg_pool2d(extract_map(x));
 }
 
 void ResNet::replace_head(int64_t new_classes, Generator& generator) {

@@ -4,7 +4,6 @@
 #include "burin/nn/tap.h"
 #include "burin/tensor/ops/concat.h"
 #include "burin/tensor/ops/pool2d.h"
-#include "burin/tensor/ops/shape.h"
 #include "burin/tensor/random.h"
 
 namespace burin::models {
@@ -62,7 +61,7 @@ SqueezeNet::SqueezeNet(int64_t class_count, Generator& generator)
 
 Tensor SqueezeNet::extract(const Tensor& x) {
   const Tensor map = extract_map(x);
-  return head_spec() == "linear" ? map : flatten(adaptive_avg_pool2d(map, 1, 1));
+  return head_spec() == "linear" ? map : global_avg_pool2d(map);
 }
 
 Tensor SqueezeNet::extract_map(const Tensor& x) {
@@ -78,7 +77,7 @@ Tensor SqueezeNet::extract_map(const Tensor& x) {
 
 Tensor SqueezeNet::own_head(const Tensor& features) {
   const Tensor y = conv_relu(*classifier, dropout.forward(features));
-  return flatten(adaptive_avg_pool2d(y, 1, 1));
+  return global_avg_pool2d(y);
 }
 
 void SqueezeNet::replace_head(int64_t new_classes, Generator& generator) {

@@ -2,6 +2,7 @@
 
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/shape.h"
 
 namespace burin {
 
@@ -63,6 +64,10 @@ Tensor adaptive_avg_pool2d(const Tensor& x, int64_t height, int64_t width) {
                   launch(dy.device(), AdaptiveAvgPool2dBackward{dy.view(), dx.writable()});
                   grads.set(0, dx);
                 });
+}
+
+Tensor global_avg_pool2d(const Tensor& x) {
+  return flatten(adaptive_avg_pool2d(x, 1, 1));
 }
 
 }  // namespace burin

@@ -16,4 +16,7 @@ Shape pooled_shape(const char* op, const Tensor& x, const Pool2dParams& params);
 /// Averages over as many windows as the output has elements: [N, C, H, W] → [N, C, height, width].
 Tensor adaptive_avg_pool2d(const Tensor& x, int64_t height, int64_t width);
 
+/// The mean of each channel over space: [N, C, H, W] → [N, C].
+Tensor global_avg_pool2d(const Tensor& x);
+
 }  // namespace burin
