@@ -147,18 +147,6 @@ void set_requires_grad(Module& module, bool value) {
   for (NamedTensor& p : parameters(module)) p.tensor.set_requires_grad(value);
 }
 
-void copy_state(Module& to, Module& from) {
-  std::vector<NamedTensor> targets = state(to);
-  const std::vector<NamedTensor> sources = state(from);
-  check(targets.size() == sources.size(), "copy_state: the modules have ", targets.size(), " and ",
-        sources.size(), " tensors");
-  for (size_t i = 0; i < targets.size(); ++i) {
-    check(targets[i].name == sources[i].name, "copy_state: ", targets[i].name, " meets ",
-          sources[i].name);
-    copy_into(targets[i].tensor, sources[i].tensor);
-  }
-}
-
 std::string to_string(Module& module) {
   TreePrinter printer;
   walk(module, printer);

@@ -49,8 +49,8 @@ class Visitor {
 };
 
 /// A part of a network: a plain struct that holds its parts by value and names them in visit(), in
-/// torch's order and with torch's names. Copying is deleted (it would share storage): see
-/// clone_state.
+/// torch's order and with torch's names. Copying is deleted (it would share storage): build another
+/// alike and fill it with load_state(other, state(module)).
 struct Module {
   Module() = default;
   Module(const Module&) = delete;
@@ -106,9 +106,6 @@ void to(Module& module, Device device, Layout layout);
 void zero_grad(Module& module);
 /// Switches gradients of all parameters on or off.
 void set_requires_grad(Module& module, bool value);
-/// Copies all parameters and buffers of `from` into `to`; both must be built alike.
-void copy_state(Module& to, Module& from);
-
 /// The tree of parts, one a line, with the number of parameters.
 std::string to_string(Module& module);
 
