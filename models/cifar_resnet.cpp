@@ -35,7 +35,7 @@ CifarBlock::CifarBlock(int64_t in, int64_t width, int64_t stride, Generator& gen
 Tensor CifarBlock::forward(const Tensor& x) {
   const Tensor y = conv_norm(conv1, bn1, x, {.relu = true});
   const Tensor identity = shortcut(x, conv2.options.out_channels, conv1.options.stride);
-  return conv_norm(conv2, bn2, y, {.add = identity, .relu = true});
+  return conv_norm(conv2, bn2, y, {.residual = identity, .relu = true});
 }
 
 void CifarBlock::visit(nn::Visitor& v) {

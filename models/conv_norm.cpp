@@ -19,14 +19,15 @@ nn::Conv2dOptions conv_without_bias(int64_t in, int64_t out, int64_t kernel, int
 }
 
 Tensor conv_norm(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
-                 const BatchNormTail& tail) {
-  if (!norm.folded) return norm.forward(conv.forward(x), tail);
-  if (!records({x, conv.weight, conv.bias, tail.add})) {
-    return conv.forward_fused(x, tail.add, tail.relu ? Activation::relu : Activation::none);
+                 const BatchNormEpilogue& epilogue) {
+  if (!norm.folded) return norm.forward(conv.forward(x), epilogue);
+  if (!records({x, conv.weight, conv.bias, epilogue.residual})) {
+    return conv.forward_fused(x, epilogue.residual,
+                              epilogue.relu ? Activation::relu : Activation::none);
   }
   Tensor y = conv.forward(x);
-  if (tail.add.defined()) y = y + tail.add;
-  return tail.relu ? relu(y) : y;
+  if (epilogue.residual.defined()) y = y + epilogue.residual;
+  return epilogue.relu ? relu(y) : y;
 }
 
 Tensor conv_norm_max_pool(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,

@@ -9,10 +9,10 @@ namespace burin::models {
 /// and without a bias, which the norm behind it would take off again.
 nn::Conv2dOptions conv_without_bias(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1);
 
-/// relu?(norm(conv(x)) + tail.add): the step residual networks are made of. When fold() has merged
+/// relu?(norm(conv(x)) + residual): the step residual networks are made of. When fold() has merged
 /// the norm into the convolution it is one fused call, unless a gradient is wanted.
 Tensor conv_norm(nn::Conv2d& conv, nn::BatchNorm& norm, const Tensor& x,
-                 const BatchNormTail& tail = {});
+                 const BatchNormEpilogue& epilogue = {});
 
 /// max_pool2d(relu(norm(conv(x)))): the stem. The pooling is fused with the norm in training, the
 /// norm with the convolution when folded.

@@ -36,7 +36,7 @@ BasicBlock::BasicBlock(int64_t in, int64_t width, int64_t stride, Generator& gen
 Tensor BasicBlock::forward(const Tensor& x) {
   const Tensor identity = downsample ? downsample->forward(x) : x;
   const Tensor y = conv_norm(conv1, bn1, x, {.relu = true});
-  return conv_norm(conv2, bn2, y, {.add = identity, .relu = true});
+  return conv_norm(conv2, bn2, y, {.residual = identity, .relu = true});
 }
 
 void BasicBlock::visit(nn::Visitor& v) {
@@ -64,7 +64,7 @@ Tensor Bottleneck::forward(const Tensor& x) {
   const Tensor identity = downsample ? downsample->forward(x) : x;
   Tensor y = conv_norm(conv1, bn1, x, {.relu = true});
   y = conv_norm(conv2, bn2, y, {.relu = true});
-  return conv_norm(conv3, bn3, y, {.add = identity, .relu = true});
+  return conv_norm(conv3, bn3, y, {.residual = identity, .relu = true});
 }
 
 void Bottleneck::visit(nn::Visitor& v) {

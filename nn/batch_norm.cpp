@@ -15,9 +15,9 @@ BatchNorm::BatchNorm(int64_t channels, Device device) {
   state.bias.set_requires_grad(true);
 }
 
-Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
-  if (!training) return batch_norm_inference(x, state, tail, epsilon);
-  return batch_norm_train(x, state, tail, momentum, epsilon);
+Tensor BatchNorm::forward(const Tensor& x, const BatchNormEpilogue& epilogue) {
+  if (!training) return batch_norm_inference(x, state, epilogue, epsilon);
+  return batch_norm_train(x, state, epilogue, momentum, epsilon);
 }
 
 Tensor BatchNorm::forward_max_pool(const Tensor& x, const Pool2dParams& params) {

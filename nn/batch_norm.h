@@ -10,8 +10,8 @@ namespace burin::nn {
 struct BatchNorm final : Module {
   explicit BatchNorm(int64_t channels, Device device = Device::cpu());
 
-  /// y = relu?(norm(x) + add), fused.
-  Tensor forward(const Tensor& x, const BatchNormTail& tail = {});
+  /// y = relu?(norm(x) + residual), fused.
+  Tensor forward(const Tensor& x, const BatchNormEpilogue& epilogue = {});
   /// max_pool2d(relu(norm(x))), fused in training.
   Tensor forward_max_pool(const Tensor& x, const Pool2dParams& params);
   void visit(Visitor& visitor) override;

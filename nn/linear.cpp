@@ -19,8 +19,8 @@ Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias, Genera
   }
 }
 
-Tensor Linear::forward(const Tensor& x, const LinearTail& tail) {
-  return linear(x, cast_.in(x.dtype(), weight), bias, tail);
+Tensor Linear::forward(const Tensor& x, const LinearEpilogue& epilogue) {
+  return linear(x, cast_.in(x.dtype(), weight), bias, epilogue);
 }
 
 void Linear::visit(Visitor& visitor) {

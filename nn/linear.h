@@ -12,7 +12,7 @@ struct Linear final : Module {
   Linear(int64_t in_features, int64_t out_features, bool with_bias, Generator& generator);
 
   /// […, in] → […, out]
-  Tensor forward(const Tensor& x, const LinearTail& tail = {});
+  Tensor forward(const Tensor& x, const LinearEpilogue& epilogue = {});
   void visit(Visitor& visitor) override;
   std::string describe() const override;
 

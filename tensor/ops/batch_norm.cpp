@@ -11,7 +11,8 @@
 namespace burin {
 namespace {
 
-void check_batch_norm(const Tensor& x, const BatchNormState& state, const BatchNormTail& tail) {
+void check_batch_norm(const Tensor& x, const BatchNormState& state,
+                      const BatchNormEpilogue& epilogue) {
   check(x.rank() == 4 || x.rank() == 2, "batch_norm: input ", x.shape(),
         " must be [N, C, H, W] or [N, C]");
   const Shape channels = {x.dim(1)};
@@ -19,12 +20,14 @@ void check_batch_norm(const Tensor& x, const BatchNormState& state, const BatchN
             state.running_mean.shape() == channels && state.running_variance.shape() == channels,
         "batch_norm: weight ", state.weight.shape(), " is for ", state.weight.dim(0),
         " channels, input ", x.shape(), " has ", x.dim(1));
-  check(!tail.add.defined() || tail.add.shape() == x.shape(), "batch_norm: residual ",
-        tail.add.defined() ? tail.add.shape() : Shape(), " differs from the input ", x.shape());
+  check(!epilogue.residual.defined() || epilogue.residual.shape() == x.shape(),
+        "batch_norm: residual ", epilogue.residual.defined() ? epilogue.residual.shape() : Shape(),
+        " differs from the input ", x.shape());
 }
 
-void check_training(const Tensor& x, const BatchNormState& state, const BatchNormTail& tail) {
-  check_batch_norm(x, state, tail);
+void check_training(const Tensor& x, const BatchNormState& state,
+                    const BatchNormEpilogue& epilogue) {
+  check_batch_norm(x, state, epilogue);
   check(x.numel() / x.dim(1) > 1,
         "batch_norm: expected more than 1 value per channel when training, got "
         "input ",
@@ -85,23 +88,23 @@ void backward(const SavedChoice& saved, const Tensor& dy, Gradients& grads) {
 
 }  // namespace
 
-Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormTail& tail,
+Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormEpilogue& epilogue,
                         float momentum, float epsilon) {
-  check_training(x, state, tail);
+  check_training(x, state, epilogue);
   const TensorOptions statistics = {DType::f32, x.device()};
   const Shape channels = {x.dim(1)};
   Tensor y = empty_like(x);
   Tensor mean = empty(channels, statistics);
   Tensor inverse_std = empty(channels, statistics);
-  Tensor mask = tail.relu ? empty_mask(x) : Tensor();
+  Tensor mask = epilogue.relu ? empty_mask(x) : Tensor();
   launch(x.device(),
-         BatchNormTrain{x.view(), state.weight.view(), state.bias.view(), view_or_absent(tail.add),
-                        y.writable(), mean.writable(), inverse_std.writable(),
-                        state.running_mean.writable(), state.running_variance.writable(),
-                        writable_or_absent(state.num_batches_tracked), writable_or_absent(mask),
-                        tail.relu, momentum, epsilon});
-  if (!records({x, state.weight, state.bias, tail.add})) return y;
-  return record("batch_norm_train", y, {x, state.weight, state.bias, tail.add},
+         BatchNormTrain{
+             x.view(), state.weight.view(), state.bias.view(), view_or_absent(epilogue.residual),
+             y.writable(), mean.writable(), inverse_std.writable(), state.running_mean.writable(),
+             state.running_variance.writable(), writable_or_absent(state.num_batches_tracked),
+             writable_or_absent(mask), epilogue.relu, momentum, epsilon});
+  if (!records({x, state.weight, state.bias, epilogue.residual})) return y;
+  return record("batch_norm_train", y, {x, state.weight, state.bias, epilogue.residual},
                 [saved = SavedForBackward{save(x), save(state.weight), save(mean),
                                           save(inverse_std), save(mask), true}](
                     const Tensor& dy, Gradients& grads) { backward(saved, dy, grads); });
@@ -132,16 +135,16 @@ Tensor batch_norm_max_pool_train(const Tensor& x, BatchNormState& state, const P
                     const Tensor& dy, Gradients& grads) { backward(saved, dy, grads); });
 }
 
-Tensor batch_norm_inference(const Tensor& x, const BatchNormState& state, const BatchNormTail& tail,
-                            float epsilon) {
-  check_batch_norm(x, state, tail);
-  const bool recorded = records({x, state.weight, state.bias, tail.add});
+Tensor batch_norm_inference(const Tensor& x, const BatchNormState& state,
+                            const BatchNormEpilogue& epilogue, float epsilon) {
+  check_batch_norm(x, state, epilogue);
+  const bool recorded = records({x, state.weight, state.bias, epilogue.residual});
   Tensor y = empty_like(x);
-  Tensor mask = tail.relu && recorded ? empty_mask(x) : Tensor();
+  Tensor mask = epilogue.relu && recorded ? empty_mask(x) : Tensor();
   launch(x.device(), BatchNormInference{x.view(), state.weight.view(), state.bias.view(),
                                         state.running_mean.view(), state.running_variance.view(),
-                                        view_or_absent(tail.add), y.writable(),
-                                        writable_or_absent(mask), tail.relu, epsilon});
+                                        view_or_absent(epilogue.residual), y.writable(),
+                                        writable_or_absent(mask), epilogue.relu, epsilon});
   if (!recorded) return y;
   Tensor inverse_std;
   {
@@ -151,7 +154,7 @@ Tensor batch_norm_inference(const Tensor& x, const BatchNormState& state, const 
   // The running mean may move before backward comes (training goes on): keep it as it is now.
   Tensor mean = empty_like(state.running_mean);
   copy_into(mean, state.running_mean);
-  return record("batch_norm_inference", y, {x, state.weight, state.bias, tail.add},
+  return record("batch_norm_inference", y, {x, state.weight, state.bias, epilogue.residual},
                 [saved = SavedForBackward{save(x), save(state.weight), save(mean),
                                           save(inverse_std), save(mask), false}](
                     const Tensor& dy, Gradients& grads) { backward(saved, dy, grads); });

@@ -14,17 +14,17 @@ struct BatchNormState {
   Tensor num_batches_tracked = {};  // [] i64, or undefined: how often they were updated
 };
 
-/// What is fused behind it: y = relu?(norm(x) + add).
-struct BatchNormTail {
-  Tensor add = {};
+/// What is fused behind it: y = relu?(norm(x) + residual).
+struct BatchNormEpilogue {
+  Tensor residual = {};
   bool relu = false;
 };
 
 /// Batch normalisation with the statistics of this batch; see kernels/batch_norm.h.
 /// x [N, C, H, W] or [N, C]. Updates the running statistics by `momentum` and counts that.
 /// Throws Error if there is but one value per channel. Differentiable in x, weight, bias and
-/// tail.add.
-Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormTail& tail,
+/// epilogue.residual.
+Tensor batch_norm_train(const Tensor& x, BatchNormState& state, const BatchNormEpilogue& epilogue,
                         float momentum, float epsilon);
 
 /// max_pool2d(relu(batch_norm_train(x))) in one, without the images between; see
@@ -35,7 +35,7 @@ Tensor batch_norm_max_pool_train(const Tensor& x, BatchNormState& state, const P
                                  float momentum, float epsilon);
 
 /// The same as batch_norm_train with the running statistics, which stay as they are.
-Tensor batch_norm_inference(const Tensor& x, const BatchNormState& state, const BatchNormTail& tail,
-                            float epsilon);
+Tensor batch_norm_inference(const Tensor& x, const BatchNormState& state,
+                            const BatchNormEpilogue& epilogue, float epsilon);
 
 }  // namespace burin

@@ -64,23 +64,24 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
       });
 }
 
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, const LinearTail& tail) {
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias,
+              const LinearEpilogue& epilogue) {
   check_linear(x, w, bias);
   // One product whatever the leading dimensions are.
   const int64_t K = w.dim(0);
   Shape y_shape = x.shape();
   y_shape[y_shape.rank() - 1] = K;
-  const Tensor& residual = tail.residual;
+  const Tensor& residual = epilogue.residual;
   check(!residual.defined() || (residual.shape() == y_shape && residual.is_contiguous()),
         "linear: the residual must be ", y_shape, ", contiguous");
-  check(tail.activation == Activation::none || !records({x, w, bias, residual}),
+  check(epilogue.activation == Activation::none || !records({x, w, bias, residual}),
         "linear: a fused activation has no gradient: use it for inference");
   const Tensor x2 = as_rows(x);
   const Tensor y2 =
       product(x2.view(), transposed(w), x.dtype(), x.device(),
               {.bias = view_or_absent(bias),
                .residual = residual.defined() ? as_rows(residual).view() : ConstView(),
-               .activation = tail.activation});
+               .activation = epilogue.activation});
   const Tensor y = y2.alias(y_shape, contiguous_strides(y_shape));
   return record(
       "linear", y, {x, w, bias, residual},

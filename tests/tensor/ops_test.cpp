@@ -124,9 +124,9 @@ TEST_P(InEitherLayout, BatchNormGradients) {
   for (const bool training : {true, false}) {
     const auto f = [&](const Inputs& in) {
       BatchNormState state{in[1], in[2], zeros({3}), full({3}, 1.5)};
-      const BatchNormTail tail{in[3], false};
-      return training ? batch_norm_train(in[0], state, tail, 0.1f, 1e-5f)
-                      : batch_norm_inference(in[0], state, tail, 1e-5f);
+      const BatchNormEpilogue epilogue{in[3], false};
+      return training ? batch_norm_train(in[0], state, epilogue, 0.1f, 1e-5f)
+                      : batch_norm_inference(in[0], state, epilogue, 1e-5f);
     };
     expect_gradients(f, {random_leaf({2, 3, 4, 5}, layout), random_leaf({3}), random_leaf({3}),
                          random_leaf({2, 3, 4, 5}, layout)});
