@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace burin {
 namespace {
 
@@ -17,6 +19,17 @@ TEST(DrawNothing, LeavesTensorAndGeneratorAsTheyAre) {
   normal_(x, 0, 1, generator);
   EXPECT_NE(x.to_vector<float>(), std::vector<float>(4, 7.0f));
   EXPECT_EQ(generator.seed_and_offset().second, 1u);
+}
+
+TEST(Bernoulli, IsOneWithItsProbability) {
+  Generator generator(0);
+  Tensor x = empty({10'000});
+  bernoulli_(x, 0.3, generator);
+  const std::vector<float> values = x.to_vector<float>();
+  const auto ones = std::count(values.begin(), values.end(), 1.0f);
+  const auto zeros = std::count(values.begin(), values.end(), 0.0f);
+  EXPECT_EQ(ones + zeros, x.numel());
+  EXPECT_NEAR(static_cast<double>(ones), 3000, 184);  // four standard deviations
 }
 
 }  // namespace
