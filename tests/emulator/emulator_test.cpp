@@ -85,6 +85,19 @@ TEST(Emulator, RunsThreadsInTheOrderAskedFor) {
   EXPECT_EQ(shuffled, turns);
 }
 
+TEST(Emulator, ComputesWhatCudasFunctionsDo) {
+  const auto results = [](const char* name, std::ptrdiff_t count) {
+    Board board;
+    board.run(name);
+    board.download();
+    return std::vector<float>(board.values.begin(), board.values.begin() + count);
+  };
+  EXPECT_EQ(results("device functions", 15),
+            (std::vector<float>{8, 31, 4, 0, 3, 2, 100, 1, 1 + 0x1p-23f, 0x1p-24f, 0, 1.5f, 0.25f,
+                                1.5f, 1}));
+  EXPECT_EQ(results("atomics", 8), (std::vector<float>{2016, 63, -63, 255, 5, 1, 5, 1}));
+}
+
 TEST(Emulator, LateStreamsShowAStagingBufferThatIsReusedTooSoon) {
   const Environment environment("BURIN_EMULATOR_STREAMS", "late");
   Board board;

@@ -121,6 +121,42 @@ __global__ void waits_first(float* x) {
   x[threadIdx.x] += older;
 }
 
+/// No bug: what CUDA's functions yield that our own kernels may not use yet.
+__global__ void device_functions(float* x) {
+  const float a = 1 + 0x1p-12f;  // a² needs one bit more than a float has
+  int i = 0;
+  x[i++] = float(__popc(0xf0f0u));
+  x[i++] = float(__clz(1));
+  x[i++] = float(__ffs(8));
+  x[i++] = float(__ffs(0));
+  x[i++] = float(__umulhi(1u << 31, 6u));
+  x[i++] = float(__float2int_rn(2.5f));
+  x[i++] = __ldg(x + 100);
+  x[i++] = __saturatef(-1) + __saturatef(2);
+  x[i++] = __int_as_float(__float_as_int(1.0f) + 1);
+  x[i++] = __fmaf_rn(a, a, -1 - 0x1p-11f);
+  x[i++] = __fadd_rn(__fmul_rn(a, a), -1 - 0x1p-11f);
+  x[i++] = __fsqrt_rn(2.25f);
+  x[i++] = __frcp_rn(4);
+  x[i++] = __fdividef(3, 2);
+  x[i++] = __half2float(__float2half(1 + 0x1p-11f));
+}
+
+__global__ void atomics(float* x) {
+  __shared__ int n[8];
+  if (threadIdx.x < 8) n[threadIdx.x] = 0;
+  __syncthreads();
+  const int i = int(threadIdx.x);
+  atomicAdd(&n[0], i);
+  atomicMax(&n[1], i);
+  atomicMin(&n[2], -i);
+  atomicOr(&n[3], 1 << i % 8);
+  if (atomicCAS(&n[4], 0, 5) == 0) atomicAdd(&n[5], 1);
+  if (atomicExch(&n[6], 5) == 0) atomicAdd(&n[7], 1);
+  __syncthreads();
+  if (threadIdx.x < 8) x[i] = float(n[i]);
+}
+
 __global__ void add_one(float* x) {
   x[threadIdx.x] += 1;
 }
@@ -159,6 +195,8 @@ void run_planted(std::string_view name, float* x, Stream& stream) {
     launch(add_one, {1, 32, 0, stream}, x);
     launch_overlapped(waits_first, {1, 32, 0, stream}, x);
   }
+  if (name == "device functions") launch(device_functions, {1, 1, 0, stream}, x);
+  if (name == "atomics") launch(atomics, {1, 64, 0, stream}, x);
   if (name == "add one") launch(add_one, {1, 32, 0, stream}, x);
 }
 
