@@ -77,7 +77,7 @@ Decoded decode_with_info(std::span<const uint8_t> bytes, std::string_view name,
                          const DecodeOptions& options = {});
 Image decode(std::span<const uint8_t> bytes, std::string_view name,
              const DecodeOptions& options = {});
-/// Reads and decodes one file.
+/// Reads and decodes one file. Throws as read_file() and decode() do.
 Image load_image(const std::filesystem::path& path, const DecodeOptions& options = {});
 
 }  // namespace burin::data

@@ -34,8 +34,9 @@ struct ResizePlan {
 /// Resizes as Pillow's Image.resize(size, filter, box) for 8-bit images, bit for bit: a support
 /// that grows with the reduction (antialiasing), horizontal pass first, u8 between the passes.
 ///
-///   y[i] = clip8((2^21 + Σ_j k_ij x[j]) >> 22),  k_ij = round(2^22 · f((j + ½ − c_i) / s) / Σ_j
-///   f), c_i = box.left + (i + ½) · scale,  s = max(scale, 1),  scale = box width / width
+///   y[i] = clip8((2^21 + Σ_j k_ij x[j]) >> 22)
+///   k_ij = round(2^22 · f((j + ½ − c_i) / s) / Σ_j f((j + ½ − c_i) / s))
+///   c_i = box.left + (i + ½) · scale,  s = max(scale, 1),  scale = box width / width
 ///
 /// Throws Error for a size below 1, a box outside of the image or a window outside of the result.
 /// Pillow 9.4, src/libImaging/Resample.c.

@@ -6,6 +6,7 @@ namespace burin::nn {
 
 /// Multi-head self-attention as timm names it: proj(attention(qkv(x))).
 struct Attention final : Module {
+  /// Throws Error unless the heads divide the features.
   Attention(int64_t features, int64_t heads, Generator& generator);
 
   /// [N, T, features] → the same shape; `residual`, where there is one, is added to the result.

@@ -22,6 +22,7 @@ struct Conv2dOptions {
 struct Conv2d final : Module {
   Conv2d(const Conv2dOptions& options, Generator& generator);
 
+  /// [N, in, H, W] → [N, out, P, Q], see kernels/conv2d.h.
   Tensor forward(const Tensor& x);
   /// For inference: y = activation(conv + bias + residual) in one call.
   Tensor forward_fused(const Tensor& x, const Tensor& residual, Activation activation);

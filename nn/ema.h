@@ -5,10 +5,10 @@
 namespace burin::nn {
 
 /// Exponential moving average of a module's parameters and floating buffers; counters are copied.
-/// torch's and timm's ModelEma.
+/// torch calls it AveragedModel, timm ModelEmaV3, from which the warm-up is.
 ///
-///   average ← d · average + (1 − d) · value,   d = decay, or with warm-up min(decay, 1 − (1 +
-///   t)^(−2/3))
+///   average ← d · average + (1 − d) · value
+///   d = decay, or with warm-up min(decay, 1 − (1 + t)^(−2/3)) in update t, from 1
 class Ema {
  public:
   /// Starts from the module's values. The module must outlive it.
