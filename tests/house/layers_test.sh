@@ -13,7 +13,7 @@ find "${layers[@]}" -regex '.*[.]\(h\|cpp\|cu\)' -print0 | xargs -0 awk '
     below["tensor"] = " kernels kernels/base "
     below["nn"] = " tensor kernels kernels/base "
     below["models"] = " nn tensor kernels kernels/base "
-    below["data"] = " tensor kernels kernels/base "
+    below["data"] = " kernels/base "
     below["apps"] = " models data nn tensor kernels kernels/check kernels/base "
   }
   # kernels/cpu/support/gemm.h → kernels/cpu; tensor/ops/add.h → tensor
