@@ -19,9 +19,10 @@ enum OptimizerScalar : int {
 
 /// One Adam step over all parameters of a group at once.
 ///
-///   g = gradient_scale · grad;   L2: g += weight_decay · p;   decoupled: p ← p · (1 −
-///   learning_rate · weight_decay) m ← beta1·m + (1 − beta1)·g;   v ← beta2·v + (1 − beta2)·g² p ←
-///   p − learning_rate / (1 − beta1ᵗ) · m / (√(v / (1 − beta2ᵗ)) + epsilon)
+///   g = gradient_scale · grad
+///   g ← g + weight_decay · p;   if decoupled instead p ← p · (1 − learning_rate · weight_decay)
+///   m ← beta1·m + (1 − beta1)·g;   v ← beta2·v + (1 − beta2)·g²
+///   p ← p − learning_rate / (1 − beta1ᵗ) · m / (√(v / (1 − beta2ᵗ)) + epsilon)
 ///
 /// Kingma & Ba 2015, arXiv:1412.6980, algorithm 1; decoupled decay: Loshchilov & Hutter 2019,
 /// arXiv:1711.05101. Agrees with torch.optim.Adam and AdamW, and with fastai's Adam.

@@ -53,8 +53,8 @@ struct BatchNormInference {
 /// Gradients of either form. With g = dy where the ReLU passed (all of dy without one):
 ///
 ///   dbias = Σ g,   dweight = Σ g · x̂,   x̂ = (x − mean) · inverse_std
-///   dx = weight · inverse_std · (g − dbias / n − x̂ · dweight / n)   if statistics came from the
-///   batch dx = weight · inverse_std · g                                   if they were given
+///   dx = weight · inverse_std · (g − dbias / n − x̂ · dweight / n)   with the batch's statistics
+///   dx = weight · inverse_std · g                                   with given ones
 ///   dresidual = g
 struct BatchNormBackward {
   static constexpr std::string_view name = "batch_norm_backward";

@@ -58,11 +58,11 @@ std::vector<Candidate> candidates(const Op& op, const Context& context) {
 }
 
 namespace detail {
-/// The entries to try for `op` in order under the rules in force; `strict` if a rule named them.
+/// The entries to try for an op, in order, under the rules in force.
 struct Plan {
   std::vector<const Registry::Entry*> entries;
   size_t asked_for = 0;     // of these, at the front, come from a family that a rule prefers
-  std::string strict_rule;  // empty, or "conv2d=cuda/naive"
+  std::string strict_rule;  // "conv2d=cuda/naive", if a rule named the entries; else empty
 };
 Plan plan_for(std::string_view op, DeviceKind device);
 void log_decision(std::string_view op, std::string_view implementation);

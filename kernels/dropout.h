@@ -15,7 +15,7 @@ struct DropoutForward {
   View y;          // shape, dtype and strides of x; may be x
   View state;      // [2] i64 {seed, offset} in device memory; the call advances offset by 1
   View used;       // [2] i64, kept for backward: the state as it was
-  float p = 0.5f;  // in [0, 1); 1 yields zeros
+  float p = 0.5f;  // in [0, 1]; 1 yields zeros
 };
 
 /// dx = dy · mask / (1 − p)

@@ -6,8 +6,9 @@ namespace burin {
 
 /// Global response normalisation over the M positions of each image:
 ///
-///   norm[n, c] = √(Σ_m x[n, m, c]²),   response[n, c] = norm[n, c] / (mean_c norm[n, c] +
-///   epsilon), y[n, m, c] = x[n, m, c] + x[n, m, c] · response[n, c] · weight[c] + bias[c]
+///   norm[n, c] = √(Σ_m x[n, m, c]²)
+///   response[n, c] = norm[n, c] / (mean_c norm[n, c] + epsilon)
+///   y[n, m, c] = x[n, m, c] + x[n, m, c] · response[n, c] · weight[c] + bias[c]
 ///
 /// Woo et al. 2023, ConvNeXt V2, arXiv:2301.00808, algorithm 1. An nhwc image is [N, H·W, C].
 struct GrnForward {

@@ -24,8 +24,8 @@ struct LayerNormForward {
 
 /// With g = dy · weight and x̂ = (x − mean) · inverse_std, averages over the C columns of a row:
 ///
-///   dx = inverse_std · (g − mean(g) − x̂ · mean(g · x̂)),   dweight = Σ_rows dy · x̂,   dbias =
-///   Σ_rows dy
+///   dx = inverse_std · (g − mean(g) − x̂ · mean(g · x̂))
+///   dweight = Σ_rows dy · x̂,   dbias = Σ_rows dy
 struct LayerNormBackward {
   static constexpr std::string_view name = "layer_norm_backward";
   ConstView dy;           // [rows, C]  contiguous

@@ -56,6 +56,7 @@ struct AvgPool2dForward {
   Pool2dParams params;
 };
 
+/// dx = Σ of dy / divisor over the windows that hold the element. Writes all of dx.
 struct AvgPool2dBackward {
   static constexpr std::string_view name = "avg_pool2d_backward";
   ConstView dy;
@@ -70,6 +71,7 @@ struct AdaptiveAvgPool2dForward {
   View y;
 };
 
+/// dx = Σ of dy / its window's size over the windows that hold the element. Writes all of dx.
 struct AdaptiveAvgPool2dBackward {
   static constexpr std::string_view name = "adaptive_avg_pool2d_backward";
   ConstView dy;

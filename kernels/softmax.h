@@ -7,6 +7,8 @@ namespace burin {
 /// Softmax over the last axis, or its logarithm; the row's maximum is subtracted first.
 ///
 ///   y[r, c] = exp(x[r, c]) / Σ_j exp(x[r, j]),   or   x[r, c] − log Σ_j exp(x[r, j])
+///
+/// Agrees with torch.softmax and torch.log_softmax.
 struct SoftmaxForward {
   static constexpr std::string_view name = "softmax_forward";
   ConstView x;  // [rows, C]  f32, bf16 or f16; contiguous

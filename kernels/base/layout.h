@@ -10,7 +10,7 @@ namespace burin {
 /// Order in memory of a four-dimensional tensor; the logical order stays [N, C, H, W].
 /// A layout is nothing but a pattern of strides.
 enum class Layout : uint8_t {
-  nhwc,  // channels dense: the default for images
+  nhwc,  // channels dense: what networks here run in
   nchw,  // row-major
 };
 
