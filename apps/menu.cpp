@@ -1,6 +1,5 @@
 // A numbered menu over the commands, for who would rather answer questions than type options.
 #include <algorithm>
-#include <functional>
 #include <iostream>
 #include <optional>
 

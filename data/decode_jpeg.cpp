@@ -3,7 +3,6 @@
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
-#include <utility>
 
 // jpeglib.h uses size_t and FILE without including what declares them.
 #include <jpeglib.h>

@@ -1,7 +1,6 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 
-#include <algorithm>
 #include <memory>
 
 #include "burin/data/decoders.h"

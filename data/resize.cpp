@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "burin/data/resize_passes.h"
 #include "burin/kernels/base/error.h"

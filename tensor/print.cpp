@@ -1,7 +1,3 @@
-#include <algorithm>
-#include <cmath>
-#include <iomanip>
-
 #include "burin/tensor/tensor.h"
 
 namespace burin {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "burin/apps/charts/charts.h"
 #include "burin/apps/charts/font.h"

@@ -1,6 +1,5 @@
 #include "burin/apps/charts/svg.h"
 
-#include <cmath>
 #include <cstdio>
 
 #include "burin/apps/charts/font.h"

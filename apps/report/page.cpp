@@ -1,6 +1,5 @@
 // report.html: one file, no script, no network.
 #include <algorithm>
-#include <cmath>
 
 #include "burin/apps/base64.h"
 #include "burin/apps/charts/svg.h"

@@ -1,7 +1,6 @@
 #include "burin/apps/report/pictures.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "burin/apps/table.h"
 

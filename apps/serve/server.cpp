@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <condition_variable>
-#include <cstring>
 
 #include "burin/apps/exit.h"
 #include "burin/apps/serve/connections.h"

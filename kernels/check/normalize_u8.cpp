@@ -1,7 +1,5 @@
 #include "burin/kernels/normalize_u8.h"
 
-#include <cmath>
-
 #include "burin/kernels/check/case.h"
 
 namespace burin::checks {

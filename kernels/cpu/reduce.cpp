@@ -9,7 +9,6 @@
 // length.
 #include "burin/kernels/reduce.h"
 
-#include <cmath>
 #include <limits>
 
 #include "burin/kernels/base/parallel.h"

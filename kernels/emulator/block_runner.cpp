@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstring>
 #include <numeric>
-#include <string_view>
 #include <utility>
 
 #include "burin/kernels/emulator/limits.h"

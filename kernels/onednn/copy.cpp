@@ -1,8 +1,6 @@
 // Changes of layout and casts by oneDNN's reorder primitive.
 #include "burin/kernels/copy.h"
 
-#include <algorithm>
-
 #include "burin/kernels/onednn/support/plan_cache.h"
 #include "burin/kernels/registry.h"
 

@@ -1,6 +1,5 @@
 #include "burin/tensor/files/torch_file.h"
 
-#include <limits>
 #include <unordered_map>
 #include <unordered_set>
 
