@@ -1,7 +1,7 @@
 // Cross-entropy of logits and class indices, handwritten. `--impl cross_entropy=cuda/<name>`.
 //   naive         one thread per row; the mean over the rows by one thread
 //   warp_per_row  a warp per row, coalesced; the mean over the rows by one block, always in one
-//   order
+//                 order
 #include "burin/kernels/cross_entropy.h"
 
 #include "burin/kernels/cuda/support/block_reduce.h"

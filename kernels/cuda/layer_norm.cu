@@ -1,8 +1,7 @@
 // Layer normalisation over the last axis, handwritten. `--impl layer_norm=cuda/<name>` runs one.
 //   naive         one thread per row; backward's column sums by one thread per column
 //   warp_per_row  lane l owns columns l, l + 32, …; column sums by tiles of rows, joined by a
-//   second
-//                 launch in a fixed order: no atomics
+//                 second launch in a fixed order: no atomics
 #include "burin/kernels/layer_norm.h"
 
 #include <algorithm>

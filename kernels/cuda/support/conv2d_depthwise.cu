@@ -1,11 +1,11 @@
 // Depthwise convolution (one filter a channel) in nhwc: bound by memory, so each byte of x should
 // travel once.
 //   forward          a thread computes 16 bytes of channels of four neighbouring outputs: what
-//   overlaps of
-//                    their neighbourhoods is loaded once; filters in shared memory as f32
+//                    overlaps of their neighbourhoods is loaded once; filters in shared memory as
+//                    f32
 //   backward_data    the same over dy with the filter turned by 180°; stride 1
 //   backward_weight  lane = channel, warp = row of the filter, sums in registers over a part of the
-//   pixels
+//                    pixels
 #include "burin/kernels/cuda/support/conv2d.h"
 #include "burin/kernels/cuda/support/conv2d_geometry.h"
 #include "burin/kernels/cuda/support/output.h"

@@ -83,8 +83,8 @@ struct WarpSums {
 ///   void select(int z)                         which of the products that share the launch
 ///   int M, N, k_begin, k_end                   after select()
 ///   int64_t row(int m)                         where row m of the result begins
-///   void store(int64_t row, int n, const float* sums, int count)   eight neighbours along n, or
-///   fewer
+///   void store(int64_t row, int n, const float* sums, int count)   at most eight neighbours
+///                                                                  along n
 template <class Product, int columns>
 __global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product product) {
   using T = typename Product::Element;
