@@ -52,7 +52,8 @@ int main(int argc, char** argv) {
   set_compute_threads(1);
   std::vector<std::vector<uint8_t>> files;
   for (const auto& path : data::files_below(argv[1])) files.push_back(data::read_file(path));
-  const data::Transform transform = data::evaluation_transform({.resize = 256, .crop = crop});
+  const data::Transform transform =
+      data::evaluation_transform(data::EvaluationOptions::torchvision(crop, 256));
   Stream stream{Device::cpu()};
   data::SampleRandom random(0, 0, 0);
   std::vector<float> tensor(numbers);

@@ -141,6 +141,12 @@ Window RandomResizedCrop::window(int64_t width, int64_t height, SampleRandom& ra
   return {(width - w) / 2, (height - h) / 2, w, h};
 }
 
+EvaluationOptions EvaluationOptions::timm(int64_t crop, double crop_pct, Filter filter) {
+  check(crop_pct > 0 && crop_pct <= 1, "timm transform: crop_pct must be in (0, 1], got ",
+        crop_pct);
+  return {static_cast<int64_t>(std::floor(static_cast<double>(crop) / crop_pct)), crop, filter};
+}
+
 Transform evaluation_transform(const EvaluationOptions& options) {
   check(options.crop >= 1 && options.resize >= 0,
         "evaluation transform: crop must be at least 1 and ", "resize at least 0, got ",

@@ -42,12 +42,17 @@ struct RandomResizedCrop {
   Window window(int64_t width, int64_t height, SampleRandom& random) const;
 };
 
-/// torchvision's presets: Resize(resize), CenterCrop(crop). timm's resize is floor(crop /
-/// crop_pct).
 struct EvaluationOptions {
   int64_t resize = 256;  // short side; 0: no resize
   int64_t crop = 224;    // centre crop
   Filter filter = Filter::bilinear;
+
+  /// torchvision's presets: Resize(resize), CenterCrop(crop).
+  static EvaluationOptions torchvision(int64_t crop = 224, int64_t resize = 256) {
+    return {resize, crop, Filter::bilinear};
+  }
+  /// timm's: Resize(floor(crop / crop_pct)), CenterCrop(crop).
+  static EvaluationOptions timm(int64_t crop, double crop_pct, Filter filter = Filter::bicubic);
 };
 
 /// Resize and centre crop in one: only the pixels of the crop are computed.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "burin/data/resize_passes.h"
+#include "burin/data/transforms.h"
 #include "data/noise.h"
 #include "support/expect_error.h"
 
@@ -97,6 +98,17 @@ TEST(Resize, RefusesWhatMakesNoSense) {
   plan = ResizePlan::whole(image, 4, 4, Filter::bilinear);
   plan.window = {2, 2, 3, 1};
   expect_error([&] { resize(image, plan); }, "must be a part of the result, 4x4");
+}
+
+// timm's create_transform(crop_pct=…): Resize(int(math.floor(size / crop_pct))).
+TEST(Resize, ComesBeforeTheCropAsTimmHasIt) {
+  const EvaluationOptions vit = EvaluationOptions::timm(224, 0.9);
+  EXPECT_EQ(vit.resize, 248);
+  EXPECT_EQ(vit.crop, 224);
+  EXPECT_EQ(vit.filter, Filter::bicubic);
+  EXPECT_EQ(EvaluationOptions::timm(224, 0.875, Filter::bilinear).resize, 256);
+  EXPECT_EQ(EvaluationOptions::timm(288, 0.95).resize, 303);
+  expect_error([] { EvaluationOptions::timm(224, 0); }, "crop_pct must be in (0, 1], got 0");
 }
 
 }  // namespace
