@@ -9,6 +9,8 @@
 namespace burin::apps::charts {
 namespace {
 
+// Cells with a number stay pale enough for it: 4.5 : 1 in the colour of text, on either ground.
+constexpr double deepest = 0.42;
 constexpr size_t most_numbers = 24;  // classes up to which the cells have room for numbers
 
 double sum_of(const std::vector<double>& row) {
@@ -76,13 +78,16 @@ void add_cells(Drawing& drawing, const MatrixChart& chart, Point corner, double 
       if (!crowded) drawing.add(Rectangle{x, y, cell - gap, cell - gap, {Ink::grid}});
       // Right on the diagonal, wrong beside it.
       drawing.add(Rectangle{
-          x, y, cell - gap, cell - gap, {r == c ? Ink::blue : Ink::orange, std::sqrt(share)}});
+          x,
+          y,
+          cell - gap,
+          cell - gap,
+          {r == c ? Ink::blue : Ink::orange, std::sqrt(share) * (crowded ? 1 : deepest)}});
       if (crowded || (count == 0 && K > 6)) continue;
       drawing.add(Label{{x + (cell - gap) / 2, y + (cell - gap) / 2 + text_size * 0.36},
                         cell_text(count, row_sum, chart.normalised),
                         text_size,
-                        Anchor::middle,
-                        {share > 0.3 ? Ink::background : Ink::text}});
+                        Anchor::middle});
     }
   }
 }

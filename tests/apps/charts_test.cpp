@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "burin/apps/charts/axis.h"
@@ -153,6 +155,57 @@ TEST(Charts, TextStaysInsideAndApart) {
       boxes.push_back(box);
     }
   }
+}
+
+using Light = std::array<double, 3>;
+
+Light blended(const Light& below, const Paint& paint, bool dark) {
+  const Rgb color = color_of(paint.ink, dark);
+  const Light above = {color.r / 255.0, color.g / 255.0, color.b / 255.0};
+  Light all;
+  for (size_t i = 0; i < 3; ++i) {
+    all[i] = paint.opacity * above[i] + (1 - paint.opacity) * below[i];
+  }
+  return all;
+}
+
+// WCAG 2.1, relative luminance and contrast ratio.
+double luminance(const Light& color) {
+  const auto linear = [](double v) {
+    return v <= 0.03928 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4);
+  };
+  return 0.2126 * linear(color[0]) + 0.7152 * linear(color[1]) + 0.0722 * linear(color[2]);
+}
+
+double contrast(const Light& one, const Light& other) {
+  const auto [low, high] = std::minmax({luminance(one), luminance(other)});
+  return (high + 0.05) / (low + 0.05);
+}
+
+// WCAG 2.1, 1.4.3: whatever its share, a cell's number can be read on light and dark ground.
+TEST(Charts, NumbersOfAMatrixStandOutFromTheirCells) {
+  MatrixChart chart{.title = "", .labels = {}, .counts = {}, .normalised = true};
+  for (int i = 0; i <= 10; ++i) {
+    chart.labels.push_back(str(i));
+    chart.counts.emplace_back(11, 0.0);
+    chart.counts.back()[static_cast<size_t>(i)] = i;  // from no share to all of a row
+    chart.counts.back()[static_cast<size_t>((i + 1) % 11)] = 10 - i;
+  }
+  int numbers = 0;
+  for (const bool dark : {false, true}) {
+    Light below = blended({}, {Ink::background}, dark);
+    for (const Element& element : draw(chart).elements) {
+      if (const auto* const cell = std::get_if<Rectangle>(&element)) {
+        const bool ground = cell->paint.ink == Ink::grid;
+        below = blended(ground ? blended({}, {Ink::background}, dark) : below, cell->paint, dark);
+      } else if (const auto* const label = std::get_if<Label>(&element);
+                 label != nullptr && label->text.find('.') != std::string::npos) {
+        EXPECT_GE(contrast(blended(below, label->paint, dark), below), 4.5) << label->text;
+        numbers += 1;
+      }
+    }
+  }
+  EXPECT_GT(numbers, 30);
 }
 
 // A thousand classes fit the same square; what is empty costs nothing.
