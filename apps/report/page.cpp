@@ -33,7 +33,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:8px 0}
 th,td{text-align:right;padding:5px 14px;border-bottom:1px solid var(--grid)}
 th{color:var(--muted);font-weight:500}
 th:first-child,td:first-child{text-align:left;padding-left:0}
-tr.sum td{border-top:2px solid var(--axis);border-bottom:0}
+tr.sum td{border-top:2px solid var(--axis)}
 .scroll{overflow-x:auto}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:12px}
 figure{margin:0}
@@ -225,15 +225,17 @@ void Page::gallery(const std::string& title, const std::string& explanation,
   for (const int64_t i : samples) {
     const auto predicted = data_.evaluation->predictions[static_cast<size_t>(i)];
     const int64_t actual = data_.dataset->label(i);
-    const std::string name =
-        escaped(std::filesystem::path(data_.dataset->name(i)).filename().string());
+    const std::filesystem::path path(data_.dataset->name(i));
+    const std::string name = escaped(path.filename().string());
+    const std::string breakable =
+        escaped(path.stem().string()) + "<wbr>" + escaped(path.extension().string());
     out_ +=
         str("<figure><img alt=\"", name, "\" src=\"", thumbnail_uri(*data_.dataset->load(i), 160),
             "\"><figcaption><b class=\"", predicted == actual ? "good" : "bad", "\">",
             escaped(class_name(predicted)), ' ', fixed(confidence(*data_.evaluation, i), 3), "</b>",
             predicted == actual ? "" : " is " + escaped(class_name(actual)),
             "<br><span class=\"muted\">loss ",
-            fixed(data_.evaluation->sample_loss[static_cast<size_t>(i)], 3), "<br>", name,
+            fixed(data_.evaluation->sample_loss[static_cast<size_t>(i)], 3), "<br>", breakable,
             "</span></figcaption></figure>\n");
   }
   out_ += "</div>\n";

@@ -21,6 +21,8 @@ Series over_epochs(const std::string& name, const std::vector<EpochResult>& epoc
 charts::LineChart epoch_chart(const std::string& title, const std::string& y_name) {
   charts::LineChart chart{.title = title, .x_name = "epoch", .y_name = y_name, .series = {}};
   chart.whole_x = true;
+  chart.width = 520;  // two stand beside each other in the report, and one on a phone
+  chart.height = 340;
   return chart;
 }
 
