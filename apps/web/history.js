@@ -16,7 +16,7 @@ class History {
   /** Adds an entry that is not answered yet; `open` is called when it is chosen. */
   add(entry, open) {
     const image = Object.assign(document.createElement('img'), { src: entry.url, alt: '' });
-    image.addEventListener('error', () => image.classList.add('broken'));
+    image.addEventListener('error', () => image.replaceWith(document.createElement('i')));  // an empty square, not a torn picture
     const title = document.createElement('b');
     const small = Object.assign(document.createElement('small'), { textContent: entry.name });
     const words = document.createElement('span');

@@ -93,6 +93,9 @@ export function showResult(entry) {
   showTimes(entry);
 }
 
+// The file is to blame: the same one again would end the same way.
+const ofTheFile = new Set(['too_large', 'too_many_pixels', 'not_an_image', 'unsupported_media_type', 'broken_image', 'empty_image']);
+
 export function showFailure(error, limits) {
   const holes = {
     size: limits ? Math.floor(limits.upload_bytes / 1048576) : '',
@@ -105,6 +108,7 @@ export function showFailure(error, limits) {
   for (const id of ['empty', 'details', 'advice']) find(id).hidden = true;
   find('failure-title').textContent = text('error_title');
   find('failure-text').textContent = known ?? text('error_other', holes);
+  find('retry').hidden = ofTheFile.has(error.code);
   find('failure').hidden = false;
 }
 

@@ -169,6 +169,7 @@ class Page(unittest.TestCase):
         browser.type("#file", self.write("notes.txt", "not an image"))
         self.wait_for("error")
         self.assertIn("not an image that can be read", browser.text("#failure"))
+        self.assertTrue(browser.run("return document.getElementById('retry').hidden"), "it would fail again")
         self.shoot("error")
         large = os.path.join(self.folder.name, "large.jpg")
         with open(large, "wb") as file:
@@ -188,6 +189,7 @@ class Page(unittest.TestCase):
             browser.type("#file", self.image)
             self.wait_for("error")
             self.assertIn("cannot be reached", browser.text("#failure"))
+            self.assertFalse(browser.run("return document.getElementById('retry').hidden"))
 
     def test_keyboard_alone(self):
         focus = "const e = document.activeElement; return e.id || e.parentElement?.parentElement?.id"
