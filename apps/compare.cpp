@@ -56,13 +56,30 @@ std::string validated_on(const fs::path& run) {
   return both.substr(std::min(both.find('-'), both.size()));
 }
 
-/// The last words of a path that tell it from others: "exp" of
-/// runs/train/exp/weights/best.safetensors.
-std::string short_name(const std::string& path) {
+/// The last `words` names of a path: "exp" of runs/train/exp/weights/best.safetensors.
+std::string short_name(const std::string& path, size_t words) {
   fs::path p = fs::path(path).lexically_normal();
   if (p.filename() == "best.safetensors") p = p.parent_path().parent_path();
   if (p.filename().empty()) p = p.parent_path();
-  return p.filename().string();
+  fs::path name = p.filename();
+  for (; words > 1 && p.has_parent_path() && p != p.parent_path(); --words) {
+    p = p.parent_path();
+    name = p.filename() / name;
+  }
+  return name.string();
+}
+
+/// As many names of each path as tell it from the others.
+std::vector<std::string> short_names(const std::vector<std::string>& paths) {
+  constexpr size_t most_words = 8;  // the same model may be named twice
+  std::vector<std::string> names;
+  std::set<std::string> distinct;
+  for (size_t words = 1; words <= most_words && distinct.size() < paths.size(); ++words) {
+    names.clear();
+    for (const std::string& path : paths) names.push_back(short_name(path, words));
+    distinct = {names.begin(), names.end()};
+  }
+  return names;
 }
 
 std::string millions(models::Model& model) {
@@ -72,10 +89,12 @@ std::string millions(models::Model& model) {
 std::vector<Row> rows_of_runs(const CompareOptions& options, const Session& session) {
   std::vector<Row> rows;
   std::set<std::string> data;
-  for (const std::string& run : options.runs) {
+  const std::vector<std::string> names = short_names(options.runs);
+  for (size_t i = 0; i < options.runs.size(); ++i) {
+    const std::string& run = options.runs[i];
     const fs::path folder = run;
     const ModelCard card = load_model(model_path(run));
-    rows.push_back({short_name(run) + " (" + card.model->architecture + ")", millions(*card.model),
+    rows.push_back({names[i] + " (" + card.model->architecture + ")", millions(*card.model),
                     read_json(folder / "metrics.json")});
     data.insert(validated_on(folder));
   }
@@ -86,7 +105,7 @@ std::vector<Row> rows_of_runs(const CompareOptions& options, const Session& sess
   return rows;
 }
 
-Row evaluate_model(const CompareOptions& options, const std::string& file,
+Row evaluate_model(const CompareOptions& options, const std::string& file, const std::string& name,
                    const std::string& directory, const Session& session) {
   ModelOptions model;
   model.file = file;
@@ -95,7 +114,7 @@ Row evaluate_model(const CompareOptions& options, const std::string& file,
   const std::shared_ptr<const data::Dataset> dataset = open_evaluation_data(
       directory, evaluation_part(options.split, directory), loaded.card.classes);
   Progress progress(make_terminal(session.globals), 10);
-  ProgressState state{.title = short_name(file), .total = dataset->size()};
+  ProgressState state{.title = name, .total = dataset->size()};
   const int workers = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 8);
   const Evaluation evaluation = evaluate(loaded.model(), dataset,
                                          {.batch_size = options.batch_size,
@@ -107,7 +126,7 @@ Row evaluate_model(const CompareOptions& options, const std::string& file,
                                             return !stop_requested();
                                           }});
   progress.clear();
-  Row row{short_name(file) + " (" + loaded.model().architecture + ")", millions(loaded.model()),
+  Row row{name + " (" + loaded.model().architecture + ")", millions(loaded.model()),
           metrics_json(evaluation, *dataset, analyse(evaluation, *dataset))};
   row.metrics.set("images_per_second", Json::of(evaluation.images_per_second, 1));
   return row;
@@ -180,8 +199,10 @@ int run_compare(CompareOptions options, const Session& session) {
   std::vector<Row> rows;
   catch_interrupts();
   try {
-    for (const std::string& model : options.models) {
-      rows.push_back(evaluate_model(options, model, options.runs.front(), session));
+    const std::vector<std::string> names = short_names(options.models);
+    for (size_t i = 0; i < options.models.size(); ++i) {
+      rows.push_back(
+          evaluate_model(options, options.models[i], names[i], options.runs.front(), session));
     }
   } catch (const Interrupted&) {
     return exit_interrupted;
@@ -203,8 +224,8 @@ Command compare_command() {
   const auto options = std::make_shared<CompareOptions>();
   Command command("compare", "Results", "several runs or models in one table");
   command.details =
-      "burin compare runs/train/exp runs/train/exp2          each on its own validation images\n"
-      "burin compare -m runs/train/exp other.safetensors photos   all on the same images";
+      "burin compare runs/train/exp runs/train/exp2      on their validation images\n"
+      "burin compare -m runs/train/exp other.safetensors photos   on the same";
   command.add("runs", &options->runs, "run folders; with -m the data folder");
   command.add("-m,--model-files", &options->models,
               "model files or run folders to evaluate on DIR");

@@ -145,6 +145,13 @@ TEST_F(TrainedRun, ComparesWithOthers) {
   EXPECT_NE(runs.out.find("exp (resnet20)"), std::string::npos) << runs.out;
   EXPECT_NE(runs.out.find("blue F1"), std::string::npos);
   EXPECT_EQ(runs.err.find("not comparable"), std::string::npos) << runs.err;
+
+  std::filesystem::create_directory(file("elsewhere"));
+  std::filesystem::copy(run(), file("elsewhere/exp"), std::filesystem::copy_options::recursive);
+  const Ran namesakes = run_burin("compare " + run() + ' ' + file("elsewhere/exp"));
+  EXPECT_NE(namesakes.out.find("runs/exp (resnet20)"), std::string::npos) << namesakes.out;
+  EXPECT_NE(namesakes.out.find("elsewhere/exp (resnet20)"), std::string::npos) << namesakes.out;
+
   const Ran models = run_burin("compare --split all --csv " + file("table.csv") + " -m " + run() +
                                ' ' + file("runs/other") + ' ' + file("photos"));
   EXPECT_EQ(models.code, apps::exit_ok) << models.err;
