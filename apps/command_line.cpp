@@ -15,6 +15,7 @@
 
 #include "burin/apps/exit.h"
 #include "burin/apps/suggest.h"
+#include "burin/apps/table.h"
 #include "burin/apps/toml.h"
 #include "burin/version.h"
 
@@ -27,13 +28,45 @@ struct Binding {
 };
 using Bindings = std::vector<Binding>;
 
+constexpr int help_width = 80;
+constexpr int names_width = 29;  // of the column of names
+
+/// CLI11's, within the width of a terminal and without its empty lines in pairs.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() {
+    column_width(names_width);
+    label("SUBCOMMAND", "COMMAND");
+  }
+
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override {
+    const std::string help = Formatter::make_help(app, std::move(name), mode);
+    return CLI::detail::find_and_replace(help, "\n\n\n", "\n\n");
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    std::ostringstream out;
+    CLI::detail::format_help(out, command->get_name(), described(command->get_description()),
+                             names_width);
+    return out.str();
+  }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return described(option->get_description());
+  }
+
+ private:
+  static std::string described(const std::string& text) {
+    return wrapped(text, help_width - names_width);
+  }
+};
+
 std::string help_of(const Option& option) {
   std::string text = option.help;
   if (!option.rule.words.empty() && !option.is_flag()) text += " (" + option.rule.words + ")";
-  const std::string standard = option.toml_value();
-  const bool worth_saying =
-      !option.is_flag() && !option.is_list() && standard != "\"\"" && standard != "0";
-  return worth_saying ? text + " [" + standard + "]" : text;
+  std::string standard = option.toml_value();
+  if (option.is_flag() || option.is_list() || standard == "\"\"") return text;
+  std::erase(standard, '"');
+  return text + " [" + standard + "]";
 }
 
 const char* type_name(const Option& option) {
@@ -227,7 +260,8 @@ std::vector<Bound> bind_commands(CLI::App& app, const std::vector<Command>& comm
     sub->group(command.group);
     sub->fallthrough();  // options of every command may stand after its name
     sub->allow_extras();
-    sub->footer(command.details);
+    sub->footer(command.details + (command.details.empty() ? "" : "\n\n") +
+                "burin --help lists the options of every command, such as --threads.");
     bound.push_back({&command, sub, bind(*sub, command.options)});
   }
   return bound;
@@ -237,17 +271,17 @@ std::vector<Bound> bind_commands(CLI::App& app, const std::vector<Command>& comm
 
 void read_command_line(const std::vector<std::string>& arguments,
                        const std::vector<Command>& commands, Invocation& invocation) {
-  CLI::App app(
-      "Train, evaluate and use image classifiers, and look into the engine that runs them.",
-      "burin");
-  app.get_formatter()->column_width(34);
+  CLI::App app("Train, evaluate and use image classifiers, and look into the engine below.",
+               "burin");
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.set_help_flag("-h,--help", "print this help");
   app.allow_extras();
   app.require_subcommand(0, 1);
   app.footer(
-      "Every option can also be set as environment variable (--batch-size: BURIN_BATCH_SIZE) and "
-      "in\n"
-      "the --config file; the command line wins over the environment, the environment over the "
-      "file.");
+      "burin COMMAND --help says what a command takes.\n"
+      "Every option can also be set as environment variable (--batch-size:\n"
+      "BURIN_BATCH_SIZE) and in the --config file; the command line wins over the\n"
+      "environment, the environment over the file.");
   bool version = false;
   app.add_flag("--version", version, "print the version");
   const std::vector<Option> globals = global_options(invocation.session.globals);

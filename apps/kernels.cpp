@@ -54,11 +54,10 @@ Command kernels_command() {
   const auto options = std::make_shared<KernelsOptions>();
   Command command("kernels", "Engine", "the ops and their implementations; check and time them");
   command.details =
-      "burin kernels                     ops x implementations x dtypes\n"
-      "burin kernels conv2d --why        families, the order of trial, reasons to refuse\n"
-      "burin kernels check [OP]          hold implementations to the op's cases (--impl X: only "
-      "X)\n"
-      "burin kernels bench [OP]          time them on the shapes of real networks\n"
+      "burin kernels               ops x implementations x dtypes\n"
+      "burin kernels conv2d --why  families, the order of trial, reasons to refuse\n"
+      "burin kernels check [OP]    hold implementations to its cases (--impl X: only X)\n"
+      "burin kernels bench [OP]    time them on the shapes of real networks\n"
       "BURIN_PLUGINS=./libmine.so burin kernels check conv2d --impl mine     your own";
   command.add("words", &options->words, "[check|bench] [OP]");
   command.add("--why", &options->why, "give the reasons");

@@ -9,6 +9,7 @@
 #include "burin/apps/lint/finding.h"
 #include "burin/apps/model_options.h"
 #include "burin/apps/run_folder.h"
+#include "burin/apps/table.h"
 #include "burin/apps/toml.h"
 
 namespace burin::apps {
@@ -74,21 +75,6 @@ Findings lint_path(const std::string& path) {
   return lint_model(*card.model, card.classes);
 }
 
-/// `text` in lines of at most 78 columns, each with a margin.
-std::string wrapped(const std::string& text) {
-  constexpr size_t width = 74;
-  std::istringstream in(text);
-  std::string lines, line;
-  for (std::string word; in >> word;) {
-    if (!line.empty() && line.size() + 1 + word.size() > width) {
-      lines += "    " + line + '\n';
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
-  }
-  return lines + "    " + line + '\n';
-}
-
 int run_lint(const LintOptions& options) {
   if (options.paths.empty()) {
     throw Failure(exit_usage, "nothing to look at",
@@ -102,7 +88,7 @@ int run_lint(const LintOptions& options) {
       static constexpr const char* names[] = {"FATAL", "warning", "note"};
       std::cout << "\n  " << names[static_cast<size_t>(finding.level)] << ": " << finding.title
                 << '\n'
-                << wrapped(finding.explanation);
+                << wrapped(finding.explanation, 78, "    ") << '\n';
       if (finding.level == Level::fatal) ++fatal;
       if (finding.level != Level::note) ++total;
     }

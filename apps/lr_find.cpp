@@ -139,8 +139,10 @@ Command lr_find_command() {
   Command command("lr-find", "Training", "find the learning rate to train with");
   command.details =
       "burin lr-find photos --weights imagenet --out curve.png\n"
-      "Tries ever higher rates, a step each, until the loss explodes. Nothing is trained: the\n"
-      "model is thrown away.";
+      "Tries ever higher rates, a step each, until the loss explodes. Nothing is\n"
+      "trained: the model is thrown away. It takes what train takes, so that its\n"
+      "command can be tried as it is; what is said of epochs and of the run changes\n"
+      "nothing.";
   add_train_options(command, options->flags);
   command.heading("Search");
   command.add("--steps", &options->steps, "rates to try", at_least(20));

@@ -228,7 +228,7 @@ Command prepare_command() {
   Command command("prepare", "Data", "convert, resize and split images into a data set");
   command.details =
       "burin prepare photos prepared --split 70/15/15 --size 256 --format jpg\n"
-      "burin prepare photos again --order prepared/manifest.tsv      the same division again\n"
+      "burin prepare photos again --order prepared/manifest.tsv   likewise\n"
       "burin prepare photos w1 --split 80/20 --splitter fastai --order files.txt";
   command.add("source", &options->source, "SRC/<class>/*, or SRC/{train,val,test}/<class>/*");
   command.add("target", &options->target, "a new folder");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <sstream>
 
 namespace burin::apps {
 
@@ -9,6 +10,19 @@ int columns_of(const std::string& text) {
   return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
   }));
+}
+
+std::string wrapped(const std::string& text, int width, const std::string& margin) {
+  std::istringstream in(text);
+  std::string lines, line;
+  for (std::string word; in >> word;) {
+    if (!line.empty() && columns_of(margin + line + word) + 1 > width) {
+      lines += margin + line + '\n';
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return lines + margin + line;
 }
 
 Table::Table(const std::vector<std::string>& headings) {

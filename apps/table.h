@@ -9,6 +9,10 @@ namespace burin::apps {
 /// Columns an UTF-8 text takes on a screen, a code point counted as one.
 int columns_of(const std::string& text);
 
+/// `text` in lines of at most `width` columns, each behind the margin and without a line end after
+/// the last. A word that is longer has a line to itself.
+std::string wrapped(const std::string& text, int width, const std::string& margin = "");
+
 /// Text in columns, as wide as their widest cell, two spaces apart.
 class Table {
  public:

@@ -206,9 +206,9 @@ Command train_command() {
   const auto flags = std::make_shared<TrainFlags>();
   Command command("train", "Training", "train a classifier on folders of images");
   command.details =
-      "burin train photos                      photos/<class>/*.jpg, 20 % of them set aside\n"
+      "burin train photos                    photos/<class>/*.jpg, 20 % set aside\n"
       "burin train photos -e 10 --weights resnet18.pth\n"
-      "burin train --resume runs/train/exp     goes on where Ctrl-C or a power cut ended it";
+      "burin train --resume runs/train/exp   goes on where it was ended";
   add_train_options(command, *flags);
   command.default_config = [flags] {
     const std::string& resume = flags->train.resume;

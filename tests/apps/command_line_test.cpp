@@ -1,6 +1,8 @@
 // The surface of the command: what it accepts, and what it says to what it does not.
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "apps/run_burin.h"
 #include "burin/apps/exit.h"
 
@@ -24,6 +26,30 @@ TEST(CommandLine, OutputThatIsLostIsAnError) {
   EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), apps::exit_failed);
   EXPECT_NE(testing_support::read_whole(folder.file("err")).find("standard output"),
             std::string::npos);
+}
+
+// On the narrowest terminal in use nothing is broken within a word.
+TEST(CommandLine, HelpFitsEightyColumns) {
+  for (const std::string command :
+       {"", "scan", "prepare", "show", "train", "lr-find", "evaluate", "predict", "serve",
+        "gradcam", "compare", "info", "kernels", "lint", "demo", "menu"}) {
+    const Ran ran = run_burin(command + " --help");
+    EXPECT_EQ(ran.code, exit_ok);
+    std::istringstream lines(ran.out);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), 80u) << command << ": " << line;
+    }
+    EXPECT_EQ(ran.out.find("\n\n\n"), std::string::npos) << command;
+  }
+}
+
+// What holds where an option is not given stands beside it, zero too.
+TEST(CommandLine, HelpNamesTheDefaults) {
+  const std::string help = run_burin("train --help").out;
+  for (const char* const line :
+       {"--recipe TEXT", "last-layer) [auto]", "(at least 0) [0]", "[0.2]"}) {
+    EXPECT_NE(help.find(line), std::string::npos) << line;
+  }
 }
 
 struct Mistake {

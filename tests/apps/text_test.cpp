@@ -111,6 +111,13 @@ TEST(Table, AlignsByColumnsNotBytes) {
   EXPECT_EQ(out.str(), "a     b\né     1\nxyz  22\n");
 }
 
+TEST(Wrapped, BreaksBetweenWordsAlone) {
+  EXPECT_EQ(wrapped("one two  three", 7), "one two\nthree");
+  EXPECT_EQ(wrapped("one two three", 9, "> "), "> one two\n> three");
+  EXPECT_EQ(wrapped("é é é", 5), "é é é") << "columns, not bytes";
+  EXPECT_EQ(wrapped("a extraordinarily b", 6), "a\nextraordinarily\nb");
+}
+
 TEST(Progress, BarSaysWhereItIsAndFitsTheTerminal) {
   const ProgressState state{.title = "train",
                             .epoch = 2,
