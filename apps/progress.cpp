@@ -15,15 +15,15 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto redraw_interval = 100ms;
-constexpr int bar_columns = 20;
+constexpr int fewest_bar_columns = 8, most_bar_columns = 20;
 
 double fraction_of(const ProgressState& state) {
   if (state.total <= 0) return 0;
   return std::clamp(static_cast<double>(state.done) / static_cast<double>(state.total), 0.0, 1.0);
 }
 
-std::string drawn_bar(double fraction, const Terminal& terminal) {
-  const int half_columns = static_cast<int>(fraction * 2 * bar_columns);
+std::string drawn_bar(double fraction, int columns, const Terminal& terminal) {
+  const int half_columns = static_cast<int>(fraction * 2 * columns);
   const int full = half_columns / 2;
   const bool half = half_columns % 2 == 1;
   std::string bar = terminal.color ? "\x1b[32m" : "";
@@ -32,7 +32,7 @@ std::string drawn_bar(double fraction, const Terminal& terminal) {
   if (terminal.color) bar += "\x1b[90m";
   // Without colour the rest must look different from what is done.
   const char* const rest = terminal.color && terminal.unicode ? "━" : terminal.unicode ? "─" : "-";
-  for (int i = full + (half ? 1 : 0); i < bar_columns; ++i) bar += rest;
+  for (int i = full + (half ? 1 : 0); i < columns; ++i) bar += rest;
   return terminal.color ? bar + "\x1b[0m" : bar;
 }
 
@@ -78,18 +78,22 @@ std::string timestamp() {
 
 std::string bar_text(const ProgressState& state, double seconds, const Terminal& terminal) {
   const double fraction = fraction_of(state);
-  std::string text =
+  std::string before =
       state.epochs > 0 ? str("  ", state.epoch, '/', state.epochs, "  ") : std::string("  ");
   char percent[16];
   std::snprintf(percent, sizeof(percent), "%3d%%", static_cast<int>(fraction * 100));
-  text += str(state.title, ' ', percent, ' ', drawn_bar(fraction, terminal), "  ", state.done, '/',
-              state.total, "  ", clock_text(seconds));
-  if (fraction > 0 && seconds > 0) text += "<" + clock_text(seconds * (1 - fraction) / fraction);
+  before += str(state.title, ' ', percent, ' ');
+  std::string after = str("  ", state.done, '/', state.total, "  ", clock_text(seconds));
+  if (fraction > 0 && seconds > 0) after += "<" + clock_text(seconds * (1 - fraction) / fraction);
   if (state.items > 0 && seconds > 0) {
-    text += str("  ", fixed(static_cast<double>(state.items) / seconds, 1), " img/s");
+    after += str("  ", fixed(static_cast<double>(state.items) / seconds, 1), " img/s");
   }
-  for (const auto& [name, value] : state.values) text += str("  ", name, ' ', value);
-  return clipped(text, terminal.width - 1);  // the last column would make some terminals wrap
+  for (const auto& [name, value] : state.values) after += str("  ", name, ' ', value);
+  const int width = terminal.width - 1;  // the last column would make some terminals wrap
+  // Numbers need the room more than the bar does.
+  const int room = width - columns_of(before) - columns_of(after);
+  const int columns = std::clamp(room, fewest_bar_columns, most_bar_columns);
+  return clipped(before + drawn_bar(fraction, columns, terminal) + after, width);
 }
 
 std::string line_text(const ProgressState& state, double seconds) {

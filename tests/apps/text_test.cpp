@@ -132,10 +132,15 @@ TEST(Progress, BarSaysWhereItIsAndFitsTheTerminal) {
   terminal.unicode = false;
   EXPECT_EQ(bar_text(state, 3, terminal),
             "  2/3  train  60% ============--------  3/5  00:03<00:02  32.0 img/s  loss 0.402");
+  terminal.width = 72;
+  EXPECT_EQ(bar_text(state, 3, terminal),
+            "  2/3  train  60% ======>----  3/5  00:03<00:02  32.0 img/s  loss 0.402")
+      << "the bar gives way";
   terminal.width = 30;
-  EXPECT_EQ(bar_text(state, 3, terminal), "  2/3  train  60% ===========");
+  EXPECT_EQ(bar_text(state, 3, terminal), "  2/3  train  60% ====>---  3");
   terminal.unicode = terminal.color = true;
-  EXPECT_EQ(columns_of(bar_text(state, 3, terminal)), 29 + 5 + 4) << "clipped, with two escapes";
+  EXPECT_EQ(columns_of(bar_text(state, 3, terminal)), 29 + 5 + 5 + 4 + 4)
+      << "clipped, behind the bar's three escapes, and one at the end";
   EXPECT_EQ(line_text(state, 3), "train epoch=2/3 step=3/5 loss=0.402 img_per_s=32.0 left=00:02");
 }
 
