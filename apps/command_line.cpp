@@ -267,12 +267,8 @@ std::vector<Bound> bind_commands(CLI::App& app, const std::vector<Command>& comm
   return bound;
 }
 
-}  // namespace
-
-void read_command_line(const std::vector<std::string>& arguments,
-                       const std::vector<Command>& commands, Invocation& invocation) {
-  CLI::App app("Train, evaluate and use image classifiers, and look into the engine below.",
-               "burin");
+/// What `burin --help` says, and how words are taken.
+void describe_program(CLI::App& app) {
   app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "print this help");
   app.allow_extras();
@@ -282,6 +278,15 @@ void read_command_line(const std::vector<std::string>& arguments,
       "Every option can also be set as environment variable (--batch-size:\n"
       "BURIN_BATCH_SIZE) and in the --config file; the command line wins over the\n"
       "environment, the environment over the file.");
+}
+
+}  // namespace
+
+void read_command_line(const std::vector<std::string>& arguments,
+                       const std::vector<Command>& commands, Invocation& invocation) {
+  CLI::App app("Train, evaluate and use image classifiers, and look into the engine below.",
+               "burin");
+  describe_program(app);
   bool version = false;
   app.add_flag("--version", version, "print the version");
   const std::vector<Option> globals = global_options(invocation.session.globals);

@@ -14,15 +14,16 @@ int columns_of(const std::string& text) {
 
 std::string wrapped(const std::string& text, int width, const std::string& margin) {
   std::istringstream in(text);
-  std::string lines, line;
+  std::string lines = margin;
+  int columns = 0;  // of the last line, behind the margin
   for (std::string word; in >> word;) {
-    if (!line.empty() && columns_of(margin + line + word) + 1 > width) {
-      lines += margin + line + '\n';
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
+    const int more = columns_of(word);
+    const bool fits = columns_of(margin) + columns + 1 + more <= width;
+    if (columns > 0) lines += fits ? " " : "\n" + margin;
+    columns = more + (columns > 0 && fits ? columns + 1 : 0);
+    lines += word;
   }
-  return lines + margin + line;
+  return lines;
 }
 
 Table::Table(const std::vector<std::string>& headings) {
