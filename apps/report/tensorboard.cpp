@@ -11,6 +11,8 @@
 namespace burin::apps {
 namespace {
 
+constexpr std::string_view name_begins = "events.out.tfevents.", name_ends = ".burin";
+
 template <class T>
 std::string little_endian(T value) {
   std::string bytes;
@@ -78,11 +80,20 @@ std::string tensorboard_events(const std::vector<EpochResult>& epochs, double st
 
 void write_tensorboard(const std::filesystem::path& folder,
                        const std::vector<EpochResult>& epochs) {
+  std::vector<std::filesystem::path> earlier;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(name_begins) && name.ends_with(name_ends)) earlier.push_back(entry.path());
+  }
   double seconds = 0;
   for (const EpochResult& e : epochs) seconds += e.seconds;
   const double start = static_cast<double>(std::time(nullptr)) - seconds;
-  const std::string name = str("events.out.tfevents.", static_cast<int64_t>(start), ".burin");
-  write_file((folder / name).string(), tensorboard_events(epochs, start));
+  const std::filesystem::path file =
+      folder / str(name_begins, static_cast<int64_t>(start), name_ends);
+  write_file(file.string(), tensorboard_events(epochs, start));
+  for (const std::filesystem::path& other : earlier) {
+    if (other != file) std::filesystem::remove(other);
+  }
 }
 
 }  // namespace burin::apps

@@ -18,7 +18,8 @@ uint32_t crc32c(std::string_view bytes);
 /// `start` is the time of the first, in seconds since 1970; each epoch comes its duration later.
 std::string tensorboard_events(const std::vector<EpochResult>& epochs, double start);
 
-/// Writes them into `folder`, as if the run had ended now.
+/// Writes them into `folder`, as if the run had ended now, in the place of those that it wrote when
+/// it ended before: TensorBoard would draw both.
 void write_tensorboard(const std::filesystem::path& folder, const std::vector<EpochResult>& epochs);
 
 }  // namespace burin::apps

@@ -4,10 +4,12 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 
 #include "burin/apps/report/analysis.h"
 #include "burin/apps/report/contact_sheet.h"
 #include "burin/apps/report/tensorboard.h"
+#include "support/temporary_folder.h"
 
 namespace burin::apps {
 namespace {
@@ -138,6 +140,20 @@ TEST(TensorBoard, WritesRecordsThatReadBack) {
   std::memcpy(&value, last.data() + tag + 8 + 1, 4);  // behind the tag: key 0x15, four bytes
   EXPECT_EQ(last[tag + 8], 0x15);
   EXPECT_EQ(value, 0.25f);
+}
+
+TEST(TensorBoard, HasOneFileForARunThatEndedTwice) {
+  const testing_support::TemporaryFolder folder;
+  testing_support::write_whole(folder.file("events.out.tfevents.7.host"), "another program's");
+  write_tensorboard(folder.path(), {{.epoch = 1, .seconds = 2}});
+  write_tensorboard(folder.path(), {{.epoch = 1, .seconds = 2}, {.epoch = 2, .seconds = 90}});
+  std::vector<std::string> ours;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    if (entry.path().extension() == ".burin") ours.push_back(entry.path().string());
+  }
+  ASSERT_EQ(ours.size(), 1u);
+  EXPECT_EQ(read_records(testing_support::read_whole(ours[0])).size(), 3u);
+  EXPECT_TRUE(std::filesystem::exists(folder.file("events.out.tfevents.7.host")));
 }
 
 TEST(ContactSheet, HoldsPicturesOfAnySize) {
