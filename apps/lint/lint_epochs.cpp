@@ -23,25 +23,35 @@ void lint_floor(const std::vector<EpochResult>& epochs, Findings& findings) {
   }
 }
 
-/// Recall is then 1 for one class and 0 for the others, precision the accuracy and 0.
+/// Recall, averaged over the classes, is their share where all images get one answer or chance
+/// ones.
 void lint_answers(const std::vector<EpochResult>& epochs, int64_t classes, Findings& findings) {
   const auto kept = std::find_if(epochs.rbegin(), epochs.rend(),
                                  [](const EpochResult& epoch) { return epoch.best; });
   if (kept == epochs.rend() || classes < 2) return;
   const auto share = 1 / static_cast<double>(classes);
   constexpr double rounding = 2e-6;  // of results.csv
-  if (std::abs(kept->recall - share) > rounding ||
-      std::abs(kept->precision - share * kept->accuracy) > rounding) {
-    return;
+  constexpr double hardly = 0.1;     // of the way from chance to all right
+  // Precision is then the accuracy for that class, and 0 for the others.
+  const bool one_answer = std::abs(kept->recall - share) <= rounding &&
+                          std::abs(kept->precision - share * kept->accuracy) <= rounding;
+  if (one_answer) {
+    findings.push_back({Level::warning, "every image gets the same answer",
+                        str("After epoch ", kept->epoch,
+                            ", whose weights were kept, the model gave all validation images one "
+                            "class: its accuracy of ",
+                            fixed(kept->accuracy, 3),
+                            " is that class's share. It needs more --epochs, weights to start from "
+                            "(--weights), another --lr, or, where that class is the largest, "
+                            "--class-weights.")});
+  } else if (kept->recall < share + hardly * (1 - share)) {
+    findings.push_back({Level::warning, "hardly better than guessing",
+                        str("After epoch ", kept->epoch,
+                            ", whose weights were kept, the model found ", fixed(kept->recall, 3),
+                            " of each class on average; answers by chance find ", fixed(share, 3),
+                            ". It needs more --epochs, more images, weights to start from "
+                            "(--weights) or another --lr.")});
   }
-  findings.push_back({Level::warning, "every image gets the same answer",
-                      str("After epoch ", kept->epoch,
-                          ", whose weights were kept, the model gave all validation images one "
-                          "class: its accuracy of ",
-                          fixed(kept->accuracy, 3),
-                          " is that class's share. It needs more --epochs, weights to start from "
-                          "(--weights), another --lr, or, where that class is the largest, "
-                          "--class-weights.")});
 }
 
 void lint_curves(const std::vector<EpochResult>& epochs, int64_t classes, Findings& findings) {

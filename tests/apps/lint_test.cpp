@@ -105,6 +105,10 @@ TEST(LintEpochs, FindsAModelThatAnswersOneThing) {
   EXPECT_EQ(find(lint_epochs(epochs, 3), title), nullptr);
   epochs[0].precision = 0.5;  // guessing
   EXPECT_EQ(find(lint_epochs(epochs, 2), title), nullptr);
+  const std::string guesses = "hardly better than guessing";
+  EXPECT_NE(find(lint_epochs(epochs, 2), guesses), nullptr);
+  epochs[0].recall = 0.6;
+  EXPECT_EQ(find(lint_epochs(epochs, 2), guesses), nullptr);
 }
 
 TEST(LintModel, FindsWhatAFileCanHide) {
