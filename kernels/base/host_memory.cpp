@@ -12,9 +12,10 @@ void* allocate_host_memory(size_t bytes) {
   constexpr size_t huge_page = size_t{2} << 20;
   const size_t rounded = (bytes + 63) / 64 * 64;
   const size_t in_huge_pages = rounded / huge_page * huge_page;  // the tail is not worth one
-  void* const data =
-      rounded >= bytes ? std::aligned_alloc(in_huge_pages > 0 ? huge_page : 64, rounded) : nullptr;
-  if (data == nullptr) throw OutOfMemory(str("cpu: no memory for ", bytes, " bytes"));
+  void* data = nullptr;
+  const bool there =
+      rounded >= bytes && posix_memalign(&data, in_huge_pages > 0 ? huge_page : 64, rounded) == 0;
+  if (!there) throw OutOfMemory(str("cpu: no memory for ", bytes, " bytes"));
   if (in_huge_pages > 0) madvise(data, in_huge_pages, MADV_HUGEPAGE);
   return data;
 }
