@@ -299,5 +299,19 @@ int __tsan_atomic64_compare_exchange_strong(volatile unsigned long* p, unsigned 
   check_access(const_cast<const unsigned long*>(p), 8, true, true, __builtin_return_address(0));
   return __atomic_compare_exchange_n(p, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
+// What clang calls instead: it yields what was there.
+unsigned __tsan_atomic32_compare_exchange_val(volatile unsigned* p, unsigned expected,
+                                              unsigned value, int, int) {
+  check_access(const_cast<const unsigned*>(p), 4, true, true, __builtin_return_address(0));
+  __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  return expected;
+}
+unsigned long __tsan_atomic64_compare_exchange_val(volatile unsigned long* p,
+                                                   unsigned long expected, unsigned long value, int,
+                                                   int) {
+  check_access(const_cast<const unsigned long*>(p), 8, true, true, __builtin_return_address(0));
+  __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  return expected;
+}
 
 }  // extern "C"

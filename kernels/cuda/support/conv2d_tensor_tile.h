@@ -112,12 +112,12 @@ struct Neighbourhoods {
       Odometer at(m, image.rows);
 #pragma unroll
       for (int i = 0; i < count; ++i, m += 32) {
-        const int h = at.middle * image.h.stride + image.h.offset;
-        const int w = at.low * image.w.stride + image.w.offset;
-        base[i] = ((at.high * image.H + h) * image.W + w) * image.C;
+        const int row = at.middle * image.h.stride + image.h.offset;
+        const int column = at.low * image.w.stride + image.w.offset;
+        base[i] = ((at.high * image.H + row) * image.W + column) * image.C;
         inside[i] = m < image.M
-                        ? taps_inside(h, image.h.step, image.H, image.order.taps_h) |
-                              taps_inside(w, image.w.step, image.W, image.order.digits.middles)
+                        ? taps_inside(row, image.h.step, image.H, image.order.taps_h) |
+                              taps_inside(column, image.w.step, image.W, image.order.digits.middles)
                                   << 16
                         : 0;
         at.advance(image.rows);
