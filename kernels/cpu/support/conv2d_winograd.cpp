@@ -230,7 +230,8 @@ struct Schedule {
     const int64_t floats_a_tile =
         frequencies * (padded_row(c.in_channels()) + padded_row(c.out_channels()));
     const int64_t count = c.tiles().count;
-    shared = count < workers * most_rows || Filters(c).floats() > large_filters;
+    const Filters all(c);
+    shared = count < workers * most_rows || all.floats() > large_filters;
     if (shared) {
       tiles_per_block = std::min(count, most_shared(floats_a_tile));
     } else {
@@ -239,7 +240,6 @@ struct Schedule {
       const int64_t blocks = workers * ceil_div(count, workers * tiles_per_block);
       tiles_per_block = ceil_div(count, blocks);
     }
-    const Filters all(c);
     constexpr int64_t filter_floats = 2 * 1024 * 1024;
     const int64_t in_cache =
         std::max<int64_t>(filter_floats / (frequencies * panel_width * all.in_channels), 1);
