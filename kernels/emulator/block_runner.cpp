@@ -28,7 +28,9 @@ BlockRunner& block_runner() {
 }
 
 void BlockRunner::reset_fibers() {
-  fibers_.resize(max_threads);
+  const size_t count = std::max<size_t>(max_threads, cluster_size_ * static_cast<size_t>(count_));
+  stacks_.reserve(std::max(count, fibers_.size()));
+  fibers_.resize(std::max(count, fibers_.size()));
   free_fibers_.clear();
   for (size_t i = fibers_.size(); i-- > 0;) {
     stacks_.assign(fibers_[i], i);
@@ -36,61 +38,74 @@ void BlockRunner::reset_fibers() {
   }
 }
 
-void BlockRunner::prepare(const cudaLaunchConfig_t& config, Order order) {
-  if (fibers_.empty()) reset_fibers();
-  gridDim = {config.gridDim.x, config.gridDim.y, config.gridDim.z};
-  // A buffer of exactly this size: ASan sees what reaches beyond it.
-  if (shared_bytes_ != config.dynamicSmemBytes || shared_ == nullptr) {
-    shared_bytes_ = config.dynamicSmemBytes;
-    shared_.reset(static_cast<char*>(::operator new[](shared_bytes_, std::align_val_t{128})));
-  }
-  const dim3 block = config.blockDim;
-  const bool as_before = count_ > 0 && order_ == order && order != Order::shuffled &&
-                         blockDim.x == block.x && blockDim.y == block.y && blockDim.z == block.z;
-  if (as_before) return;
-  count_ = static_cast<int>(block.x * block.y * block.z);
-  threads_.resize(std::max<size_t>(threads_.size(), static_cast<size_t>(count_)));
+void BlockRunner::prepare_threads(Block& block) const {
+  block.threads.resize(std::max<size_t>(block.threads.size(), static_cast<size_t>(count_)));
   for (unsigned i = 0; i < static_cast<unsigned>(count_); ++i) {
-    threads_[i].index = {i % block.x, i / block.x % block.y, i / block.x / block.y};
-    threads_[i].number = static_cast<int>(i);
+    block.threads[i].index = {i % blockDim.x, i / blockDim.x % blockDim.y,
+                              i / blockDim.x / blockDim.y};
+    block.threads[i].number = static_cast<int>(i);
   }
-  blockDim = {block.x, block.y, block.z};
-  order_ = order;
-  start_order_.resize(static_cast<size_t>(count_));
-  std::iota(start_order_.begin(), start_order_.end(), 0);
-  if (order == Order::reverse) std::reverse(start_order_.begin(), start_order_.end());
-  if (order == Order::shuffled) std::shuffle(start_order_.begin(), start_order_.end(), random_);
 }
 
-void BlockRunner::reset_block() {
-  started_ = done_ = at_barrier_ = votes_ = 0;
-  ready_warps_ = 0;
-  waiting_.fill(0);
-  for (int i = 0; i < count_; ++i) {
-    Thread& thread = threads_[static_cast<size_t>(i)];
-    thread.done = false;
-    thread.waited_for_launch = !overlaps_;
-    thread.waits_at = nullptr;
-    thread.copies.clear();
-    thread.copies_a_group.clear();
-    thread.open_work.clear();
-    thread.work.clear();
+void BlockRunner::prepare(const cudaLaunchConfig_t& config, size_t cluster_size, Order order) {
+  gridDim = {config.gridDim.x, config.gridDim.y, config.gridDim.z};
+  const dim3 block = config.blockDim;
+  const bool as_before = cluster_size <= prepared_blocks_ && order_ == order &&
+                         order != Order::shuffled && blockDim.x == block.x &&
+                         blockDim.y == block.y && blockDim.z == block.z;
+  cluster_size_ = cluster_size;
+  if (!as_before) {
+    count_ = static_cast<int>(block.x * block.y * block.z);
+    blockDim = {block.x, block.y, block.z};
+    order_ = order;
+    blocks_.resize(std::max(blocks_.size(), cluster_size));
+    for (size_t rank = 0; rank < cluster_size; ++rank) prepare_threads(blocks_[rank]);
+    prepared_blocks_ = cluster_size;
+    start_order_.resize(static_cast<size_t>(count_));
+    std::iota(start_order_.begin(), start_order_.end(), 0);
+    if (order == Order::reverse) std::reverse(start_order_.begin(), start_order_.end());
+    if (order == Order::shuffled) std::shuffle(start_order_.begin(), start_order_.end(), random_);
   }
-  first_interval_ = ++interval_;
-  std::memset(shared_.get(), 0xff, shared_bytes_);  // NaN: shared memory begins as garbage
+  if (fibers_.size() < std::max<size_t>(1, cluster_size * static_cast<size_t>(count_))) {
+    reset_fibers();
+  }
+  for (size_t rank = 0; rank < cluster_size; ++rank) {
+    blocks_[rank].resize_shared(config.dynamicSmemBytes);
+  }
 }
 
-void BlockRunner::run(const cudaLaunchConfig_t& config, uint3 block, Order order,
+void BlockRunner::run(const cudaLaunchConfig_t& config, std::span<const uint3> cluster, Order order,
                       const std::function<void()>& thread) {
-  prepare(config, order);
-  blockIdx = block;
+  prepare(config, cluster.size(), order);
   thread_ = &thread;
-  reset_block();
-  Fiber* const first = free_fibers_.back();
-  free_fibers_.pop_back();
-  switch_to(main_, *first);
+  for (size_t rank = 0; rank < cluster_size_; ++rank) {
+    blocks_[rank].begin(cluster[rank], count_, overlaps_);
+  }
+  first_interval_ = interval_ + 1;
+  int ended = 0;
+  for (phase_ = 0; ended == 0; ++phase_) {
+    phase_interval_ = interval_ + 1;
+    for (size_t i = 0; i < cluster_size_; ++i) {
+      run_until_barrier(order == Order::forward ? i : cluster_size_ - 1 - i);
+      if (block_->done == count_) ++ended;
+    }
+  }
+  check_end_of_phase(ended);
+}
+
+/// Lets the threads of a block run until all of them are at the cluster's barrier, or done.
+void BlockRunner::run_until_barrier(size_t rank) {
+  block_ = &blocks_[rank];
+  blockIdx = block_->index;
+  block_interval_ = ++interval_;
+  if (block_->at_cluster_barrier > 0) block_->set_all_ready(count_);
+  block_->at_cluster_barrier = 0;
+  current_ = block_->threads.data();
+  Fiber& first = next();
+  switch_to(main_, first);
   current_ = nullptr;
-  if (done_ == count_ && error_ == nullptr) return;
+  const bool all_wait = block_->at_cluster_barrier == count_;
+  if (error_ == nullptr && (block_->done == count_ || all_wait)) return;
 
   const std::exception_ptr error = std::exchange(error_, nullptr);
   const std::string why = error == nullptr ? where_everyone_is() : "";
@@ -99,31 +114,50 @@ void BlockRunner::run(const cudaLaunchConfig_t& config, uint3 block, Order order
   throw KernelError(why);
 }
 
+/// Behind the last barrier of a cluster nobody may read the shared memory of a block that can be
+/// gone, and nobody may wait.
+void BlockRunner::check_end_of_phase(int ended) {
+  for (size_t rank = 0; rank < cluster_size_; ++rank) {
+    const Block& block = blocks_[rank];
+    if (block.read_by_others_in == phase_ - 1) {
+      throw KernelError(str("block ", place(block.index),
+                            " may have ended while others of its cluster read its shared memory: "
+                            "no cluster.sync() behind that"));
+    }
+    if (block.done < count_ && ended > 0) {
+      block_ = &blocks_[rank];
+      blockIdx = block.index;
+      const std::string why = where_everyone_is();
+      reset_fibers();
+      throw KernelError(str("blocks of one cluster have ended, others wait for it\n", why));
+    }
+  }
+}
+
 /// A thread that can go on, of this warp if there is one.
 int BlockRunner::next_ready() {
   int warp = current_->number / 32;
   if (order_ == Order::shuffled) warp = static_cast<int>(random_() % 32);
   if (order_ == Order::reverse) {
-    warp = 31 - std::countl_zero(ready_warps_);
+    warp = 31 - std::countl_zero(block_->ready_warps);
   } else {
-    warp = (warp + std::countr_zero(std::rotr(ready_warps_, warp))) % 32;
+    warp = (warp + std::countr_zero(std::rotr(block_->ready_warps, warp))) % 32;
   }
-  unsigned& lanes = ready_[static_cast<size_t>(warp)];
+  const unsigned lanes = block_->ready[static_cast<size_t>(warp)];
   int lane = order_ == Order::reverse ? 31 - std::countl_zero(lanes) : std::countr_zero(lanes);
   if (order_ == Order::shuffled) {
     const int turn = static_cast<int>(random_() % 32);
     lane = (turn + std::countr_zero(std::rotr(lanes, turn))) % 32;
   }
-  lanes &= ~lane_bit(lane);
-  if (lanes == 0) ready_warps_ &= ~lane_bit(warp);
+  block_->set_running(warp * 32 + lane);
   return warp * 32 + lane;
 }
 
 /// Who runs next: a thread that can go on, else one not yet started (on a fresh fiber), else the OS
 /// thread's stack: the block is done, or stuck.
 Fiber& BlockRunner::next() {
-  if (ready_warps_ != 0) return *threads_[static_cast<size_t>(next_ready())].fiber;
-  if (started_ == count_) return main_;
+  if (block_->ready_warps != 0) return *block_->threads[static_cast<size_t>(next_ready())].fiber;
+  if (block_->started == count_) return main_;
   Fiber* const fiber = free_fibers_.back();
   free_fibers_.pop_back();
   return *fiber;
@@ -144,7 +178,7 @@ void BlockRunner::fiber_entry() {
 void BlockRunner::fiber_loop() {
   Fiber* const me = running_;
   for (;;) {
-    while (started_ < count_ && ready_warps_ == 0) run_thread(me);
+    while (block_->started < count_ && block_->ready_warps == 0) run_thread(me);
     Fiber& to = next();
     free_fibers_.push_back(me);
     switch_to(*me, to);
@@ -152,7 +186,8 @@ void BlockRunner::fiber_loop() {
 }
 
 void BlockRunner::run_thread(Fiber* fiber) {
-  Thread& thread = threads_[static_cast<size_t>(start_order_[static_cast<size_t>(started_++)])];
+  BlockThread& thread =
+      block_->threads[static_cast<size_t>(start_order_[static_cast<size_t>(block_->started++)])];
   thread.fiber = fiber;
   current_ = &thread;
   threadIdx = thread.index;
@@ -168,11 +203,11 @@ void BlockRunner::run_thread(Fiber* fiber) {
   if (error_ != nullptr) switch_to(*fiber, main_);
   // Whether the others may still wait for this thread is decided when nothing else can run.
   current_->done = true;
-  ++done_;
+  ++block_->done;
 }
 
 void BlockRunner::wait(const char* what, const Where& where) {
-  Thread& me = *current_;
+  BlockThread& me = *current_;
   me.waits_at = what;
   me.where = where;
   switch_to(*me.fiber, next());
@@ -181,29 +216,41 @@ void BlockRunner::wait(const char* what, const Where& where) {
   threadIdx = me.index;
 }
 
-void BlockRunner::set_ready(int warp, unsigned lanes) {
-  ready_[static_cast<size_t>(warp)] |= lanes;
-  if (lanes != 0) ready_warps_ |= lane_bit(warp);
-}
-
 void BlockRunner::release_barrier() {
-  for (int warp = 0; warp * 32 < count_; ++warp) {
-    const int lanes = std::min(32, count_ - warp * 32);
-    unsigned all = lanes == 32 ? ~0u : (1u << lanes) - 1;
-    if (warp == current_->number / 32) all &= ~lane_bit(current_->number);
-    set_ready(warp, all);
-  }
-  at_barrier_ = 0;
-  vote_result_ = std::exchange(votes_, 0);
+  block_->set_all_ready(count_);
+  block_->set_running(current_->number);
+  block_->at_barrier = 0;
+  block_->vote_result = std::exchange(block_->votes, 0);
   ++interval_;
 }
 
+void BlockRunner::cluster_barrier(const char* what, const Where& where) {
+  ++block_->at_cluster_barrier;
+  wait(what, where);
+}
+
+void* BlockRunner::shared_of_block(const void* shared, unsigned rank, const Where& where) {
+  const char* const what = "cluster.map_shared_rank()";
+  if (rank >= cluster_size_) fail_here(what, where, "the cluster has no block of that rank");
+  const auto offset = static_cast<const char*>(shared) - block_->shared.get();
+  if (offset < 0 || static_cast<size_t>(offset) >= block_->shared_bytes) {
+    fail_here(what, where, "the address is not of the block's dynamic shared memory");
+  }
+  Block& other = blocks_[rank];
+  if (&other != block_) {
+    if (phase_ == 0)
+      fail_here(what, where, "before a cluster.sync() that block may not have begun");
+    other.read_by_others_in = phase_;
+  }
+  return other.shared.get() + offset;
+}
+
 void BlockRunner::barrier(const char* what, const Where& where) {
-  if (at_barrier_++ == 0) barrier_where_ = where;
-  if (where.line != barrier_where_.line || !same(where.file, barrier_where_.file)) {
+  if (block_->at_barrier++ == 0) block_->barrier_where = where;
+  if (where.line != block_->barrier_where.line || !same(where.file, block_->barrier_where.file)) {
     fail_here(what, where, "threads of one block wait at different barriers");
   }
-  if (at_barrier_ < count_) return wait(what, where);
+  if (block_->at_barrier < count_) return wait(what, where);
   release_barrier();
 }
 
@@ -214,9 +261,9 @@ void BlockRunner::let_next_launch_begin(const Where& where) {
 }
 
 int BlockRunner::barrier_count(const char* what, bool predicate, const Where& where) {
-  votes_ += predicate ? 1 : 0;
+  block_->votes += predicate ? 1 : 0;
   barrier(what, where);
-  return vote_result_;
+  return block_->vote_result;
 }
 
 void BlockRunner::gather_slots(void** slots, int warp, unsigned mask, const char* what) {
@@ -224,7 +271,7 @@ void BlockRunner::gather_slots(void** slots, int warp, unsigned mask, const char
     slots[lane] = nullptr;
     if ((mask & lane_bit(lane)) == 0) continue;
     const int number = warp * 32 + lane;
-    const Thread& thread = threads_[static_cast<size_t>(number)];
+    const BlockThread& thread = block_->threads[static_cast<size_t>(number)];
     if (&thread != current_ && (thread.mask != mask || !same(thread.waits_at, what))) {
       fail_here(what, current_->where, "lanes of one warp wait at different warp functions");
     }
@@ -234,7 +281,7 @@ void BlockRunner::gather_slots(void** slots, int warp, unsigned mask, const char
 
 void BlockRunner::warp_exchange(unsigned mask, const char* what, const Where& where, void* slot,
                                 void (*exchange)(void**, unsigned)) {
-  Thread& me = *current_;
+  BlockThread& me = *current_;
   const int warp = me.number / 32;
   const int lanes = std::min(32, count_ - warp * 32);
   if (lanes < 32) mask &= (1u << lanes) - 1;  // the last warp of a block may be short
@@ -244,16 +291,16 @@ void BlockRunner::warp_exchange(unsigned mask, const char* what, const Where& wh
   me.slot = slot;
   me.mask = mask;
   me.where = where;
-  unsigned& waiting = waiting_[static_cast<size_t>(warp)];
+  unsigned& waiting = block_->waiting[static_cast<size_t>(warp)];
   waiting |= lane_bit(me.number);
   if ((waiting & mask) != mask) return wait(what, where);
 
   void* slots[32];
   gather_slots(slots, warp, mask, what);
   waiting &= ~mask;
-  ++warp_interval_[static_cast<size_t>(warp)];
+  ++block_->warp_interval[static_cast<size_t>(warp)];
   exchange(slots, mask);
-  set_ready(warp, mask & ~lane_bit(me.number));
+  block_->set_ready(warp, mask & ~lane_bit(me.number));
 }
 
 }  // namespace burin::emulator

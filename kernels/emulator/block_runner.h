@@ -1,14 +1,12 @@
 #pragma once
 
-#include <array>
-#include <deque>
 #include <exception>
 #include <functional>
-#include <memory>
-#include <new>
 #include <random>
+#include <span>
 #include <vector>
 
+#include "burin/kernels/emulator/block.h"
 #include "burin/kernels/emulator/dialect/launch.h"
 #include "burin/kernels/emulator/fiber.h"
 #include "burin/kernels/emulator/observer.h"
@@ -16,18 +14,19 @@
 
 namespace burin::emulator {
 
-/// Runs one block at a time: one CUDA thread = one fiber.
+/// Runs the blocks of a cluster, most often one: one CUDA thread = one fiber.
 ///
 /// A fiber runs CUDA threads one after another until one of them has to wait, so a kernel without
 /// barriers is a plain loop with no switch at all. A thread that waits switches straight to the
-/// next one that can run.
+/// next one of its block that can run. The blocks of a cluster take turns: each runs until all its
+/// threads are at the cluster's barrier.
 class BlockRunner {
  public:
   /// Before the blocks of a launch: whether it may overlap the one before.
   void begin_launch(bool overlaps) { overlaps_ = overlaps; }
-  /// Runs `thread` once for each thread of the block. Throws what a thread throws, and KernelError
-  /// where the block can't go on.
-  void run(const cudaLaunchConfig_t& config, uint3 block, Order order,
+  /// Runs `thread` once for each thread of the blocks of a cluster, which are in the order of their
+  /// ranks. Throws what a thread throws, and KernelError where a block can't go on.
+  void run(const cudaLaunchConfig_t& config, std::span<const uint3> cluster, Order order,
            const std::function<void()>& thread);
 
   void barrier(const char* what, const Where& where);
@@ -37,7 +36,13 @@ class BlockRunner {
   void wait_for_launch_before() { current_->waited_for_launch = true; }
   void let_next_launch_begin(const Where& where);
   int lane() const { return current_->number % 32; }
-  void* shared_memory() const { return shared_.get(); }
+  void* shared_memory() const { return block_->shared.get(); }
+
+  void cluster_barrier(const char* what, const Where& where);
+  unsigned cluster_rank() const { return static_cast<unsigned>(block_ - blocks_.data()); }
+  unsigned cluster_size() const { return static_cast<unsigned>(cluster_size_); }
+  /// Where the block of that rank has what this block has at `shared`.
+  void* shared_of_block(const void* shared, unsigned rank, const Where& where);
 
   void copy_async(const AsyncCopy& copy);
   void copy_async_commit();
@@ -47,37 +52,22 @@ class BlockRunner {
   void background_wait(size_t groups);
 
   /// For the race check: where the running thread is.
-  Observation observe() const;
+  Observation observe(const void* address) const;
   bool running() const { return current_ != nullptr; }
   bool on_a_stack(const void* address) const { return stacks_.contains(address); }
   unsigned interval() const { return interval_; }
 
  private:
-  struct Thread {
-    uint3 index{};
-    int number = 0;
-    Fiber* fiber = nullptr;
-    const char* waits_at = nullptr;  // null: running or done
-    Where where{};
-    unsigned mask = 0;
-    void* slot = nullptr;
-    bool done = false;
-    bool waited_for_launch = false;
-    std::vector<AsyncCopy> copies;                 // not yet waited for
-    std::vector<size_t> copies_a_group;            // of the groups committed and not waited for
-    std::vector<BackgroundWork> open_work;         // not yet committed
-    std::deque<std::vector<BackgroundWork>> work;  // the groups not yet waited for
-  };
-
-  void prepare(const cudaLaunchConfig_t& config, Order order);
+  void prepare(const cudaLaunchConfig_t& config, size_t cluster_size, Order order);
+  void prepare_threads(Block& block) const;
   void reset_fibers();
-  void reset_block();
+  void run_until_barrier(size_t rank);
+  void check_end_of_phase(int ended);
   Fiber& next();
   int next_ready();
   void switch_to(Fiber& from, Fiber& to);
   void wait(const char* what, const Where& where);
   void release_barrier();
-  void set_ready(int warp, unsigned lanes);
   [[noreturn]] void fiber_loop();
   static void fiber_entry();
   void run_thread(Fiber* fiber);
@@ -85,38 +75,34 @@ class BlockRunner {
   [[noreturn]] void fail_here(const char* what, const Where& where, const std::string& why);
   std::string where_everyone_is() const;
 
-  std::vector<Thread> threads_;
+  std::vector<Block> blocks_;  // of the cluster, in the order of ranks; at least as many
+  size_t cluster_size_ = 1;
+  Block* block_ = nullptr;
+  BlockThread* current_ = nullptr;
+  int phase_ = 0;  // how many barriers the cluster has passed
+
   std::vector<Fiber> fibers_;
   std::vector<Fiber*> free_fibers_;
   std::vector<int> start_order_;
   FiberStacks stacks_;
   Fiber main_;
   Fiber* running_ = nullptr;
-  Thread* current_ = nullptr;
   const std::function<void()>* thread_ = nullptr;
   std::exception_ptr error_;
 
-  struct FreeAligned {
-    void operator()(char* memory) const { ::operator delete[](memory, std::align_val_t{128}); }
-  };
-  std::unique_ptr<char[], FreeAligned> shared_;  // aligned as a GPU's
-  size_t shared_bytes_ = 0;
   bool overlaps_ = false;
-  int count_ = 0, started_ = 0, done_ = 0, at_barrier_ = 0;
-  int votes_ = 0, vote_result_ = 0;
-  Where barrier_where_{};
-  std::array<unsigned, 32> ready_{};    // threads that can go on: one bit a lane, one word a warp
-  unsigned ready_warps_ = 0;            // warps that have one
-  std::array<unsigned, 32> waiting_{};  // lanes at a warp exchange
+  int count_ = 0;  // threads of a block
+  size_t prepared_blocks_ = 0;
   Order order_ = Order::forward;
   std::minstd_rand random_;
 
   unsigned interval_ = 1;        // changes at each barrier and each block
-  unsigned first_interval_ = 1;  // of this block
-  std::array<unsigned short, 32> warp_interval_{};
+  unsigned first_interval_ = 1;  // of this cluster
+  unsigned phase_interval_ = 1;  // the first behind the cluster's barrier
+  unsigned block_interval_ = 1;  // the first of the block behind that
 };
 
-/// The one that runs kernels: there is one emulated device, and it runs one block at a time.
+/// The one that runs kernels: there is one emulated device, and it runs one cluster at a time.
 BlockRunner& block_runner();
 
 }  // namespace burin::emulator

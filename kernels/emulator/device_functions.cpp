@@ -1,4 +1,5 @@
 // What kernels call, handed to the runner; and copies that go on in the background.
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -37,6 +38,18 @@ void let_next_launch_begin(const Where& where) {
 }
 void* dynamic_shared_memory() {
   return here().shared_memory();
+}
+void cluster_barrier(const char* what, const Where& where) {
+  here().cluster_barrier(what, where);
+}
+unsigned cluster_rank() {
+  return here().cluster_rank();
+}
+unsigned cluster_size() {
+  return here().cluster_size();
+}
+void* shared_of_block(const void* shared, unsigned rank, const Where& where) {
+  return here().shared_of_block(shared, rank, where);
 }
 
 unsigned ballot(unsigned mask, const char* what, const Where& where, bool predicate) {
@@ -124,21 +137,27 @@ void BlockRunner::background_wait(size_t groups) {
   }
 }
 
-Observation BlockRunner::observe() const {
+Observation BlockRunner::observe(const void* address) const {
+  const auto is_shared = [address](const Block& block) {
+    const auto* const at = static_cast<const char*>(address);
+    return at >= block.shared.get() && at < block.shared.get() + block.shared_bytes;
+  };
+  const auto end = blocks_.begin() + static_cast<std::ptrdiff_t>(cluster_size_);
   const int number = current_->number;
   return {number,
           interval_,
           first_interval_,
-          warp_interval_[static_cast<size_t>(number / 32)],
+          phase_interval_,
+          block_interval_,
+          block_->warp_interval[static_cast<size_t>(number / 32)],
           !current_->waited_for_launch,
-          shared_.get(),
-          shared_.get() + shared_bytes_};
+          std::any_of(blocks_.begin(), end, is_shared)};
 }
 
 bool observe(const void* address, Observation& observation) {
   BlockRunner& runner = block_runner();
   if (!runner.running() || runner.on_a_stack(address)) return false;
-  observation = runner.observe();
+  observation = runner.observe(address);
   return true;
 }
 

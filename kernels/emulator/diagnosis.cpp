@@ -26,19 +26,18 @@ void BlockRunner::fail_here(const char* what, const Where& where, const std::str
 std::string BlockRunner::where_everyone_is() const {
   struct Group {
     std::string state;
-    const Thread *first, *last;
+    const BlockThread *first, *last;
     int count;
   };
   std::vector<Group> groups;
   for (int i = 0; i < count_; ++i) {
-    const Thread& thread = threads_[static_cast<size_t>(i)];
-    const bool ready = (ready_warps_ >> (i / 32) & 1) != 0 &&
-                       (ready_[static_cast<size_t>(i / 32)] >> (i % 32) & 1) != 0;
+    const BlockThread& thread = block_->threads[static_cast<size_t>(i)];
     std::string state = thread.done ? "have returned" : "have not got this far";
-    if (thread.waits_at != nullptr && !ready) {
+    if (thread.waits_at != nullptr && !block_->is_ready(i)) {
       state = str("wait at ", thread.waits_at, ' ', place(thread.where));
-      const bool of_block = std::string_view(thread.waits_at).starts_with("__syncthreads");
-      if (!of_block) state += str(" mask 0x", std::hex, thread.mask);
+      const std::string_view what = thread.waits_at;
+      const bool of_warp = !what.starts_with("__syncthreads") && !what.starts_with("cluster.");
+      if (of_warp) state += str(" mask 0x", std::hex, thread.mask);
     }
     const auto known = std::find_if(groups.begin(), groups.end(),
                                     [&](const Group& group) { return group.state == state; });

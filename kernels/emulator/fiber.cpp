@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "burin/kernels/base/error.h"
-#include "burin/kernels/emulator/limits.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -62,17 +61,20 @@ FiberStacks::~FiberStacks() {
   if (memory_ != nullptr) munmap(memory_, bytes_);
 }
 
-void FiberStacks::assign(Fiber& fiber, size_t i) {
-  if (memory_ == nullptr) {
-    bytes_ = max_threads * stack_bytes;
-    void* const memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) throw OutOfMemory("emulator: no memory for the stacks of a block");
-    memory_ = static_cast<char*>(memory);
-    for (size_t s = 0; s < max_threads; ++s) {
-      mprotect(memory_ + s * stack_bytes, guard_bytes, PROT_NONE);
-    }
-  }
+void FiberStacks::reserve(size_t count) {
+  if (count * stack_bytes <= bytes_) return;
+  if (memory_ != nullptr) munmap(memory_, bytes_);
+  memory_ = nullptr;
+  bytes_ = 0;
+  void* const memory = mmap(nullptr, count * stack_bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw OutOfMemory("emulator: no memory for the stacks of a block");
+  memory_ = static_cast<char*>(memory);
+  bytes_ = count * stack_bytes;
+  for (size_t s = 0; s < count; ++s) mprotect(memory_ + s * stack_bytes, guard_bytes, PROT_NONE);
+}
+
+void FiberStacks::assign(Fiber& fiber, size_t i) const {
   fiber = {};
   fiber.bottom = memory_ + i * stack_bytes + guard_bytes;
   // Stacks lie a power of two apart; without the offset their hot ends would share a few cache

@@ -23,7 +23,7 @@ void switch_fiber(Fiber& from, Fiber& to);
 /// thread.
 void fiber_begun(Fiber& main);
 
-/// Stacks for as many fibers as a block has threads, with guard pages between them, reserved once.
+/// Stacks for as many fibers as a cluster has threads, with guard pages between them.
 class FiberStacks {
  public:
   FiberStacks() = default;
@@ -31,8 +31,10 @@ class FiberStacks {
   FiberStacks(const FiberStacks&) = delete;
   FiberStacks& operator=(const FiberStacks&) = delete;
 
+  /// Makes room for `count` stacks. If there was less, the old ones are gone.
+  void reserve(size_t count);
   /// Gives fiber `i` its stack.
-  void assign(Fiber& fiber, size_t i);
+  void assign(Fiber& fiber, size_t i) const;
   bool contains(const void* address) const {
     return address >= memory_ && address < memory_ + bytes_;
   }

@@ -21,14 +21,16 @@ struct BackgroundWork {
   alignas(16) std::array<char, 640> bytes;  // room for a product of wgmma
 };
 
-/// The thread that runs, and how often it has been synchronised with others.
+/// The thread that runs, how often it has been synchronised with others, and what it touches.
 struct Observation {
-  int thread;                             // number in its block
-  unsigned interval;                      // between which barriers
-  unsigned first_interval;                // the block's
-  unsigned short warp_interval;           // between which exchanges of its warp
-  bool waits_for_launch;                  // may overlap the launch before, and has not waited yet
-  const char *shared_begin, *shared_end;  // dynamic shared memory
+  int thread;                    // number in its block
+  unsigned interval;             // between which barriers
+  unsigned first_interval;       // the cluster's; most often that is one block
+  unsigned phase_interval;       // the first since all of the cluster met
+  unsigned block_interval;       // the first of the block since then
+  unsigned short warp_interval;  // between which exchanges of its warp
+  bool waits_for_launch;         // may overlap the launch before, and has not waited yet
+  bool dynamic_shared;           // the address is dynamic shared memory of a block of the cluster
 };
 
 /// Of the running thread; false outside kernels and for addresses on a thread's own stack.

@@ -1,6 +1,6 @@
 #include "burin/kernels/emulator/queue.h"
 
-#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <span>
 #include <string_view>
@@ -31,27 +31,58 @@ void check_launch(const cudaLaunchConfig_t& config) {
         " bytes of shared memory, not ", shared_bytes);
 }
 
-/// Whether the launch may begin before the one before is done.
-bool may_overlap(const cudaLaunchConfig_t& config) {
-  const std::span<const cudaLaunchAttribute> attributes(config.attrs, config.numAttrs);
-  return std::any_of(attributes.begin(), attributes.end(),
-                     [](const cudaLaunchAttribute& attribute) {
-                       return attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization &&
-                              attribute.val.programmaticStreamSerializationAllowed != 0;
-                     });
+/// What the launch's attributes ask for. They lie on the caller's stack.
+struct Wishes {
+  bool overlaps = false;  // it may begin before the launch before is done
+  dim3 cluster{1, 1, 1};
+
+  static Wishes of(const cudaLaunchConfig_t& config) {
+    Wishes wishes;
+    for (const cudaLaunchAttribute& attribute : std::span(config.attrs, config.numAttrs)) {
+      if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization) {
+        wishes.overlaps = attribute.val.programmaticStreamSerializationAllowed != 0;
+      } else {
+        const auto& size = attribute.val.clusterDim;
+        wishes.cluster = {size.x, size.y, size.z};
+      }
+    }
+    return wishes;
+  }
+};
+
+void check_cluster(const cudaLaunchConfig_t& config, dim3 cluster) {
+  const dim3 grid = config.gridDim;
+  const uint64_t blocks = uint64_t{cluster.x} * cluster.y * cluster.z;
+  check(blocks >= 1 && blocks <= max_cluster, "launch: a cluster has 1 to ", max_cluster,
+        " blocks, not ", cluster.x, "×", cluster.y, "×", cluster.z);
+  check(grid.x % cluster.x == 0 && grid.y % cluster.y == 0 && grid.z % cluster.z == 0,
+        "launch: clusters of ", cluster.x, "×", cluster.y, "×", cluster.z,
+        " blocks do not fill a grid of ", grid.x, "×", grid.y, "×", grid.z);
 }
 
-void run_grid(const cudaLaunchConfig_t& config, bool overlaps, Order order, const Task& thread) {
+uint3 place_in(dim3 extents, uint64_t i) {
+  return {static_cast<unsigned>(i % extents.x), static_cast<unsigned>(i / extents.x % extents.y),
+          static_cast<unsigned>(i / extents.x / extents.y)};
+}
+
+void run_grid(const cudaLaunchConfig_t& config, const Wishes& wishes, Order order,
+              const Task& thread) {
   BlockRunner& runner = block_runner();
-  runner.begin_launch(overlaps);
+  runner.begin_launch(wishes.overlaps);
   race_check_begin(runner.interval());
-  const dim3 grid = config.gridDim;
-  const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
-  for (uint64_t i = 0; i < blocks; ++i) {
-    const uint64_t b = order == Order::forward ? i : blocks - 1 - i;
-    const uint3 index{static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
-                      static_cast<unsigned>(b / grid.x / grid.y)};
-    runner.run(config, index, order, thread);
+  const dim3 grid = config.gridDim, cluster = wishes.cluster;
+  const dim3 across(grid.x / cluster.x, grid.y / cluster.y, grid.z / cluster.z);
+  const uint64_t clusters = uint64_t{across.x} * across.y * across.z;
+  std::array<uint3, max_cluster> blocks{};
+  const unsigned size = cluster.x * cluster.y * cluster.z;
+  for (uint64_t i = 0; i < clusters; ++i) {
+    const uint3 at = place_in(across, order == Order::forward ? i : clusters - 1 - i);
+    for (unsigned rank = 0; rank < size; ++rank) {
+      const uint3 within = place_in(cluster, rank);
+      blocks[rank] = {at.x * cluster.x + within.x, at.y * cluster.y + within.y,
+                      at.z * cluster.z + within.z};
+    }
+    runner.run(config, std::span(blocks).first(size), order, thread);
   }
   race_check_end();
 }
@@ -143,12 +174,13 @@ void Machine::rethrow() {
 }
 
 void queue_grid(const cudaLaunchConfig_t& config, Task thread) {
+  const Wishes wishes = Wishes::of(config);
   check_launch(config);
+  check_cluster(config, wishes.cluster);
   const Order order = config.stream == nullptr ? Order::forward : config.stream->order;
-  machine().submit(config.stream,
-                   [config, overlaps = may_overlap(config), order, kept = std::move(thread)] {
-                     run_grid(config, overlaps, order, kept);
-                   });
+  machine().submit(config.stream, [config, wishes, order, kept = std::move(thread)] {
+    run_grid(config, wishes, order, kept);
+  });
 }
 
 }  // namespace burin::emulator

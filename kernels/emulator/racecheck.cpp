@@ -5,9 +5,10 @@
 //
 // Two accesses to a byte race when at least one writes, they are not both atomic, and they come
 // from different threads of a block with no barrier between them (nor an exchange of their warp, if
-// they are of one), or from different blocks of a launch. Reading shared memory that the block has
-// not written is reported too, and so is touching what the launch before wrote, or writing
-// what it read, by a thread that may overlap it and has not waited.
+// they are of one), or from different blocks of a launch (of a cluster: with no barrier of it
+// between). Reading shared memory that the block has not written is reported too, and so is
+// touching what the launch before wrote, or writing what it read, by a thread that may overlap it
+// and has not waited.
 #include <dlfcn.h>
 
 #include <array>
@@ -99,7 +100,7 @@ uint3 index_of(int thread) {
 }
 
 std::string who(const Access& access, const Observation& now) {
-  if (access.interval < now.first_interval) return "another block";
+  if (access.interval < now.block_interval) return "another block";
   if (access.who == several_warps) return "threads of several warps";
   if (access.who >= several_lanes) return str("lanes of warp ", access.who - several_lanes);
   return str("thread ", place(index_of(access.who)));
@@ -135,6 +136,8 @@ bool unordered(const Check& check, const Access& before, const Observation& now,
     return now.waits_for_launch && !shared && before.interval >= check.launch_before_interval;
   }
   if (before.interval < now.first_interval) return !shared;  // shared memory is new in each block
+  if (before.interval < now.phase_interval) return false;    // the cluster has met since
+  if (before.interval < now.block_interval) return true;     // another block of the cluster
   if (before.interval != now.interval || before.who == now.thread) return false;
   return !same_warp(before.who, now) || before.warp_interval == now.warp_interval;
 }
@@ -171,8 +174,7 @@ void check_access(const void* address, size_t bytes, bool write, bool atomic, co
   if (check.busy || is_index(address) || !observe(address, now)) return;
   check.busy = true;
   const auto* const first = static_cast<const char*>(address);
-  const bool shared = (first >= now.shared_begin && first < now.shared_end) ||
-                      (first >= &__data_start && first < &_end);
+  const bool shared = now.dynamic_shared || (first >= &__data_start && first < &_end);
   const Access access{now.interval, static_cast<unsigned short>(now.thread), now.warp_interval,
                       atomic, code};
   const auto begin = reinterpret_cast<uintptr_t>(first);

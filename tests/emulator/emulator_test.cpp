@@ -58,7 +58,33 @@ TEST(Emulator, NamesAThreadThatDoesNotWaitForTheLaunchBefore) {
                     place_of("lets begin too early"), "block (0,0,0) thread (0,0,0)"});
 }
 
+TEST(Emulator, RunsTheBlocksOfAClusterTogether) {
+  for (const char* const order : {"forward", "reverse", "shuffled"}) {
+    const Environment environment("BURIN_EMULATOR_ORDER", order);
+    Board board;
+    board.run("missing cluster sync, mended");
+    board.download();
+    EXPECT_EQ(board.values[5], 32 + 5);
+    EXPECT_EQ(board.values[32 + 5], 5);
+    EXPECT_EQ(board.values[64 + 5], 96 + 5);
+  }
+}
+
+TEST(Emulator, NamesWhatABlockMayNotDoToItsCluster) {
+  expect_complaint("maps too early", {"before a cluster.sync() that block may not have begun",
+                                      place_of("maps too early"), "block (0,0,0) thread (0,0,0)"});
+  expect_complaint("ends too early", {"block (0,0,0) may have ended while others of its cluster "
+                                      "read its shared memory"});
+  expect_complaint("leaves the cluster",
+                   {"blocks of one cluster have ended, others wait for it", "block (0,0,0)",
+                    "32 threads wait at cluster.sync() " + place_of("leaves the cluster") +
+                        ": (0,0,0) .. (31,0,0)"});
+}
+
 TEST(Emulator, RefusesWhatAGpuRefuses) {
+  expect_complaint("cluster does not fit",
+                   {"clusters of 3×1×1 blocks do not fill a grid of 4×1×1"});
+  expect_complaint("cluster too large", {"a cluster has 1 to 8 blocks, not 16×1×1"});
   expect_complaint("too many threads", {"a block has 1 to 1024 threads, not 2048"});
   expect_complaint("too much shared memory", {"a block has at most 232448 bytes of shared memory"});
 }

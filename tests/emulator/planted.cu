@@ -1,4 +1,6 @@
 // Kernels with one planted bug each; the emulator must name the place. `// bug: …` marks the line.
+#include <cooperative_groups.h>
+
 #include "emulator/planted.h"
 
 #include "burin/kernels/cuda/support/launch.h"
@@ -121,6 +123,49 @@ __global__ void waits_first(float* x) {
   x[threadIdx.x] += older;
 }
 
+/// Each block of a cluster reads what its neighbour has written.
+__global__ void missing_cluster_sync(float* x, bool mended) {
+  cudaGridDependencySynchronize();
+  const auto cluster = cooperative_groups::this_cluster();
+  float* const tile = cuda::dynamic_shared<float>();
+  float* const mine = x + blockIdx.x * blockDim.x + threadIdx.x;
+  cluster.sync();
+  tile[threadIdx.x] = *mine;
+  __syncthreads();
+  if (mended) cluster.sync();
+  const unsigned neighbour = (cluster.block_rank() + 1) % cluster.num_blocks();
+  const float* const other = cluster.map_shared_rank(tile, neighbour);
+  const float value = other[threadIdx.x];  // bug: missing cluster sync
+  cluster.sync();
+  *mine = value;
+}
+
+__global__ void maps_too_early(float* x) {
+  cudaGridDependencySynchronize();
+  const auto cluster = cooperative_groups::this_cluster();
+  float* const tile = cuda::dynamic_shared<float>();
+  cluster.map_shared_rank(tile, 1)[0] = x[0];  // bug: maps too early
+  cluster.sync();
+}
+
+/// Block 0 may have ended when the last one reads.
+__global__ void ends_too_early(float* x) {
+  cudaGridDependencySynchronize();
+  const auto cluster = cooperative_groups::this_cluster();
+  float* const tile = cuda::dynamic_shared<float>();
+  tile[threadIdx.x] = x[threadIdx.x];
+  cluster.sync();
+  x[cluster.block_rank()] = cluster.map_shared_rank(tile, 0)[threadIdx.x];
+}
+
+__global__ void leaves_the_cluster(float* x) {
+  cudaGridDependencySynchronize();
+  const auto cluster = cooperative_groups::this_cluster();
+  if (blockIdx.x == 1) return;
+  x[threadIdx.x] = 0;
+  cluster.sync();  // bug: leaves the cluster
+}
+
 /// No bug: what CUDA's functions yield that our own kernels may not use yet.
 __global__ void device_functions(float* x) {
   const float a = 1 + 0x1p-12f;  // a² needs one bit more than a float has
@@ -165,6 +210,9 @@ __global__ void add_one(float* x) {
 
 void run_planted(std::string_view name, float* x, Stream& stream) {
   using cuda::launch, cuda::launch_overlapped;
+  const auto launch_four = [&stream](auto kernel, dim3 cluster, auto... arguments) {
+    cuda::launch_clusters(kernel, {4, 32, 32 * sizeof(float), stream}, cluster, arguments...);
+  };
   if (name == "missing barrier") launch(missing_barrier, {1, 256, 0, stream}, x, false);
   if (name == "missing barrier, mended") launch(missing_barrier, {1, 256, 0, stream}, x, true);
   if (name == "divergent barrier") launch(divergent_barrier, {1, 64, 0, stream}, x);
@@ -195,6 +243,13 @@ void run_planted(std::string_view name, float* x, Stream& stream) {
     launch(add_one, {1, 32, 0, stream}, x);
     launch_overlapped(waits_first, {1, 32, 0, stream}, x);
   }
+  if (name == "missing cluster sync") launch_four(missing_cluster_sync, 2, x, false);
+  if (name == "missing cluster sync, mended") launch_four(missing_cluster_sync, 2, x, true);
+  if (name == "maps too early") launch_four(maps_too_early, 2, x);
+  if (name == "ends too early") launch_four(ends_too_early, 4, x);
+  if (name == "leaves the cluster") launch_four(leaves_the_cluster, 4, x);
+  if (name == "cluster does not fit") launch_four(maps_too_early, 3, x);
+  if (name == "cluster too large") launch_four(maps_too_early, 16, x);
   if (name == "device functions") launch(device_functions, {1, 1, 0, stream}, x);
   if (name == "atomics") launch(atomics, {1, 64, 0, stream}, x);
   if (name == "add one") launch(add_one, {1, 32, 0, stream}, x);

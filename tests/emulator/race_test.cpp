@@ -28,6 +28,14 @@ TEST(RaceCheck, NamesBlocksThatAddWithoutAnAtomic) {
                    {"in global memory\n  block (1,0,0) thread (0,0,0) at " + place_of("plain add"),
                     "another block at " + place_of("plain add")});
 }
+TEST(RaceCheck, NamesBlocksOfAClusterThatDoNotWaitForEachOther) {
+  for (const char* const order : {"forward", "reverse"}) {
+    const Environment environment("BURIN_EMULATOR_ORDER", order);
+    expect_complaint("missing cluster sync", {"in shared memory\n  block (", "another block at ",
+                                              place_of("missing cluster sync")});
+    expect_complaint("missing cluster sync, mended", {"nothing was noticed"});
+  }
+}
 TEST(RaceCheck, NamesSharedMemoryThatWasNeverWritten) {
   expect_complaint("unwritten shared",
                    {"a read of what was never written in shared memory\n  block (0,0,0) thread "

@@ -27,8 +27,23 @@ inline void check_launch(cudaError_t status, const Where& where) {
 
 namespace detail {
 
+/// What a launch may ask for beside its grid.
+struct LaunchAttributes {
+  cudaLaunchAttribute at[2] = {};
+  unsigned count = 0;
+
+  void overlap() {
+    at[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    at[count++].val.programmaticStreamSerializationAllowed = 1;
+  }
+  void cluster(dim3 size) {
+    at[count].id = cudaLaunchAttributeClusterDimension;
+    at[count++].val.clusterDim = {size.x, size.y, size.z};
+  }
+};
+
 template <class... Parameters, class... Arguments>
-void launch(void (*kernel)(Parameters...), const LaunchConfig& config, bool overlaps,
+void launch(void (*kernel)(Parameters...), const LaunchConfig& config, LaunchAttributes attributes,
             Arguments&&... arguments) {
   if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
   constexpr size_t without_asking = 48 * 1024;  // CUDA programming guide, "Shared Memory"
@@ -38,16 +53,13 @@ void launch(void (*kernel)(Parameters...), const LaunchConfig& config, bool over
                                       static_cast<int>(config.shared_bytes)),
                  config.where);
   }
-  cudaLaunchAttribute overlap{};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t native{};
   native.gridDim = config.grid;
   native.blockDim = config.block;
   native.dynamicSmemBytes = config.shared_bytes;
   native.stream = static_cast<cudaStream_t>(config.stream.native());
-  native.attrs = &overlap;
-  native.numAttrs = overlaps ? 1 : 0;
+  native.attrs = attributes.at;
+  native.numAttrs = attributes.count;
   check_launch(cudaLaunchKernelEx(&native, kernel, static_cast<Parameters>(arguments)...),
                config.where);
 }
@@ -58,7 +70,7 @@ void launch(void (*kernel)(Parameters...), const LaunchConfig& config, bool over
 /// compiler knows. An empty grid is no work. Throws Error if CUDA refuses.
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchConfig& config, Arguments&&... arguments) {
-  detail::launch(kernel, config, false, std::forward<Arguments>(arguments)...);
+  detail::launch(kernel, config, {}, std::forward<Arguments>(arguments)...);
 }
 
 /// The same, but the kernel's blocks may begin while the launch before it still runs, in the gaps
@@ -71,7 +83,22 @@ void launch(void (*kernel)(Parameters...), const LaunchConfig& config, Arguments
 template <class... Parameters, class... Arguments>
 void launch_overlapped(void (*kernel)(Parameters...), const LaunchConfig& config,
                        Arguments&&... arguments) {
-  detail::launch(kernel, config, true, std::forward<Arguments>(arguments)...);
+  detail::LaunchAttributes attributes;
+  attributes.overlap();
+  detail::launch(kernel, config, attributes, std::forward<Arguments>(arguments)...);
+}
+
+/// The same in clusters of at most eight blocks, neighbours in the grid, which they fill: those of
+/// a cluster run at the same time, wait for each other, and read each other's dynamic shared memory
+/// (CUDA programming guide, "Thread Block Clusters", and cooperative_groups.h). Of a kernel's
+/// shared variables the emulator has one copy for all of them, so such a kernel has none.
+template <class... Parameters, class... Arguments>
+void launch_clusters(void (*kernel)(Parameters...), const LaunchConfig& config, dim3 cluster,
+                     Arguments&&... arguments) {
+  detail::LaunchAttributes attributes;
+  attributes.overlap();
+  attributes.cluster(cluster);
+  detail::launch(kernel, config, attributes, std::forward<Arguments>(arguments)...);
 }
 
 }  // namespace burin::cuda

@@ -31,6 +31,12 @@ int barrier_count(const char* what, bool predicate, const Where& where);
 /// The block's dynamic shared memory: exactly as many bytes as the launch asked for.
 void* dynamic_shared_memory();
 
+/// What the blocks of a cluster do together: cooperative_groups.h.
+void cluster_barrier(const char* what, const Where& where);
+unsigned cluster_rank();
+unsigned cluster_size();
+void* shared_of_block(const void* shared, unsigned rank, const Where& where);
+
 /// What a launch that may overlap the one before has to do: see kernels/cuda/support/launch.h. One
 /// grid runs at a time here; that each thread waits, and lets the next begin only then, is checked.
 void wait_for_launch_before();
