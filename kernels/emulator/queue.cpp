@@ -154,7 +154,15 @@ void Machine::run_until(cudaStream_t stream, uint64_t last) {
     const Task task = std::move(stream->pending.front());
     stream->pending.pop_front();
     ++stream->done;
-    run(task);
+    try {
+      run(task);
+    } catch (...) {
+      // As on a GPU, nothing behind a failure runs: it might write to host memory that whoever was
+      // waiting for it has given up.
+      stream->pending.clear();
+      stream->done = stream->queued;
+      throw;
+    }
   }
 }
 

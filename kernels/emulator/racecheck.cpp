@@ -132,6 +132,7 @@ bool same_warp(unsigned short who, const Observation& now) {
 
 /// Whether nothing lies between `before` and now.
 bool unordered(const Check& check, const Access& before, const Observation& now, bool shared) {
+  if (before.interval == 0) return false;
   if (before.interval < check.launch_interval) {
     return now.waits_for_launch && !shared && before.interval >= check.launch_before_interval;
   }

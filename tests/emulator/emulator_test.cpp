@@ -195,6 +195,18 @@ TEST(Emulator, CountsTheHostsWaits) {
   EXPECT_EQ(board.runtime.host_waits(), before + 1);
 }
 
+TEST(Emulator, NothingRunsBehindAKernelThatFailed) {
+  const Environment environment("BURIN_EMULATOR_STREAMS", "late");
+  Board board;
+  run_planted("divergent barrier", board.x, *board.stream);
+  float value = -1;
+  board.runtime.copy(*board.stream, &value, Device::cpu(), board.x + 5, Device::emulator(),
+                     sizeof value);
+  EXPECT_THROW(board.runtime.synchronize(*board.stream), Error);
+  board.runtime.synchronize(*board.stream);
+  EXPECT_EQ(value, -1);
+}
+
 TEST(Emulator, AMarkWaitsForWhatWasQueuedBeforeIt) {
   const Environment environment("BURIN_EMULATOR_STREAMS", "late");
   Board board;
