@@ -71,8 +71,11 @@ void print_families(std::ostream& out) {
 }
 
 void print_answers(std::ostream& out, const Registry::Entry& entry, const Answers* answers) {
-  out << "  place " << entry.place << "  " << entry.name
-      << (entry.only_when_named ? "  (a plug-in of the user: runs when named with --impl)" : "");
+  out << "  place " << entry.place << "  " << entry.name;
+  if (entry.only_when_named) {
+    out << "  (" << (entry.caveat.empty() ? "a plug-in of the user" : entry.caveat)
+        << ": runs when named with --impl)";
+  }
   if (answers == nullptr) {
     out << '\n';
     return;
@@ -95,8 +98,9 @@ void print_kernel_table(std::ostream& out, const KernelSelection& selection) {
       const auto found = by_name.find(entry.name);
       if (found == by_name.end()) continue;
       const Answers& answers = found->second;
-      table.add({first ? op : "", entry.name, cell(answers, DType::f32), cell(answers, DType::bf16),
-                 cell(answers, DType::f16)});
+      const std::string caveat = entry.caveat.empty() ? "" : str(" (", entry.caveat, ")");
+      table.add({first ? op : "", entry.name + caveat, cell(answers, DType::f32),
+                 cell(answers, DType::bf16), cell(answers, DType::f16)});
       first = false;
     }
   }

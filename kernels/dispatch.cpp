@@ -143,7 +143,8 @@ Plan plan_for(std::string_view op, DeviceKind device) {
     for (const Registry::Entry& entry : list) {
       const bool there =
           std::find(plan.entries.begin(), plan.entries.end(), &entry) != plan.entries.end();
-      if (names(pattern, entry.name) && !there) plan.entries.push_back(&entry);
+      const bool named = entry.caveat.empty() ? names(pattern, entry.name) : entry.name == pattern;
+      if (named && !there) plan.entries.push_back(&entry);
     }
   };
   for (const std::string_view family : preferred) add_matching(family);

@@ -69,6 +69,8 @@ struct Implementation {
     return size_t{0};
   };
   void (*run)(const Op&, Workspace, Stream&) = nullptr;
+  /// What speaks against it, shown beside its name. With one it runs only when named.
+  std::string_view caveat = {};
 };
 
 }  // namespace burin

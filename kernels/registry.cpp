@@ -5,7 +5,7 @@
 namespace burin {
 
 void Registry::add_entry(std::string_view op, DeviceKind device, Entry entry) {
-  entry.only_when_named = only_when_named_;
+  entry.only_when_named = only_when_named_ || !entry.caveat.empty();
   std::vector<Entry>& list = entries_[{std::string(op), device}];
   for (const Entry& existing : list) {
     check(existing.name != entry.name, "registry: ", op, " has an implementation named ",

@@ -23,15 +23,17 @@ class Registry {
   struct Entry {
     std::string name;
     int place = 0;
-    bool only_when_named = false;  // a user's plug-in
+    bool only_when_named = false;  // a user's plug-in, or one with a caveat
     std::shared_ptr<const void> implementation;
+    std::string caveat;
   };
 
   template <class Op>
   void add(const Implementation<Op>& implementation, DeviceKind device = DeviceKind::cpu) {
     add_entry(Op::name, device,
               {std::string(implementation.name), implementation.place, false,
-               std::make_shared<const Implementation<Op>>(implementation)});
+               std::make_shared<const Implementation<Op>>(implementation),
+               std::string(implementation.caveat)});
   }
 
   /// Makes a kind of device usable. The first runtime of a kind stays.

@@ -2,6 +2,7 @@
 // words for what is not there.
 #include "burin/kernels/dispatch.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <latch>
@@ -61,6 +62,27 @@ TEST(Dispatch, AFamilyIsPreferredAndTheListGoesOnBehindIt) {
   EXPECT_EQ(family_of(plan.entries.at(0)->name), "cpu");
   EXPECT_EQ(plan.entries.size(), registry().entries("conv2d_forward", DeviceKind::cpu).size());
   EXPECT_TRUE(plan.strict_rule.empty());
+}
+
+TEST(Dispatch, WhatHasACaveatRunsOnlyWhenNamedInFull) {
+  int met = 0;
+  for (const auto& [op, device] : registry().ops()) {
+    for (const Registry::Entry& entry : registry().entries(op, device)) {
+      if (entry.caveat.empty()) continue;
+      ++met;
+      const auto is_tried = [&entry, &op = op, device = device](const std::string& rules) {
+        const ImplGuard guard(rules);
+        const detail::Plan plan = detail::plan_for(op, device);
+        return std::find(plan.entries.begin(), plan.entries.end(), &entry) != plan.entries.end();
+      };
+      const std::string family(family_of(entry.name));
+      EXPECT_FALSE(is_tried("")) << entry.name;
+      EXPECT_FALSE(is_tried(family)) << entry.name;
+      EXPECT_FALSE(is_tried(op + "=" + family)) << entry.name;
+      EXPECT_TRUE(is_tried(op + "=" + entry.name)) << entry.name;
+    }
+  }
+  if (met == 0) GTEST_SKIP() << "no implementation has a caveat";
 }
 
 TEST(Dispatch, ARuleForTheOpBeatsAFamilyForAll) {

@@ -5,6 +5,9 @@
 
 namespace burin::cuda {
 
+/// The caveat of a rung that only the emulator has run.
+inline constexpr std::string_view not_yet_run = "not yet run on a GPU";
+
 /// Registers a kernel of this folder, on the device it is compiled for.
 template <class Op>
 void add(Registry& registry, const Implementation<Op>& implementation) {
