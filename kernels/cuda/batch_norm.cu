@@ -6,11 +6,14 @@
 //   vector   nhwc, C a multiple of 8: a thread owns eight channels and walks over rows, 64 bytes of
 //            loads in flight; one block an SM sums its share of the rows, and the pass that applies
 //            joins the shares, each of its blocks for itself and in one order
+//   cluster  train, small images: vector in one launch and one reading. A cluster of blocks keeps
+//            what it read in shared memory and joins its sums there; not yet run on a GPU
 // Then one pass applies (backward: writes dx). No atomics: equal from run to run.
-// Kernels: support/batch_norm_{forward,backward}.h.
+// Kernels: support/batch_norm_{forward,cluster,backward}.h.
 #include "burin/kernels/batch_norm.h"
 
 #include "burin/kernels/cuda/support/batch_norm_backward.h"
+#include "burin/kernels/cuda/support/batch_norm_cluster.h"
 #include "burin/kernels/cuda/support/batch_norm_forward.h"
 #include "burin/kernels/cuda/support/family.h"
 
@@ -19,7 +22,10 @@ namespace {
 
 constexpr int threads = 128;
 
-enum class Rung { naive, welford, vector };
+enum class Rung { naive, welford, vector, cluster };
+constexpr bool in_eights(Rung rung) {
+  return rung == Rung::vector || rung == Rung::cluster;
+}
 
 /// Doubles of [parts, 2, C]; only `vector` makes more than one part.
 size_t sums_of(Rung rung, const Channels& channels) {
@@ -78,8 +84,18 @@ void queue_train_vector(const Affine<T>& op, Workspace workspace, const Statisti
   queue_apply_vector(op, BatchStatistics{sums, shift, over.parts(), to}, channels, stream);
 }
 
+template <class T>
+void queue_train_cluster(const Affine<T>& op, const Statistics& to, const Channels& channels,
+                         Stream& stream) {
+  const ClusterRows over = ClusterRows::of(Rows::of(channels));
+  const auto kernel = op.residual != nullptr ? train_cluster<T, true> : train_cluster<T, false>;
+  launch_clusters(kernel, {over.grid(), over.block(), over.shared_bytes<T>(), stream},
+                  {1, ClusterRows::blocks, 1}, op, to, over);
+}
+
 template <Rung rung>
 size_t train_workspace(const BatchNormTrain& op, const Context& /*context*/) {
+  if (rung == Rung::cluster) return 0;
   const Channels channels = Channels::of(op.x);
   const auto C = static_cast<size_t>(channels.C);
   if (rung != Rung::vector) return Workspace::room_for<Moments>(C);
@@ -103,6 +119,8 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
                            op.relu};
     if constexpr (rung == Rung::vector) {
       queue_train_vector(affine, workspace, statistics, channels, stream);
+    } else if constexpr (rung == Rung::cluster) {
+      queue_train_cluster(affine, statistics, channels, stream);
     } else {
       queue_statistics(rung, affine.x, workspace, statistics, channels, stream);
       queue_apply(affine, channels, stream);
@@ -222,13 +240,13 @@ Refusal refuse_other(const ConstView& x, const V& other, const char* name) {
   if (other.dtype != x.dtype || !same_dense_order(x, other)) {
     return str(name, " differs from x in dtype or layout");
   }
-  return rung != Rung::vector || is_aligned(other) ? "" : str(name, " does not begin at 16 bytes");
+  return !in_eights(rung) || is_aligned(other) ? "" : str(name, " does not begin at 16 bytes");
 }
 
 template <Rung rung>
 Refusal refuse_rung(const ConstView& x) {
   if (Refusal refusal = accepts_image(x); !refusal.empty()) return refusal;
-  if (rung != Rung::vector) return "";
+  if (!in_eights(rung)) return "";
   if (Channels::of(x).inner != 1) return "not nhwc";
   if (x.dim(1) % per_byte != 0) return str(x.dim(1), " channels, no multiple of ", per_byte);
   if (x.numel() / x.dim(1) > Rows::most || x.dim(1) > Rows::most)
@@ -241,6 +259,17 @@ Refusal accepts_forward(const Op& op, const Context& /*context*/) {
   if (Refusal refusal = refuse_rung<rung>(op.x); !refusal.empty()) return refusal;
   if (Refusal refusal = refuse_other<rung>(op.x, op.y, "y"); !refusal.empty()) return refusal;
   return refuse_other<rung>(op.x, op.residual, "the residual");
+}
+
+Refusal accepts_cluster(const BatchNormTrain& op, const Context& context) {
+  if (Refusal refusal = accepts_forward<Rung::cluster>(op, context); !refusal.empty()) {
+    return refusal;
+  }
+  constexpr size_t most = size_t{227} << 10;  // CUDA programming guide, "Compute Capability 9.0"
+  const ClusterRows over = ClusterRows::of(Rows::of(Channels::of(op.x)));
+  const size_t bytes =
+      op.x.dtype == DType::f32 ? over.shared_bytes<float>() : over.shared_bytes<__half>();
+  return bytes <= most ? "" : str("a block would keep ", bytes, " bytes in shared memory");
 }
 
 template <Rung rung>
@@ -282,6 +311,11 @@ void register_cuda_batch_norm(Registry& registry) {
   add_rung<Rung::vector>(registry, "cuda/vector", place::handwritten);
   add_rung<Rung::welford>(registry, "cuda/welford", place::handwritten);
   add_rung<Rung::naive>(registry, "cuda/naive", place::plain);
+  add<BatchNormTrain>(registry, {.name = "cuda/cluster",
+                                 .accepts = accepts_cluster,
+                                 .workspace_bytes = train_workspace<Rung::cluster>,
+                                 .run = train<Rung::cluster>,
+                                 .caveat = not_yet_run});
 }
 
 }  // namespace burin

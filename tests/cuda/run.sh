@@ -28,7 +28,7 @@ awk '
   }
   END { if (kernels < 50) { print "ptxas reported on", kernels + 0, "kernels only"; exit 1 } }
 ' $log >$build/spills.txt || { cat $build/spills.txt; exit 1; }
-fast='gemm_warpgroup|_vector|_multi|conv2d_pad|conv2d_pair|warp_per_row|attention_.*_tensor_cores'
+fast='gemm_warpgroup|_vector|_cluster|_multi|conv2d_pad|conv2d_pair|warp_per_row|attention_.*_tensor_cores'
 if grep -E "$fast" $build/spills.txt; then
   echo "a kernel that claims speed spills registers"
   exit 1

@@ -88,6 +88,14 @@ __device__ inline Normal normal_of(const Moments& moments, float epsilon) {
           static_cast<float>(moments.squares / (moments.count - 1))};
 }
 
+/// From Σ x and Σ (x − shift)² of a whole channel.
+__device__ inline Normal normal_of_shifted(const TwoSums& sum, double shift, int count,
+                                           float epsilon) {
+  const double n = count, mean = sum.first / n, off = mean - shift;
+  const double around = sum.second - n * off * off;
+  return normal_of({n, mean, around < 0 ? 0 : around}, epsilon);
+}
+
 /// Called once for each channel.
 __device__ inline void keep_statistics(const Statistics& to, int64_t c, const Normal& normal) {
   to.mean[c] = normal.mean;
@@ -107,33 +115,34 @@ inline __global__ void finish_statistics(const Moments* moments, Statistics to, 
   if (c < C) keep_statistics(to, c, normal_of(moments[c], to.epsilon));
 }
 
-/// Variant `vector`: all threads take their squares about one value of the channel, so that its
-/// sums just add up. sums: [parts, 2, C], Σ x and Σ (x − shift)²; shift_of: [C], for their reader.
-template <class T>
-__global__ void __launch_bounds__(row_threads, 1)
-    shifted_sums_vector(const T* x, double* sums, float* shift_of, Rows rows) {
-  constexpr int in_flight = rows_in_flight<T, 1>;
-  constexpr int together = sizeof(T) == 2 ? in_flight : 1;
-  cudaGridDependencySynchronize();
-  cudaTriggerProgrammaticLaunchCompletion();
-  const int c = rows.channel(), step = rows.step();
+/// Σ x and Σ (x − shift)² of a thread's eight channels. All threads take their squares about one
+/// value of the channel, so that its sums just add up.
+struct ShiftedSums {
   SumAndRest sum[per_byte], squares[per_byte];
-  if (c < rows.C && rows.first() < rows.count) {
+  float shift[per_byte];
+
+  /// Calls begun() when the shift is known, and seen(row, values) for each row.
+  template <class T, class Begun, class Seen>
+  __device__ void add(const T* x, const Rows& rows, const RowSpan& span, const Begun& begun,
+                      const Seen& seen) {
+    constexpr int in_flight = rows_in_flight<T, 1>;
+    constexpr int together = sizeof(T) == 2 ? in_flight : 1;
+    const int c = rows.channel();
+    if (c >= rows.C || span.first >= span.end) return;
     Eight<T> values[in_flight];
     // In place of a row behind the last: row 0, which holds the shift itself. Its square is 0.
     const auto load = [&](int row) {
 #pragma unroll
       for (int i = 0; i < in_flight; ++i) {
-        const int at = row + i * step;
-        values[i] = Eight<T>::at(x + rows.offset(at < rows.count ? at : 0));
+        const int at = row + i * span.step;
+        values[i] = Eight<T>::at(x + rows.offset(at < span.end ? at : 0));
       }
     };
-    int row = rows.first();
+    int row = span.first;
     load(row);  // before the wait for the shift
     const auto first = Eight<T>::at(x + c);
-    float shift[per_byte];
     for (int k = 0; k < per_byte; ++k) shift[k] = shift_for(first[k]);
-    if (row == 0) Eight<float>::of(shift).store(shift_of + c);
+    begun();
     do {
       // Plain sums of four terms of 16 bits lose next to nothing; f32 are added one by one, for
       // where |mean| ≫ std the last bits matter.
@@ -152,15 +161,33 @@ __global__ void __launch_bounds__(row_threads, 1)
           squares[k].add(of_squares);
         }
       }
-      row += in_flight * step;
-      if (row >= rows.count) break;
+#pragma unroll
+      for (int i = 0; i < in_flight; ++i) {
+        if (row + i * span.step < span.end) seen(row + i * span.step, values[i]);
+      }
+      row += in_flight * span.step;
+      if (row >= span.end) break;
       load(row);
     } while (true);
-    for (int behind = (row - rows.count) / step; behind > 0; --behind) {
+    for (int behind = (row - span.end) / span.step; behind > 0; --behind) {
       for (int k = 0; k < per_byte; ++k) sum[k].add(-shift[k]);
     }
   }
-  join_rows(sum, squares, sums, rows);
+};
+
+/// Variant `vector`. sums: [parts, 2, C], those of ShiftedSums; shift_of: [C], for their reader.
+template <class T>
+__global__ void __launch_bounds__(row_threads, 1)
+    shifted_sums_vector(const T* x, double* sums, float* shift_of, Rows rows) {
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
+  ShiftedSums of_thread;
+  const auto keep_shift = [&] {
+    if (rows.first() == 0) Eight<float>::of(of_thread.shift).store(shift_of + rows.channel());
+  };
+  of_thread.add(x, rows, {rows.first(), rows.step(), rows.count}, keep_shift,
+                [](int /*row*/, const Eight<T>& /*values*/) {});
+  join_rows(of_thread.sum, of_thread.squares, sums, rows);
 }
 
 __device__ inline float inverse_std_of(float variance, float epsilon) {
@@ -225,10 +252,7 @@ struct BatchStatistics {
   __device__ Normal of_block(const Rows& rows) const {
     const int c = rows.spoken_for();
     const double from = c < rows.C ? static_cast<double>(shift[c]) : 0;
-    const TwoSums sum = join_parts(sums, parts, rows);
-    const double n = static_cast<double>(rows.count), mean = sum.first / n, off = mean - from;
-    const double around = sum.second - n * off * off;
-    return normal_of({n, mean, around < 0 ? 0 : around}, to.epsilon);
+    return normal_of_shifted(join_parts(sums, parts, rows), from, rows.count, to.epsilon);
   }
   __device__ void keep(int c, const Normal& normal) const {
     if (blockIdx.y == 0) keep_statistics(to, c, normal);
@@ -249,13 +273,55 @@ struct GivenStatistics {
   __device__ void keep(int /*c*/, const Normal& /*normal*/) const {}
 };
 
+/// The factors of a block's channels, of which a thread takes its own eight.
+struct FactorsOfBlock {
+  OfBlock means, scales, biases;
+
+  /// By the thread that speaks for the channel, or for none.
+  __device__ void set(const Normal& normal, float weight, float bias) {
+    if (Rows::thread() >= Rows::width()) return;
+    means.at[Rows::thread()] = normal.mean;
+    scales.at[Rows::thread()] = normal.inverse_std * weight;
+    biases.at[Rows::thread()] = bias;
+  }
+};
+struct FactorsOfThread {
+  Eight<float> mean, scale, bias;
+
+  __device__ static FactorsOfThread of(const FactorsOfBlock& block) {
+    return {block.means.mine(), block.scales.mine(), block.biases.mine()};
+  }
+};
+
+/// Eight neighbours of a row, the first of them element `first`.
+template <class T, bool has_residual>
+__device__ void apply_eight(const Affine<T>& op, const FactorsOfThread& factors,
+                            const Eight<T>& values, const Eight<T>& added, int64_t first) {
+  float value[per_byte];
+#pragma unroll
+  for (int k = 0; k < per_byte; ++k) {
+    value[k] = (values[k] - factors.mean[k]) * factors.scale[k] + factors.bias[k];
+    if constexpr (has_residual) value[k] += added[k];
+    value[k] = op.activated(value[k]);
+  }
+  const auto y = Eight<T>::of(value);
+  y.store(op.y + first);
+  if (op.relu_mask == nullptr) return;
+  unsigned bits = 0;
+#pragma unroll
+  for (int k = 0; k < per_byte; ++k) {
+    bits |= y[k] <= 0 ? 0u : 1u << k;  // judged as stored; NaN counts as above
+  }
+  op.relu_mask[first / per_byte] = static_cast<uint8_t>(bits);
+}
+
 /// Variant `vector`. Rows in falling order: the last that the statistics read are still in the L2
-/// cache. A row's registers ask for the next row as soon as its result is stored.
+/// cache. A row's registers ask for the next row as soon as its result is made.
 template <class T, bool has_residual, class From>
 __global__ void __launch_bounds__(row_threads, 1)
     apply_vector(Affine<T> op, From statistics, Rows rows) {
   constexpr int in_flight = rows_in_flight < T, has_residual ? 2 : 1 > ;
-  __shared__ OfBlock means, scales, biases;
+  __shared__ FactorsOfBlock of_block;
   const int step = rows.step();
   Eight<T> values[in_flight] = {}, added[in_flight] = {};
   const auto load = [&](int i, int row) {
@@ -268,40 +334,21 @@ __global__ void __launch_bounds__(row_threads, 1)
   for (int i = 0; i < in_flight; ++i) load(i, row - i * step);
 
   const int c = rows.spoken_for();
-  const float weight = c < rows.C ? op.weight[c] : 0, shift = c < rows.C ? op.bias[c] : 0;
+  const float weight = c < rows.C ? op.weight[c] : 0, bias = c < rows.C ? op.bias[c] : 0;
   cudaGridDependencySynchronize();  // that of the sums, which x is older than
   const Normal normal = statistics.of_block(rows);
-  if (Rows::thread() < Rows::width()) {
-    means.at[Rows::thread()] = normal.mean;
-    scales.at[Rows::thread()] = normal.inverse_std * weight;
-    biases.at[Rows::thread()] = shift;
-  }
+  of_block.set(normal, weight, bias);
   __syncthreads();
   if (c < rows.C) statistics.keep(c, normal);
-  const Eight<float> mean = means.mine(), scale = scales.mine(), bias = biases.mine();
+  const FactorsOfThread factors = FactorsOfThread::of(of_block);
 
   for (;;) {
 #pragma unroll
     for (int i = 0; i < in_flight; ++i, row -= step) {
       if (row < 0) return;
-      float value[per_byte];
-#pragma unroll
-      for (int k = 0; k < per_byte; ++k) {
-        value[k] = (values[i][k] - mean[k]) * scale[k] + bias[k];
-        if constexpr (has_residual) value[k] += added[i][k];
-        value[k] = op.activated(value[k]);
-      }
+      const Eight<T> x = values[i], more = added[i];
       load(i, row - in_flight * step);
-      const int64_t first = rows.offset(row);
-      const auto y = Eight<T>::of(value);
-      y.store(op.y + first);
-      if (op.relu_mask == nullptr) continue;
-      unsigned bits = 0;
-#pragma unroll
-      for (int k = 0; k < per_byte; ++k) {
-        bits |= y[k] <= 0 ? 0u : 1u << k;  // judged as stored; NaN counts as above
-      }
-      op.relu_mask[first / per_byte] = static_cast<uint8_t>(bits);
+      apply_eight<T, has_residual>(op, factors, x, more, rows.offset(row));
     }
   }
 }

@@ -96,13 +96,21 @@ __device__ void halve(double* mine, int apart) {
   }
 }
 
+/// Rows of a thread: first, first + step, … before the end.
+struct RowSpan {
+  int first, step, end;
+};
+
+/// What sums_of_block needs of shared memory.
+inline constexpr int sums_kept = per_byte / 2;  // of the 16 values of a thread, halved twice
+using SumsOfThreads = double[sums_kept][row_threads];
+
 /// Adds up two sums that the threads of a block hold for each of their channels, in a fixed order.
-/// sums: [parts, 2, C], of which the block writes its own.
-__device__ inline void join_rows(const SumAndRest (&first)[per_byte],
-                                 const SumAndRest (&second)[per_byte], double* sums,
-                                 const Rows& rows) {
-  constexpr int kept = per_byte / 2;  // of the 16 values of a thread, when it was halved twice
-  __shared__ double of_thread[kept][row_threads];
+/// Calls store(which, channel of the block, sum) once for each.
+template <class Store>
+__device__ void sums_of_block(const SumAndRest (&first)[per_byte],
+                              const SumAndRest (&second)[per_byte], SumsOfThreads& of_thread,
+                              const Store& store) {
   double mine[2 * per_byte];
 #pragma unroll
   for (int k = 0; k < per_byte; ++k) {
@@ -113,22 +121,33 @@ __device__ inline void join_rows(const SumAndRest (&first)[per_byte],
   halve<per_byte>(mine, 8);       // of either the upper eight lanes the channels from the fourth on
   const int thread = Rows::thread();
 #pragma unroll
-  for (int i = 0; i < kept; ++i) of_thread[i][thread] = mine[i];
+  for (int i = 0; i < sums_kept; ++i) of_thread[i][thread] = mine[i];
   __syncthreads();
 
   const int width = Rows::width(), columns = static_cast<int>(blockDim.x);
   const int which = thread / width, channel = thread % width;  // whose sum the thread makes
-  const int c = static_cast<int>(blockIdx.x) * width + channel;
-  if (which > 1 || c >= rows.C) return;
-  const int k = channel % per_byte, lane = 16 * which + k / kept * 8 + channel / per_byte;
+  if (which > 1) return;
+  const int k = channel % per_byte;
+  const int lane = 16 * which + k / sums_kept * 8 + channel / per_byte;
   double sum = 0;
   for (int same = 0; same < 8; same += columns) {
 #pragma unroll
     for (int warp = 0; warp < row_threads; warp += 32) {
-      sum += of_thread[k % kept][warp + lane + same];
+      sum += of_thread[k % sums_kept][warp + lane + same];
     }
   }
-  sums[(int64_t(blockIdx.y) * 2 + which) * rows.C + c] = sum;
+  store(which, channel, sum);
+}
+
+/// The same into sums: [parts, 2, C], of which the block writes its own.
+__device__ inline void join_rows(const SumAndRest (&first)[per_byte],
+                                 const SumAndRest (&second)[per_byte], double* sums,
+                                 const Rows& rows) {
+  __shared__ SumsOfThreads of_thread;
+  sums_of_block(first, second, of_thread, [&](int which, int channel, double sum) {
+    const int c = static_cast<int>(blockIdx.x) * Rows::width() + channel;
+    if (c < rows.C) sums[(int64_t(blockIdx.y) * 2 + which) * rows.C + c] = sum;
+  });
 }
 
 /// What join_rows left in `parts` parts, added up for the channel that the thread speaks for. All
