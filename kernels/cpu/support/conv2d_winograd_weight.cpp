@@ -120,7 +120,14 @@ Refusal winograd_accepts(const Conv2dBackwardWeight& op, const Context& /*contex
   if (op.dw.dtype != op.x.dtype && op.dw.dtype != DType::f32) {
     return str("x is ", op.x.dtype, ", dw is ", op.dw.dtype);
   }
-  return winograd_limits(op.x, op.dw, op.dy, op.params);
+  // As over few channels forward: the transforms' rounding shows in a short sum.
+  constexpr int64_t fewest = 192;
+  Refusal refusal = winograd_limits(op.x, op.dw, op.dy, op.params);
+  const int64_t pixels = op.dy.dim(0) * op.dy.dim(2) * op.dy.dim(3);
+  if (refusal.empty() && pixels < fewest) {
+    refusal = str("sums over ", pixels, " pixels, fewer than ", fewest);
+  }
+  return refusal;
 }
 bool winograd_prefers(const Conv2dBackwardWeight& op, const Context& /*context*/) {
   return winograd_pays(op.dy, op.dy.dtype, 24);
