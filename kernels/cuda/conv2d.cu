@@ -15,6 +15,9 @@
 //   warpgroup      the same with Hopper's wgmma, which multiplies  support/conv2d_warpgroup.cu
 //                  in the background while tiles arrive; also
 //                  `stem_warpgroup` and `matmul_warpgroup`
+//   cluster        tensor_cores for an image or two, forward: the  support/conv2d_cluster.cu
+//                  sum is divided among the blocks of a cluster;
+//                  not yet run on a GPU
 #include "burin/kernels/conv2d.h"
 
 #include "burin/kernels/cuda/support/conv2d.h"
@@ -252,6 +255,7 @@ namespace burin {
 void register_cuda_conv2d(Registry& registry) {
   cuda::register_conv2d_warpgroup(registry);
   cuda::register_conv2d_tensor_cores(registry);
+  cuda::register_conv2d_cluster(registry);
   cuda::register_conv2d_depthwise(registry);
   cuda::register_conv2d_implicit_gemm(registry);
   cuda::add<Conv2dForward>(registry, {.name = "cuda/tiled",

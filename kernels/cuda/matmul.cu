@@ -9,6 +9,9 @@
 //   warpgroup     tiles of up to 128×256×64, multiplied    the same on Hopper;
 //                 in the background while others arrive:   support/matmul_warpgroup.cu
 //                 wgmma reads them from shared memory
+//   cluster       tensor_cores for few blocks of the       support/matmul_cluster.cu; not yet run
+//                 result: the sum along k is divided       on a GPU
+//                 among the blocks of a cluster
 // All fuse bias, residual and activation, take a batch, and any mix of transposed operands.
 #include "burin/kernels/matmul.h"
 
@@ -127,6 +130,7 @@ namespace burin {
 
 void register_cuda_matmul(Registry& registry) {
   cuda::register_matmul_warpgroup(registry);
+  cuda::register_matmul_cluster(registry);
   cuda::add<Matmul>(
       registry,
       {.name = "cuda/tensor_cores",

@@ -48,6 +48,8 @@ inline Matmul backward_data_as_matmul(const Conv2dBackwardData& op) {
 template <class Instructions>
 struct Conv2dRungs {
   static void add_all(Registry& registry);
+  /// Forward of channels in multiples of 8 alone.
+  static void add_forward(Registry& registry, std::string_view caveat = {});
 
  private:
   /// g is op's geometry, or that of the copies that x and w are.
@@ -277,6 +279,13 @@ struct Conv2dRungs {
 };
 
 template <class Instructions>
+void Conv2dRungs<Instructions>::add_forward(Registry& registry, std::string_view caveat) {
+  add<Conv2dForward>(
+      registry,
+      {.name = Instructions::name, .accepts = accepts_forward, .run = forward, .caveat = caveat});
+}
+
+template <class Instructions>
 void Conv2dRungs<Instructions>::add_all(Registry& registry) {
   add<Conv2dForward>(registry, {.name = Instructions::matmul_name,
                                 .accepts = accepts_matmul_forward,
@@ -284,8 +293,7 @@ void Conv2dRungs<Instructions>::add_all(Registry& registry) {
   add<Conv2dBackwardData>(registry, {.name = Instructions::matmul_name,
                                      .accepts = accepts_matmul_backward_data,
                                      .run = matmul_backward_data});
-  add<Conv2dForward>(registry,
-                     {.name = Instructions::name, .accepts = accepts_forward, .run = forward});
+  add_forward(registry);
   add<Conv2dBackwardData>(
       registry,
       {.name = Instructions::name, .accepts = accepts_backward_data, .run = backward_data});

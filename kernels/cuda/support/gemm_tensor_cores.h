@@ -6,17 +6,18 @@
 
 namespace burin::cuda {
 
-/// Shape of the work of one block: 128 × columns sums, 8 warps, three tiles of each operand in
+/// Shape of the work of one block: rows × columns sums, 8 warps, so many tiles of each operand in
 /// flight.
-template <int columns>
+template <int rows_, int columns_, int stages_>
 struct TensorBlock {
-  static constexpr int rows = 128;
-  static constexpr int stages = 3;
+  static constexpr int rows = rows_;
+  static constexpr int columns = columns_;
+  static constexpr int stages = stages_;
   static constexpr int warps_m = columns == 128 ? 2 : 4;
   static constexpr int warps_n = 8 / warps_m;
-  static constexpr int warp_rows = rows / warps_m;        // 64 or 32
-  static constexpr int warp_columns = columns / warps_n;  // 32
-  static constexpr int left = warp_rows / 16;             // 16×16 parts of a warp's left operand
+  static constexpr int warp_rows = rows / warps_m;
+  static constexpr int warp_columns = columns / warps_n;
+  static constexpr int left = warp_rows / 16;  // 16×16 parts of a warp's left operand
   static constexpr int right = warp_columns / 16;
   static constexpr int stage_elements = (rows + columns) * tile_depth;
   static constexpr int pitch = columns + 4;  // of the sums in shared memory, f32
@@ -24,11 +25,12 @@ struct TensorBlock {
   static constexpr size_t sums_bytes = size_t{4} * rows * pitch;
   static constexpr size_t shared_bytes = pipeline_bytes > sums_bytes ? pipeline_bytes : sums_bytes;
 };
+using WideTensorBlock = TensorBlock<128, 128, 3>;
+using NarrowTensorBlock = TensorBlock<128, 64, 3>;
 
 /// One warp's part of the sums.
-template <int columns>
+template <class Block>
 struct WarpSums {
-  using Block = TensorBlock<columns>;
   float at[Block::left][2 * Block::right][4] = {};
 
   /// Adds the product of two tiles.
@@ -45,7 +47,7 @@ struct WarpSums {
       }
 #pragma unroll
       for (int j = 0; j < Block::right; ++j) {
-        RightLines::template load_right<columns>(b[j], right, column + 16 * j, k, lane);
+        RightLines::template load_right<Block::columns>(b[j], right, column + 16 * j, k, lane);
       }
 #pragma unroll
       for (int i = 0; i < Block::left; ++i) {
@@ -74,27 +76,14 @@ struct WarpSums {
   }
 };
 
-/// The product of two operands of 16-bit elements on tensor cores, sums in f32. Tiles travel to
-/// shared memory in the background (cp.async), three deep; ldmatrix and mma work on the one that
-/// has arrived; the sums leave through shared memory in rows of 16 bytes.
-///
-/// A Product says what is multiplied:
-///   using Element; Left left; Right right      operands with a Cursor, see tensor_tile.h
-///   void select(int z)                         which of the products that share the launch
-///   int M, N, k_begin, k_end                   after select()
-///   int64_t row(int m)                         where row m of the result begins
-///   void store(int64_t row, int n, const float* sums, int count)   at most eight neighbours
-///                                                                  along n
-template <class Product, int columns>
-__global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product product) {
+/// Adds up the tiles of a product from k_begin to k_end on tensor cores and leaves the sums in the
+/// block's shared memory, at `pitch` from row to row. Tiles travel there in the background
+/// (cp.async); ldmatrix and mma work on the one that has arrived.
+template <class Block, class Product>
+__device__ float* multiply_tiles(const Product& product, int m0, int n0) {
   using T = typename Product::Element;
-  using Block = TensorBlock<columns>;
   using Left = decltype(Product::left);
   using Right = decltype(Product::right);
-  product.select(static_cast<int>(blockIdx.z));
-  const int m0 = static_cast<int>(blockIdx.x) * Block::rows;
-  const int n0 = static_cast<int>(blockIdx.y) * columns;
-  if (m0 >= product.M) return;  // a whole block leaves together
   unsigned char* const shared = dynamic_shared<unsigned char>();
   T* const stage0 = reinterpret_cast<T*>(shared);
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
@@ -102,7 +91,8 @@ __global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product pro
 
   typename Left::template Cursor<Block::rows> left(product.left, m0, product.k_begin,
                                                    product.k_end);
-  typename Right::template Cursor<columns> right(product.right, n0, product.k_begin, product.k_end);
+  typename Right::template Cursor<Block::columns> right(product.right, n0, product.k_begin,
+                                                        product.k_end);
   const auto load = [&](int tile) {
     if (tile < tiles) {
       T* const stage = stage0 + tile % Block::stages * Block::stage_elements;
@@ -112,7 +102,7 @@ __global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product pro
     copy_async_commit();  // also where nothing is left to load, so that the groups can be counted
   };
 
-  WarpSums<columns> sums;
+  WarpSums<Block> sums;
   for (int tile = 0; tile < Block::stages - 1; ++tile) load(tile);
   for (int tile = 0; tile < tiles; ++tile) {
     copy_async_wait<Block::stages - 2>();
@@ -128,12 +118,32 @@ __global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product pro
   __syncthreads();
   float* const tile_of_sums = reinterpret_cast<float*>(shared);
   sums.store(tile_of_sums, warp, lane);
+  return tile_of_sums;
+}
+
+/// The product of two operands of 16-bit elements on tensor cores, sums in f32, which leave through
+/// shared memory in rows of 16 bytes.
+///
+/// A Product says what is multiplied:
+///   using Element; Left left; Right right      operands with a Cursor, see tensor_tile.h
+///   void select(int z)                         which of the products that share the launch
+///   int M, N, k_begin, k_end                   after select()
+///   int64_t row(int m)                         where row m of the result begins
+///   void store(int64_t row, int n, const float* sums, int count)   at most eight neighbours
+///                                                                  along n
+template <class Product, class Block>
+__global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product product) {
+  product.select(static_cast<int>(blockIdx.z));
+  const int m0 = static_cast<int>(blockIdx.x) * Block::rows;
+  const int n0 = static_cast<int>(blockIdx.y) * Block::columns;
+  if (m0 >= product.M) return;  // a whole block leaves together
+  const float* const sums = multiply_tiles<Block>(product, m0, n0);
   __syncthreads();
-  constexpr int chunks = columns / 8;
+  constexpr int chunks = Block::columns / 8;
   for (int i = static_cast<int>(threadIdx.x); i < Block::rows * chunks; i += tile_threads) {
     const int m = m0 + i / chunks, n = n0 + i % chunks * 8;
     if (m >= product.M || n >= product.N) continue;
-    product.store(product.row(m), n, tile_of_sums + i / chunks * Block::pitch + i % chunks * 8,
+    product.store(product.row(m), n, sums + i / chunks * Block::pitch + i % chunks * 8,
                   product.N - n);
   }
 }
@@ -142,16 +152,17 @@ __global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product pro
 template <class Product>
 void launch_tensor_cores(const Product& product, int64_t M, int64_t N, int64_t count,
                          Stream& stream) {
-  const unsigned rows = blocks_for(M, TensorBlock<64>::rows).x,
-                 products = static_cast<unsigned>(count);
-  if (N > 64) {
-    launch(gemm_tensor_cores<Product, 128>,
-           {dim3(rows, blocks_for(N, 128).x, products), tile_threads,
-            TensorBlock<128>::shared_bytes, stream},
+  const auto with = [&](auto block) {
+    using Block = decltype(block);
+    const dim3 grid(blocks_for(M, Block::rows).x, blocks_for(N, Block::columns).x,
+                    static_cast<unsigned>(count));
+    launch(gemm_tensor_cores<Product, Block>, {grid, tile_threads, Block::shared_bytes, stream},
            product);
+  };
+  if (N > 64) {
+    with(WideTensorBlock());
   } else {
-    launch(gemm_tensor_cores<Product, 64>,
-           {dim3(rows, 1, products), tile_threads, TensorBlock<64>::shared_bytes, stream}, product);
+    with(NarrowTensorBlock());
   }
 }
 

@@ -16,5 +16,6 @@ void matmul_tensor_cores(const Matmul& op, Stream& stream);
 void matmul_warpgroup(const Matmul& op, Stream& stream);
 
 void register_matmul_warpgroup(Registry& registry);
+void register_matmul_cluster(Registry& registry);
 
 }  // namespace burin::cuda

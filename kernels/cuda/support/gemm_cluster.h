@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cooperative_groups.h>
+
+#include <algorithm>
+
+#include "burin/kernels/cuda/support/gemm_tensor_cores.h"
+
+namespace burin::cuda {
+
+// gemm_tensor_cores.h for products too small to give every multiprocessor a block: an image or two.
+// There the sum along k is divided among the blocks of a cluster, which add up their parts through
+// each other's shared memory: no second launch, no atomics, always in one order.
+
+/// How the sum along k is divided: parts of so many tiles each, the last may be shorter.
+struct ClusterSplit {
+  int parts, tiles;
+
+  /// For so many blocks of the result: as many parts as a large GPU has room for at once, two
+  /// blocks a multiprocessor.
+  static ClusterSplit of(int64_t blocks, int64_t K) {
+    constexpr int64_t together = 264, most = 8;
+    const int64_t all = std::max<int64_t>(1, (K + tile_depth - 1) / tile_depth);
+    const int64_t wanted = std::clamp<int64_t>(together / std::max<int64_t>(1, blocks), 1, most);
+    const int64_t tiles = (all + wanted - 1) / wanted;
+    return {static_cast<int>((all + tiles - 1) / tiles), static_cast<int>(tiles)};
+  }
+};
+
+/// Each block of a cluster makes a part of the sums of one block of the result. Then it stores some
+/// of the rows, adding up all parts.
+template <class Product, class Block>
+__global__ void __launch_bounds__(tile_threads, 2) gemm_cluster(Product product, int tiles) {
+  const auto cluster = cooperative_groups::this_cluster();
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
+  const int across = (product.N + Block::columns - 1) / Block::columns;
+  product.select(static_cast<int>(blockIdx.y) / across);
+  const int m0 = static_cast<int>(blockIdx.x) * Block::rows;
+  const int n0 = static_cast<int>(blockIdx.y) % across * Block::columns;
+  const int rank = static_cast<int>(cluster.block_rank());
+  const int parts = static_cast<int>(cluster.num_blocks());
+  product.k_begin = rank * tiles * tile_depth;
+  product.k_end = min(product.k_end, product.k_begin + tiles * tile_depth);
+  float* const sums = multiply_tiles<Block>(product, m0, n0);
+  cluster.sync();
+
+  constexpr int chunks = Block::columns / 8, all = Block::rows * chunks;
+  const int share = (all + parts - 1) / parts, end = min(all, (rank + 1) * share);
+  for (int i = rank * share + static_cast<int>(threadIdx.x); i < end; i += tile_threads) {
+    const int m = m0 + i / chunks, n = n0 + i % chunks * 8;
+    if (m >= product.M || n >= product.N) continue;
+    float* const mine = sums + i / chunks * Block::pitch + i % chunks * 8;
+    float total[8] = {};
+    for (int part = 0; part < parts; ++part) {
+      const auto added = Eight<float>::at(cluster.map_shared_rank(mine, part));
+#pragma unroll
+      for (int k = 0; k < 8; ++k) total[k] += added[k];
+    }
+    product.store(product.row(m), n, total, product.N - n);
+  }
+  cluster.sync();  // a block's sums have to stay while others read them
+}
+
+/// Launches it for `count` products of M×N, K long.
+template <class Product>
+void launch_cluster(const Product& product, int64_t M, int64_t N, int64_t K, int64_t count,
+                    Stream& stream) {
+  const auto with = [&](auto block) {
+    using Block = decltype(block);
+    const dim3 rows = blocks_for(M, Block::rows);
+    const dim3 columns = blocks_for((N + Block::columns - 1) / Block::columns * count, 1);
+    const ClusterSplit split = ClusterSplit::of(int64_t{rows.x} * columns.x, K);
+    const auto parts = static_cast<unsigned>(split.parts);
+    launch_clusters(gemm_cluster<Product, Block>,
+                    {{rows.x, columns.x, parts}, tile_threads, Block::shared_bytes, stream},
+                    {1, 1, parts}, product, split.tiles);
+  };
+  constexpr int stages = 6;  // two launches of 96 KiB find room in a multiprocessor
+  // Narrow panels of a right operand whose lines run along k, where clusters would still be few.
+  if constexpr (!decltype(Product::right)::Lines::along_rows) {
+    constexpr int64_t enough = 16;  // clusters of eight for 132 multiprocessors
+    if ((M + 63) / 64 * ((N + 63) / 64) * count < enough)
+      return with(TensorBlock<64, 32, stages>());
+  }
+  with(TensorBlock<64, 64, stages>());
+}
+
+}  // namespace burin::cuda
