@@ -15,6 +15,7 @@ namespace burin {
 /// the most specific wins: ImplGuard in code, set_implementations (`--impl`), BURIN_IMPL.
 ///
 ///   "cuda"                              prefer one family; where it has nothing, the list decides
+///   "cuda/cluster"                      prefer one algorithm, of every op that has it
 ///   "conv2d=cuda/naive,matmul=cudnn"    by op; "conv2d" covers its three directions. Strict: if
 ///                                       the named one refuses, the error gives every candidate's
 ///                                       reason

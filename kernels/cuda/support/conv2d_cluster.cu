@@ -2,25 +2,32 @@
 // divided among the blocks of a cluster (gemm_cluster.h): `cluster`, forward for an image or two.
 #include "burin/kernels/cuda/support/conv2d_tensor_rungs.h"
 #include "burin/kernels/cuda/support/gemm_cluster.h"
+#include "burin/kernels/cuda/support/operands_met.h"
 
 namespace burin::cuda {
 namespace {
 
-struct Cluster {
-  static constexpr const char* name = "cuda/cluster";
+Refusal accepts(const Conv2dForward& op, const Context& /*context*/) {
+  const Conv2dGeometry g = Conv2dGeometry::of(op);
+  if (Refusal refusal = tensor_cores_refuse(g, op.x, op.y, op.w); !refusal.empty()) return refusal;
+  return g.C % 8 == 0 ? "" : odd_channels;
+}
 
-  static Refusal refuses(const Context& /*context*/) { return ""; }
-  template <class Product>
-  static void launch(const Product& product, int64_t M, int64_t N, int64_t K, int64_t count,
-                     Stream& stream) {
-    launch_cluster(product, M, N, K, count, stream);
-  }
-};
+void run(const Conv2dForward& op, Workspace /*workspace*/, Stream& stream) {
+  const Conv2dGeometry g = Conv2dGeometry::of(op);
+  const bool filter_is_older = stream.state<OperandsMet>().again(op.w);
+  visit_16(op.x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const ForwardProduct<T> product = forward_product(op, g, op.x.as<T>(), op.w.as<T>(), g.C);
+    launch_cluster(product, {product.M, product.N, product.k_end, 1}, filter_is_older, stream);
+  });
+}
 
 }  // namespace
 
 void register_conv2d_cluster(Registry& registry) {
-  Conv2dRungs<Cluster>::add_forward(registry, not_yet_run);
+  add<Conv2dForward>(
+      registry, {.name = "cuda/cluster", .accepts = accepts, .run = run, .caveat = not_yet_run});
 }
 
 }  // namespace burin::cuda

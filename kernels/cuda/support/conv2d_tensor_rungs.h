@@ -38,6 +38,44 @@ inline Matmul backward_data_as_matmul(const Conv2dBackwardData& op) {
   return {as_matrix(op.dy), w, as_matrix(op.dx), epilogue};
 }
 
+/// Forward as a product. g is op's geometry, or that of the copies that x and w are.
+template <class T>
+ForwardProduct<T> forward_product(const Conv2dForward& op, const Conv2dGeometry& g, const T* x,
+                                  const T* w, int channels) {
+  const TapOrder order = TapOrder::of(TapOrder::depth_of(channels), g.S, g.R, tile_depth);
+  const Neighbourhoods<T> left{x,
+                               g.H,
+                               g.W,
+                               channels,
+                               Digits::of(g.Q, g.P, 32),
+                               static_cast<int>(g.pixels()),
+                               order,
+                               {g.stride_h, -g.pad_h, g.dilation_h},
+                               {g.stride_w, -g.pad_w, g.dilation_w}};
+  return {left,
+          {w, g.K, channels, order},
+          Output<T>::of(op.y, op.epilogue, g.K % 8 == 0),
+          static_cast<int>(g.pixels()),
+          g.K,
+          g.R * g.S * channels};
+}
+
+/// What all directions and forms ask for. `image` is the operand that is gathered.
+inline Refusal tensor_cores_refuse(const Conv2dGeometry& g, const ConstView& image,
+                                   const ConstView& other, const ConstView& filter) {
+  if (image.dtype != DType::bf16 && image.dtype != DType::f16) return str("dtype ", image.dtype);
+  if (g.groups != 1) return "more than one group";
+  if (g.R > 16 || g.S > 16) return "a filter of more than 16 taps along an axis";
+  const bool nhwc =
+      image.is_dense(Layout::nhwc) && other.is_dense(Layout::nhwc) && filter.is_dense(Layout::nhwc);
+  if (!nhwc) return "an operand is not dense in nhwc";
+  if (!is_aligned(image) || !is_aligned(other) || !is_aligned(filter)) {
+    return "an operand does not begin at 16 bytes";
+  }
+  return too_large(g);
+}
+inline constexpr const char* odd_channels = "channels are no multiple of 8";
+
 /// The directions and forms of a convolution on tensor cores, over the instructions that multiply.
 /// Instructions says which:
 ///   Refusal refuses(context)                          empty where the GPU has them
@@ -48,30 +86,12 @@ inline Matmul backward_data_as_matmul(const Conv2dBackwardData& op) {
 template <class Instructions>
 struct Conv2dRungs {
   static void add_all(Registry& registry);
-  /// Forward of channels in multiples of 8 alone.
-  static void add_forward(Registry& registry, std::string_view caveat = {});
 
  private:
-  /// g is op's geometry, or that of the copies that x and w are.
   template <class T>
   static void run_forward(const Conv2dForward& op, const Conv2dGeometry& g, const T* x, const T* w,
                           int channels, Stream& stream) {
-    const TapOrder order = TapOrder::of(TapOrder::depth_of(channels), g.S, g.R, tile_depth);
-    const Neighbourhoods<T> left{x,
-                                 g.H,
-                                 g.W,
-                                 channels,
-                                 Digits::of(g.Q, g.P, 32),
-                                 static_cast<int>(g.pixels()),
-                                 order,
-                                 {g.stride_h, -g.pad_h, g.dilation_h},
-                                 {g.stride_w, -g.pad_w, g.dilation_w}};
-    const ForwardProduct<T> product{left,
-                                    {w, g.K, channels, order},
-                                    Output<T>::of(op.y, op.epilogue, g.K % 8 == 0),
-                                    static_cast<int>(g.pixels()),
-                                    g.K,
-                                    g.R * g.S * channels};
+    const ForwardProduct<T> product = forward_product(op, g, x, w, channels);
     Instructions::launch(product, product.M, g.K, product.k_end, 1, stream);
   }
 
@@ -124,25 +144,13 @@ struct Conv2dRungs {
     }
   }
 
-  /// What all directions and forms ask for. `image` is the operand that is gathered.
   static Refusal refuses(const Conv2dGeometry& g, const ConstView& image, const ConstView& other,
                          const ConstView& filter, const Context& context) {
     if (Refusal refusal = Instructions::refuses(context); !refusal.empty()) return refusal;
-    if (image.dtype != DType::bf16 && image.dtype != DType::f16) return str("dtype ", image.dtype);
-    if (g.groups != 1) return "more than one group";
-    if (g.R > 16 || g.S > 16) return "a filter of more than 16 taps along an axis";
-    const bool nhwc = image.is_dense(Layout::nhwc) && other.is_dense(Layout::nhwc) &&
-                      filter.is_dense(Layout::nhwc);
-    if (!nhwc) return "an operand is not dense in nhwc";
-    if (!is_aligned(image) || !is_aligned(other) || !is_aligned(filter)) {
-      return "an operand does not begin at 16 bytes";
-    }
-    return too_large(g);
+    return tensor_cores_refuse(g, image, other, filter);
   }
 
   // -- channels in multiples of 8 -----------------------------------------------------------------
-
-  static constexpr const char* odd_channels = "channels are no multiple of 8";
 
   static Refusal accepts_forward(const Conv2dForward& op, const Context& context) {
     const Conv2dGeometry g = Conv2dGeometry::of(op);
@@ -279,13 +287,6 @@ struct Conv2dRungs {
 };
 
 template <class Instructions>
-void Conv2dRungs<Instructions>::add_forward(Registry& registry, std::string_view caveat) {
-  add<Conv2dForward>(
-      registry,
-      {.name = Instructions::name, .accepts = accepts_forward, .run = forward, .caveat = caveat});
-}
-
-template <class Instructions>
 void Conv2dRungs<Instructions>::add_all(Registry& registry) {
   add<Conv2dForward>(registry, {.name = Instructions::matmul_name,
                                 .accepts = accepts_matmul_forward,
@@ -293,7 +294,8 @@ void Conv2dRungs<Instructions>::add_all(Registry& registry) {
   add<Conv2dBackwardData>(registry, {.name = Instructions::matmul_name,
                                      .accepts = accepts_matmul_backward_data,
                                      .run = matmul_backward_data});
-  add_forward(registry);
+  add<Conv2dForward>(registry,
+                     {.name = Instructions::name, .accepts = accepts_forward, .run = forward});
   add<Conv2dBackwardData>(
       registry,
       {.name = Instructions::name, .accepts = accepts_backward_data, .run = backward_data});

@@ -27,13 +27,17 @@ struct ClusterSplit {
   }
 };
 
+/// `count` products of M×N, K long.
+struct ProductExtents {
+  int64_t M, N, K, count;
+};
+
 /// Each block of a cluster makes a part of the sums of one block of the result. Then it stores some
 /// of the rows, adding up all parts.
 template <class Product, class Block>
-__global__ void __launch_bounds__(tile_threads, 2) gemm_cluster(Product product, int tiles) {
+__global__ void __launch_bounds__(tile_threads, 2)
+    gemm_cluster(Product product, int tiles, bool right_is_older) {
   const auto cluster = cooperative_groups::this_cluster();
-  cudaGridDependencySynchronize();
-  cudaTriggerProgrammaticLaunchCompletion();
   const int across = (product.N + Block::columns - 1) / Block::columns;
   product.select(static_cast<int>(blockIdx.y) / across);
   const int m0 = static_cast<int>(blockIdx.x) * Block::rows;
@@ -42,7 +46,14 @@ __global__ void __launch_bounds__(tile_threads, 2) gemm_cluster(Product product,
   const int parts = static_cast<int>(cluster.num_blocks());
   product.k_begin = rank * tiles * tile_depth;
   product.k_end = min(product.k_end, product.k_begin + tiles * tile_depth);
-  float* const sums = multiply_tiles<Block>(product, m0, n0);
+  const auto wait_for_launch_before = [] {
+    cudaGridDependencySynchronize();
+    cudaTriggerProgrammaticLaunchCompletion();
+  };
+  if (!right_is_older) wait_for_launch_before();
+  float* const sums = multiply_tiles<Block>(product, m0, n0, [&] {
+    if (right_is_older) wait_for_launch_before();
+  });
   cluster.sync();
 
   constexpr int chunks = Block::columns / 8, all = Block::rows * chunks;
@@ -62,10 +73,12 @@ __global__ void __launch_bounds__(tile_threads, 2) gemm_cluster(Product product,
   cluster.sync();  // a block's sums have to stay while others read them
 }
 
-/// Launches it for `count` products of M×N, K long.
+/// Launches it. `right_is_older`: whether the right operand was there before the launch before
+/// this one.
 template <class Product>
-void launch_cluster(const Product& product, int64_t M, int64_t N, int64_t K, int64_t count,
+void launch_cluster(const Product& product, const ProductExtents& extents, bool right_is_older,
                     Stream& stream) {
+  const auto [M, N, K, count] = extents;
   const auto with = [&](auto block) {
     using Block = decltype(block);
     const dim3 rows = blocks_for(M, Block::rows);
@@ -74,7 +87,7 @@ void launch_cluster(const Product& product, int64_t M, int64_t N, int64_t K, int
     const auto parts = static_cast<unsigned>(split.parts);
     launch_clusters(gemm_cluster<Product, Block>,
                     {{rows.x, columns.x, parts}, tile_threads, Block::shared_bytes, stream},
-                    {1, 1, parts}, product, split.tiles);
+                    {1, 1, parts}, product, split.tiles, right_is_older);
   };
   constexpr int stages = 6;  // two launches of 96 KiB find room in a multiprocessor
   // Narrow panels of a right operand whose lines run along k, where clusters would still be few.
