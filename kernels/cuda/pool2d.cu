@@ -139,8 +139,9 @@ void max_forward_eights(const MaxPool2dForward& op, Workspace /*workspace*/, Str
   const PoolGrid grid = PoolGrid::over(out);
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    launch(max_forward_vector<T>, {grid.grid, grid.block, 0, stream}, op.x.as<T>(), op.y.as<T>(),
-           op.index.as<int32_t>(), in, out, axes_of<int>(op.x, op.y, op.params), grid.across);
+    launch_overlapped(max_forward_vector<T>, {grid.grid, grid.block, 0, stream}, op.x.as<T>(),
+                      op.y.as<T>(), op.index.as<int32_t>(), in, out,
+                      axes_of<int>(op.x, op.y, op.params), grid.across);
   });
 }
 
@@ -196,9 +197,9 @@ void average_forward_eights(const Op& op, Workspace /*workspace*/, Stream& strea
   const auto axes = average_axes<int>(op, op.x, op.y);
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    launch(average_forward_vector<T, std::decay_t<decltype(axes.h)>>,
-           {grid.grid, grid.block, 0, stream}, op.x.template as<T>(), op.y.template as<T>(), in,
-           out, axes, grid.across);
+    launch_overlapped(average_forward_vector<T, std::decay_t<decltype(axes.h)>>,
+                      {grid.grid, grid.block, 0, stream}, op.x.template as<T>(),
+                      op.y.template as<T>(), in, out, axes, grid.across);
   });
 }
 

@@ -11,6 +11,8 @@ constexpr int threads = 256;
 /// thread. A packet has `of_pixel` elements of a pixel: 4, which are all, or 8 of a multiple.
 template <class T, int of_pixel>
 __global__ void conv2d_pad_channels(const T* from, T* to, int packets, int channels, int padded) {
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (i >= packets) return;
   const int a_pixel = padded / 8;
@@ -40,6 +42,8 @@ struct PairElement {
 template <class T>
 __global__ void conv2d_pair_filter(const T* from, T* to, int lines, int taps, int channels,
                                    int pairs, int before) {
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (i >= lines * pairs) return;
   const T* const line = from + int64_t(i / pairs) * taps * channels;
@@ -69,8 +73,8 @@ void pad_channels(const ConstView& from, void* to, size_t elements, int padded, 
   visit_16(from.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto kernel = padded == 4 ? conv2d_pad_channels<T, 4> : conv2d_pad_channels<T, 8>;
-    launch(kernel, {blocks_for(packets, threads), threads, 0, stream}, from.as<T>(),
-           static_cast<T*>(to), packets, static_cast<int>(from.dim(1)), padded);
+    launch_overlapped(kernel, {blocks_for(packets, threads), threads, 0, stream}, from.as<T>(),
+                      static_cast<T*>(to), packets, static_cast<int>(from.dim(1)), padded);
   });
 }
 
@@ -88,9 +92,10 @@ void copy_filter(const Stem& stem, const ConstView& w, void* to, Stream& stream)
   const int lines = stem.g.K * stem.g.R;
   visit_16(w.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    launch(conv2d_pair_filter<T>, {blocks_for(lines * stem.g.S, threads), threads, 0, stream},
-           w.as<T>(), static_cast<T*>(to), lines, static_cast<int>(w.dim(3)),
-           static_cast<int>(w.dim(1)), stem.g.S, stem.before);
+    launch_overlapped(conv2d_pair_filter<T>,
+                      {blocks_for(lines * stem.g.S, threads), threads, 0, stream}, w.as<T>(),
+                      static_cast<T*>(to), lines, static_cast<int>(w.dim(3)),
+                      static_cast<int>(w.dim(1)), stem.g.S, stem.before);
   });
 }
 

@@ -92,6 +92,8 @@ template <class T>
 __global__ void __launch_bounds__(pool_threads)
     max_forward_vector(const T* x, T* y, int32_t* index, Pixels in, Pixels out, MaxAxes axes,
                        int across) {
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
   constexpr int in_flight = 3;  // the window of a ResNet's stem is three wide
   const EightOfPixel at = eight_of_thread(across);
   if (!is_inside(at, out)) return;
@@ -195,6 +197,8 @@ __global__ void __launch_bounds__(pool_threads, sizeof(T) == 2 ? 3 : 2)
 template <class T, class Axis>
 __global__ void __launch_bounds__(pool_threads)
     average_forward_vector(const T* x, T* y, Pixels in, Pixels out, Axes<Axis> axes, int across) {
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
   constexpr int in_flight = 16 / static_cast<int>(sizeof(T));  // the last 7×7 plane row by row
   const EightOfPixel at = eight_of_thread(across);
   if (!is_inside(at, out)) return;
