@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "burin/kernels/dispatch.h"
 #include "burin/kernels/plugin.h"
 #include "burin/kernels/registry.h"
 #include "burin/nn/adam.h"
@@ -125,15 +126,15 @@ class StepGraphOn : public testing::TestWithParam<DeviceKind> {
 
 constexpr int64_t eager_steps = 2;
 
-TEST_P(StepGraphOn, ThreeReplaysEqualThreeEagerSteps) {
-  Training eager(device()), recorded(device());
+void expect_replays_to_equal_eager_steps(Device device) {
+  Training eager(device), recorded(device);
   for (int64_t i = 0; i < eager_steps; ++i) {
     eager.prepare(i);
     eager.step();
     recorded.prepare(i);
     recorded.step();
   }
-  StepGraph graph(device(), [&] { recorded.step(); });
+  StepGraph graph(device, [&] { recorded.step(); });
   for (int64_t i = eager_steps; i < eager_steps + 3; ++i) {
     eager.prepare(i);
     eager.step();
@@ -141,6 +142,15 @@ TEST_P(StepGraphOn, ThreeReplaysEqualThreeEagerSteps) {
     recorded.replay(graph);
     EXPECT_EQ(recorded.state(), eager.state()) << "after step " << i;
   }
+}
+
+TEST_P(StepGraphOn, ThreeReplaysEqualThreeEagerSteps) {
+  expect_replays_to_equal_eager_steps(device());
+}
+
+TEST_P(StepGraphOn, ThreeReplaysOfKernelsInClustersEqualThreeEagerSteps) {
+  const ImplGuard guard("cuda/cluster");
+  expect_replays_to_equal_eager_steps(device());
 }
 
 TEST_P(StepGraphOn, LeavesItsMemoryAlone) {
