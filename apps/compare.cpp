@@ -231,7 +231,7 @@ Command compare_command() {
               "model files or run folders to evaluate on DIR");
   command.add("--split", &options->split, "of DIR; auto: test, else val, else everything",
               one_of({"auto", "train", "val", "test", "all"}));
-  command.add("--device", &options->device, "auto, cpu, cuda, cuda:N or emulator");
+  command.add("--device", &options->device, "auto, cpu, cuda, cuda:N, emulator or emulator:N");
   command.add("-b,--batch-size", &options->batch_size, "images at once", at_least(1));
   command.add("--csv", &options->csv, "write the table to a file");
   command.run = [options](const Session& session) {

@@ -14,7 +14,7 @@ Device choose_device(const std::string& text) {
       return Device::parse(text);
     } catch (const Error&) {
       throw Failure(exit_usage,
-                    "--device: '" + text + "' is none of auto, cpu, cuda, cuda:N, emulator");
+                    "--device: '" + text + "' is none of auto, cpu, cuda, cuda:N, emulator, emulator:N");
     }
   }();
   if (registry().device(device.kind) == nullptr) {

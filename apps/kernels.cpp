@@ -61,7 +61,7 @@ Command kernels_command() {
       "BURIN_PLUGINS=./libmine.so burin kernels check conv2d --impl mine     your own";
   command.add("words", &options->words, "[check|bench] [OP]");
   command.add("--why", &options->why, "give the reasons");
-  command.add("--device", &options->device, "cpu, cuda, cuda:N or emulator");
+  command.add("--device", &options->device, "cpu, cuda, cuda:N, emulator or emulator:N");
   command.add("--seconds", &options->seconds, "for how long each case is timed", above(0));
   command.run = [options](const Session& session) { return run_kernels(*options, session); };
   return command;

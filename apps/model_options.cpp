@@ -21,7 +21,7 @@ void add_model_options(Command& command, ModelOptions& options) {
 void add_inference_options(Command& command, ModelOptions& options) {
   command.add("--model", &options.architecture, "its architecture, where the file does not say");
   command.add("--classes", &options.classes, "its classes in the order of the labels: ai,real");
-  command.add("--device", &options.device, "auto, cpu, cuda, cuda:N or emulator");
+  command.add("--device", &options.device, "auto, cpu, cuda, cuda:N, emulator or emulator:N");
   command.add("--amp", &options.amp, "dtype of the activations", one_of({"off", "bf16"}));
 }
 

@@ -89,7 +89,7 @@ void add_optimisation_options(Command& command, TrainFlags& flags) {
 void add_run_options(Command& command, TrainFlags& flags) {
   TrainOptions& train = flags.train;
   command.heading("Machine");
-  command.add("--device", &train.device, "auto, cpu, cuda, cuda:N or emulator");
+  command.add("--device", &train.device, "auto, cpu, cuda, cuda:N, emulator or emulator:N");
   command.add("--amp", &train.amp, "dtype of the activations", one_of({"off", "bf16"}));
   command.add("--graph", &train.graph,
               "record a training step once and replay it; auto: where the device can",

@@ -24,6 +24,10 @@ std::unique_ptr<GrowingMemory> DeviceRuntime::growing_memory(int /*index*/) {
   return nullptr;
 }
 
+int64_t DeviceRuntime::host_waits(int /*index*/) const {
+  return 0;
+}
+
 std::shared_ptr<Mark> DeviceRuntime::mark(Stream& stream) {
   synchronize(stream);
   return std::make_shared<Mark>();
@@ -89,8 +93,9 @@ DeviceRuntime& runtime_of(Device device) {
   if (runtime == nullptr) {
     fail("device: ", device, " is not available: ", why_family_is_missing(name_of(device.kind)));
   }
-  check(device.index < runtime->count(), "device: ", device, " is not available: there are ",
-        runtime->count(), " devices of this kind");
+  const int count = runtime->count();
+  check(device.index >= 0 && device.index < count, "device: ", device, " is not available: there ",
+        count == 1 ? "is " : "are ", count, " of this kind");
   return *runtime;
 }
 

@@ -58,8 +58,9 @@ class DeviceRuntime {
                     Device from_device, size_t bytes) = 0;
   /// Returns when all work queued on the stream has ended.
   virtual void synchronize(Stream& stream) = 0;
-  /// How often the host has waited for a stream: a step in a steady loop leaves it as it is.
-  virtual int64_t host_waits() const { return 0; }
+  /// How often the host has waited for a stream of the device: a step in a steady loop leaves it as
+  /// it is.
+  virtual int64_t host_waits(int index) const;
   /// The end of what is queued on the stream now. The default waits for it at once.
   virtual std::shared_ptr<Mark> mark(Stream& stream);
   /// Returns when all that was queued before the mark has ended. Counts as a wait unless it has.

@@ -8,17 +8,18 @@ namespace burin {
 
 Device Device::parse(std::string_view text) {
   if (text == "cpu") return cpu();
-  if (text == "emulator") return emulator();
-  if (text == "cuda") return cuda();
-  if (text.starts_with("cuda:")) {
-    const std::string_view digits = text.substr(5);
+  for (const DeviceKind kind : {DeviceKind::cuda, DeviceKind::emulator}) {
+    const std::string_view name = name_of(kind);
+    if (text == name) return {kind, 0};
+    if (!text.starts_with(name) || text[name.size()] != ':') continue;
+    const std::string_view digits = text.substr(name.size() + 1);
     int index = -1;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
     if (error == std::errc() && end == digits.data() + digits.size() && index >= 0) {
-      return cuda(index);
+      return {kind, index};
     }
   }
-  fail("device: '", text, "' is none of cpu, cuda, cuda:N, emulator");
+  fail("device: '", text, "' is none of cpu, cuda, cuda:N, emulator, emulator:N");
 }
 
 std::string_view name_of(DeviceKind kind) {
@@ -35,7 +36,8 @@ std::string_view name_of(DeviceKind kind) {
 
 std::ostream& operator<<(std::ostream& out, Device device) {
   out << name_of(device.kind);
-  return device.kind == DeviceKind::cuda ? out << ':' << device.index : out;
+  const bool counted = device.kind == DeviceKind::cuda || device.index != 0;
+  return counted ? out << ':' << device.index : out;
 }
 
 }  // namespace burin

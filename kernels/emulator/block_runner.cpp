@@ -206,6 +206,12 @@ void BlockRunner::run_thread(Fiber* fiber) {
   ++block_->done;
 }
 
+void BlockRunner::abandon(const std::exception_ptr& error) {
+  error_ = error;
+  switch_to(*current_->fiber, main_);
+  __builtin_unreachable();  // nothing switches back to a block that failed
+}
+
 void BlockRunner::wait(const char* what, const Where& where) {
   BlockThread& me = *current_;
   me.waits_at = what;

@@ -33,6 +33,8 @@ class BlockRunner {
   int barrier_count(const char* what, bool predicate, const Where& where);
   void warp_exchange(unsigned mask, const char* what, const Where& where, void* slot,
                      void (*exchange)(void**, unsigned));
+  /// Stops the thread where it is; run() throws the error.
+  [[noreturn]] void abandon(const std::exception_ptr& error);
   void wait_for_launch_before() { current_->waited_for_launch = true; }
   void let_next_launch_begin(const Where& where);
   int lane() const { return current_->number % 32; }

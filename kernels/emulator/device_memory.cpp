@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "burin/kernels/base/device.h"
 #include "burin/kernels/base/error.h"
 
 namespace burin::emulator {
@@ -54,8 +55,8 @@ char* DeviceMemory::find_room(size_t bytes) {
 void* DeviceMemory::allocate(size_t bytes) {
   const size_t rounded = std::max((bytes + page - 1) / page * page, page);
   const auto refuse = [&] {
-    throw OutOfMemory(str("emulator: no memory for ", bytes, " bytes: ", in_use_, " of ",
-                          capacity(), " are in use"));
+    throw OutOfMemory(str(Device::emulator(index_), ": no memory for ", bytes, " bytes: ", in_use_,
+                          " of ", capacity(), " are in use"));
   };
   if (rounded < bytes || in_use_ + rounded > capacity()) refuse();
   char* data = nullptr;
@@ -86,6 +87,10 @@ void* DeviceMemory::allocate(size_t bytes) {
 
 size_t DeviceMemory::free_bytes() const {
   return capacity() - std::min(in_use_, capacity());
+}
+
+bool DeviceMemory::reserves(const void* address) const {
+  return begin_ != nullptr && address >= begin_ && address < begin_ + address_space;
 }
 
 void DeviceMemory::free(void* data) noexcept {

@@ -1,11 +1,14 @@
 #include "burin/kernels/emulator/queue.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <span>
 #include <string_view>
 #include <utility>
 
+#include "burin/kernels/emulator/access_fault.h"
 #include "burin/kernels/emulator/block_runner.h"
 #include "burin/kernels/emulator/limits.h"
 #include "burin/kernels/emulator/observer.h"
@@ -87,6 +90,8 @@ void run_grid(const cudaLaunchConfig_t& config, const Wishes& wishes, Order orde
   race_check_end();
 }
 
+thread_local int current_device = 0;
+
 }  // namespace
 
 Order order_from_environment() {
@@ -105,9 +110,29 @@ bool late_streams_from_environment() {
   return word == "late";
 }
 
+int devices_from_environment() {
+  const std::string_view word = environment("BURIN_EMULATOR_DEVICES");
+  int count = 1;
+  if (word.empty()) return count;
+  const auto [rest, error] = std::from_chars(word.begin(), word.end(), count);
+  check(error == std::errc() && rest == word.end() && count >= 1 && count <= max_devices,
+        "BURIN_EMULATOR_DEVICES: '", word, "' is no number from 1 to ", max_devices);
+  return count;
+}
+
 Machine& machine() {
   static Machine instance;
   return instance;
+}
+
+DeviceMemory& Machine::memory(int device) {
+  return memories_.try_emplace(device, device).first->second;
+}
+
+int Machine::owner_of(const void* address) const {
+  const auto owner = std::find_if(memories_.begin(), memories_.end(),
+                                  [&](const auto& one) { return one.second.reserves(address); });
+  return owner == memories_.end() ? -1 : owner->first;
 }
 
 void Machine::add(cudaStream_t stream) {
@@ -115,26 +140,15 @@ void Machine::add(cudaStream_t stream) {
   streams_.insert(stream);
 }
 
-void Machine::remove(cudaStream_t stream) {
+void Machine::remove(cudaStream_t stream) noexcept {
   const std::lock_guard guard(lock);
+  finish(stream);
   streams_.erase(stream);
-}
-
-void Machine::run(const Task& task) {
-  struct Opened {
-    DeviceMemory& memory;
-    explicit Opened(DeviceMemory& opened) : memory(opened) { memory.open(); }
-    ~Opened() { memory.close(); }
-    Opened(const Opened&) = delete;
-    Opened& operator=(const Opened&) = delete;
-  };
-  const Opened opened(memory);
-  task();
 }
 
 void Machine::submit(cudaStream_t stream, Task task) {
   const std::lock_guard guard(lock);
-  if (stream == nullptr) return run(task);
+  if (stream == nullptr) return task();
   if (stream->tape != nullptr) {
     stream->tape->tasks.push_back(std::move(task));
     return;
@@ -145,17 +159,17 @@ void Machine::submit(cudaStream_t stream, Task task) {
     return;
   }
   ++stream->done;
-  run(task);
+  task();
 }
 
 void Machine::run_until(cudaStream_t stream, uint64_t last) {
   const std::lock_guard guard(lock);
-  while (!stream->pending.empty() && stream->done < last) {
+  while (!has_done(stream, last)) {
     const Task task = std::move(stream->pending.front());
     stream->pending.pop_front();
     ++stream->done;
     try {
-      run(task);
+      task();
     } catch (...) {
       // As on a GPU, nothing behind a failure runs: it might write to host memory that whoever was
       // waiting for it has given up.
@@ -166,29 +180,52 @@ void Machine::run_until(cudaStream_t stream, uint64_t last) {
   }
 }
 
-void Machine::drain() noexcept {
-  for (const cudaStream_t stream : streams_) {
-    try {
-      run_until(stream, stream->queued);
-    } catch (...) {
-      failure_ = std::current_exception();
-    }
+bool Machine::has_done(cudaStream_t stream, uint64_t last) {
+  const std::lock_guard guard(lock);
+  return !streams_.contains(stream) || stream->pending.empty() || stream->done >= last;
+}
+
+void Machine::finish(cudaStream_t stream) noexcept {
+  try {
+    run_until(stream, stream->queued);
+  } catch (...) {
+    failures_[stream->device] = std::current_exception();
   }
 }
 
-void Machine::rethrow() {
+void Machine::drain(int device) noexcept {
+  for (const cudaStream_t stream : streams_) {
+    if (stream->device == device) finish(stream);
+  }
+}
+
+void Machine::rethrow(int device) {
   const std::lock_guard guard(lock);
-  if (failure_ != nullptr) std::rethrow_exception(std::exchange(failure_, nullptr));
+  std::exception_ptr& failure = failures_[device];
+  if (failure != nullptr) std::rethrow_exception(std::exchange(failure, nullptr));
 }
 
 void queue_grid(const cudaLaunchConfig_t& config, Task thread) {
   const Wishes wishes = Wishes::of(config);
   check_launch(config);
   check_cluster(config, wishes.cluster);
-  const Order order = config.stream == nullptr ? Order::forward : config.stream->order;
-  machine().submit(config.stream, [config, wishes, order, kept = std::move(thread)] {
+  const bool has_stream = config.stream != nullptr;
+  const int device = has_stream ? config.stream->device : current_device;
+  check(device == current_device, "launch: the stream is one of ", Device::emulator(device),
+        ", the thread's current device is ", Device::emulator(current_device));
+  const Order order = has_stream ? config.stream->order : Order::forward;
+  machine().submit(config.stream, [config, wishes, device, order, kept = std::move(thread)] {
+    const KernelScope scope(device);
     run_grid(config, wishes, order, kept);
   });
 }
 
 }  // namespace burin::emulator
+
+cudaError_t cudaSetDevice(int device) {
+  using namespace burin;
+  check(device >= 0 && device < emulator::devices_from_environment(), "cudaSetDevice: there is no ",
+        Device::emulator(device));
+  emulator::current_device = device;
+  return cudaSuccess;
+}

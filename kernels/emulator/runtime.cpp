@@ -1,5 +1,6 @@
 #include "burin/kernels/emulator/runtime.h"
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -16,7 +17,8 @@ namespace {
 struct OwnedQueue {
   CUstream_st queue;
 
-  OwnedQueue() {
+  explicit OwnedQueue(int device) {
+    queue.device = device;
     queue.order = order_from_environment();
     queue.late = late_streams_from_environment();
     machine().add(&queue);
@@ -30,70 +32,84 @@ cudaStream_t queue_of(Stream& stream) {
   return static_cast<cudaStream_t>(stream.native());
 }
 
+/// Null for the host's memory, which is always open.
+DeviceMemory* memory_of(Device device) {
+  return device.kind == DeviceKind::emulator ? &machine().memory(device.index) : nullptr;
+}
+
+void copy_now(void* to, Device to_device, const void* from, Device from_device, size_t bytes) {
+  const OpenMemory written(memory_of(to_device));
+  const OpenMemory read(memory_of(from_device));
+  std::memcpy(to, from, bytes);
+}
+
 struct Reached final : Mark {
-  Reached(cudaStream_t stream, uint64_t tasks) : queue(stream), last(tasks) {}
+  explicit Reached(cudaStream_t stream)
+      : queue(stream), device(stream->device), last(stream->queued) {}
   cudaStream_t queue;
+  int device;
   uint64_t last;
 };
 
 class EmulatorRuntime final : public DeviceRuntime {
  public:
-  int count() const override { return 1; }
+  int count() const override { return devices_from_environment(); }
   std::string describe(int /*index*/) const override {
     return "the CUDA kernels on the CPU: one block at a time, its threads as fibers";
   }
 
-  size_t free_bytes(int /*index*/) const override {
+  size_t free_bytes(int index) const override {
     const std::lock_guard guard(machine().lock);
-    return machine().memory.free_bytes();
+    return machine().memory(index).free_bytes();
   }
 
-  void* allocate(int /*index*/, size_t bytes) override {
+  void* allocate(int index, size_t bytes) override {
     const std::lock_guard guard(machine().lock);
-    return machine().memory.allocate(bytes);
+    return machine().memory(index).allocate(bytes);
   }
-  void free(int /*index*/, void* data) noexcept override {
+  void free(int index, void* data) noexcept override {
     const std::lock_guard guard(machine().lock);
-    machine().drain();  // as cudaFree does
-    machine().memory.free(data);
+    machine().drain(index);  // as cudaFree does
+    machine().memory(index).free(data);
   }
 
-  std::unique_ptr<Stream> make_stream(int /*index*/) override {
-    const auto owner = std::make_shared<OwnedQueue>();
-    return std::make_unique<Stream>(Device::emulator(), &owner->queue, owner);
+  std::unique_ptr<Stream> make_stream(int index) override {
+    const auto owner = std::make_shared<OwnedQueue>(index);
+    return std::make_unique<Stream>(Device::emulator(index), &owner->queue, owner);
   }
   void copy(Stream& stream, void* to, Device to_device, const void* from, Device from_device,
             size_t bytes) override {
     if (bytes == 0) return;
     const bool upload = from_device.kind == DeviceKind::cpu && to_device.kind != DeviceKind::cpu;
     if (!upload || is_pinned(from)) {
-      machine().submit(queue_of(stream), [=] { std::memcpy(to, from, bytes); });
+      machine().submit(queue_of(stream),
+                       [=] { copy_now(to, to_device, from, from_device, bytes); });
       return;
     }
     check(queue_of(stream)->tape == nullptr, "copy: a recorded step would read ", bytes,
           " bytes of host memory again at each replay; put them on the device before it");
     const auto* const begin = static_cast<const std::byte*>(from);
-    machine().submit(queue_of(stream), [to, kept = std::vector(begin, begin + bytes)] {
-      std::memcpy(to, kept.data(), kept.size());
+    machine().submit(queue_of(stream), [=, kept = std::vector(begin, begin + bytes)] {
+      copy_now(to, to_device, kept.data(), from_device, kept.size());
     });
   }
   void synchronize(Stream& stream) override {
     check(queue_of(stream)->tape == nullptr,
           "emulator: a stream can't be waited for while its work is recorded");
-    ++waits_;
+    ++waits_of(queue_of(stream)->device);
     machine().run_until(queue_of(stream), queue_of(stream)->queued);
-    machine().rethrow();
+    machine().rethrow(queue_of(stream)->device);
   }
-  int64_t host_waits() const override { return waits_; }
+  int64_t host_waits(int index) const override { return waits_.at(static_cast<size_t>(index)); }
 
   std::shared_ptr<Mark> mark(Stream& stream) override {
-    return std::make_shared<Reached>(queue_of(stream), queue_of(stream)->queued);
+    return std::make_shared<Reached>(queue_of(stream));
   }
   void wait(Mark& mark) override {
     const auto& reached = static_cast<const Reached&>(mark);
-    if (reached.queue->done < reached.last) ++waits_;
+    if (!machine().has_done(reached.queue, reached.last)) ++waits_of(reached.device);
     machine().run_until(reached.queue, reached.last);
-    machine().rethrow();
+    machine().rethrow(reached.device);
   }
 
   void order(Stream& later, Stream& earlier) override {
@@ -130,6 +146,8 @@ class EmulatorRuntime final : public DeviceRuntime {
   }
 
  private:
+  std::atomic<int64_t>& waits_of(int index) { return waits_.at(static_cast<size_t>(index)); }
+
   /// Whether it lies in memory of allocate_host(), which copies read when their turn comes.
   bool is_pinned(const void* data) const {
     const std::lock_guard guard(machine().lock);
@@ -138,8 +156,8 @@ class EmulatorRuntime final : public DeviceRuntime {
     return behind != pinned_.begin() && at < (--behind)->first + behind->second;
   }
 
-  std::map<const std::byte*, size_t> pinned_;  // with the bytes of each
-  std::atomic<int64_t> waits_{0};
+  std::map<const std::byte*, size_t> pinned_;              // with the bytes of each
+  std::array<std::atomic<int64_t>, max_devices> waits_{};  // by device
 };
 
 }  // namespace

@@ -6,7 +6,8 @@
 
 namespace burin::emulator {
 
-/// Device::emulator() as a device like others.
+/// Device::emulator(0), Device::emulator(1), … as devices like others; BURIN_EMULATOR_DEVICES says
+/// how many.
 std::shared_ptr<DeviceRuntime> make_runtime();
 
 }  // namespace burin::emulator

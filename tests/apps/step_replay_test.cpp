@@ -121,7 +121,7 @@ TEST_P(SlowStepReplay, ASteadyStepNeitherAllocatesNorWaits) {
       if (p.validating) return;
       const Device device{GetParam(), 0};
       const int64_t allocated = allocator_of(device)->stats().device_allocations;
-      const int64_t waited = runtime_of(device).host_waits();
+      const int64_t waited = runtime_of(device).host_waits(device.index);
       if (p.step > 5) {  // two eager ones, the recording, a replay in what it left of the memory
         EXPECT_EQ(allocated, allocations) << "--graph " << options.graph << ", step " << p.step;
         EXPECT_EQ(waited, waits) << "--graph " << options.graph << ", step " << p.step;

@@ -88,7 +88,7 @@ TEST_F(TrainedRun, ThatCannotBeginLeavesNothing) {
       {"--warmup-epochs 1",
        "--warmup-epochs: --sched onecycle has none\n  hint: add --sched cosine"},
       {"--warmup-epochs 3 --sched cosine", "--warmup-epochs 3: the run would end before"},
-      {"--device gpu", "--device: 'gpu' is none of auto, cpu, cuda, cuda:N, emulator"},
+      {"--device gpu", "--device: 'gpu' is none of auto, cpu, cuda, cuda:N, emulator, emulator:N"},
       {"--mixup 1 --class-weights", "do not go with --class-weights"}};
   for (const auto& [option, error] : refused) {
     const Ran ran = run_burin(train + option);

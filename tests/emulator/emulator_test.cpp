@@ -188,11 +188,11 @@ TEST(Emulator, RecordedWorkRunsWhenReplayed) {
 
 TEST(Emulator, CountsTheHostsWaits) {
   Board board;
-  const int64_t before = board.runtime.host_waits();
+  const int64_t before = board.runtime.host_waits(0);
   run_planted("add one", board.x, *board.stream);
-  EXPECT_EQ(board.runtime.host_waits(), before);
+  EXPECT_EQ(board.runtime.host_waits(0), before);
   board.runtime.synchronize(*board.stream);
-  EXPECT_EQ(board.runtime.host_waits(), before + 1);
+  EXPECT_EQ(board.runtime.host_waits(0), before + 1);
 }
 
 TEST(Emulator, NothingRunsBehindAKernelThatFailed) {
@@ -217,13 +217,13 @@ TEST(Emulator, AMarkWaitsForWhatWasQueuedBeforeIt) {
   copy(&before, board.x + 5);
   const auto mark = board.runtime.mark(*board.stream);
   copy(&behind, board.x + 7);
-  const int64_t waits = board.runtime.host_waits();
+  const int64_t waits = board.runtime.host_waits(0);
   board.runtime.wait(*mark);
   EXPECT_EQ(before, 5);
   EXPECT_EQ(behind, 0);
-  EXPECT_EQ(board.runtime.host_waits(), waits + 1);
+  EXPECT_EQ(board.runtime.host_waits(0), waits + 1);
   board.runtime.wait(*mark);  // it has ended
-  EXPECT_EQ(board.runtime.host_waits(), waits + 1);
+  EXPECT_EQ(board.runtime.host_waits(0), waits + 1);
   board.runtime.synchronize(*board.stream);
 }
 

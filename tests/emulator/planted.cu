@@ -229,6 +229,14 @@ void run_planted(std::string_view name, float* x, Stream& stream) {
   if (name == "missing syncwarp, mended") launch(missing_syncwarp, {1, 32, 0, stream}, x, true);
   if (name == "too many threads") launch(add_one, {1, 2048, 0, stream}, x);
   if (name == "too much shared memory") launch(add_one, {1, 32, 1 << 20, stream}, x);
+  if (name == "another current device") {
+    cudaSetDevice(1 - stream.device().index);
+    cudaLaunchConfig_t config{};
+    config.gridDim = 1;
+    config.blockDim = 32;
+    config.stream = static_cast<cudaStream_t>(stream.native());
+    cudaLaunchKernelEx(&config, add_one, x);
+  }
   if (name == "record order") launch(record_order, {2, 64, 0, stream}, x);
   if (name == "reads too early") {
     launch(add_one, {1, 32, 0, stream}, x);

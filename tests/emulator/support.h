@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -8,6 +7,7 @@
 #include "burin/kernels/base/error.h"
 #include "burin/kernels/device_runtime.h"
 #include "emulator/planted.h"
+#include "support/environment.h"
 
 namespace burin {
 
@@ -21,53 +21,45 @@ inline std::string place_of(const std::string& bug) {
   fail("planted.cu marks no bug '", bug, "'");
 }
 
-/// Sets an environment variable while it lives.
-class Environment {
- public:
-  Environment(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Environment() { unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  const char* name_;
-};
-
-/// A stream of the emulator and 1024 floats of its memory: 0, 1, 2, …
+/// A stream of an emulated device and 1024 floats of its memory: 0, 1, 2, …
 class Board {
  public:
-  Board() : stream(runtime.make_stream(0)) {
-    x = static_cast<float*>(runtime.allocate(0, values.size() * sizeof(float)));
+  explicit Board(int index = 0)
+      : device(Device::emulator(index)), stream(runtime.make_stream(index)) {
+    x = static_cast<float*>(runtime.allocate(index, values.size() * sizeof(float)));
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
     upload();
   }
-  ~Board() { runtime.free(0, x); }
+  ~Board() { runtime.free(device.index, x); }
   Board(const Board&) = delete;
   Board& operator=(const Board&) = delete;
 
   void upload() {
-    runtime.copy(*stream, x, Device::emulator(), values.data(), Device::cpu(), values.size() * 4);
+    runtime.copy(*stream, x, device, values.data(), Device::cpu(), values.size() * 4);
     runtime.synchronize(*stream);
   }
   void download() {
-    runtime.copy(*stream, values.data(), Device::cpu(), x, Device::emulator(), values.size() * 4);
+    runtime.copy(*stream, values.data(), Device::cpu(), x, device, values.size() * 4);
     runtime.synchronize(*stream);
   }
   void run(const std::string& planted) {
     run_planted(planted, x, *stream);
     runtime.synchronize(*stream);
   }
-  /// What the emulator says of the planted bug.
-  std::string complaint(const std::string& planted) {
+  /// What the emulator says of the planted bug, when the kernel works on `memory`.
+  std::string complaint(const std::string& planted, float* memory) {
     try {
-      run(planted);
+      run_planted(planted, memory, *stream);
+      runtime.synchronize(*stream);
     } catch (const Error& error) {
       return error.what();
     }
     return "nothing was noticed";
   }
+  std::string complaint(const std::string& planted) { return complaint(planted, x); }
 
-  DeviceRuntime& runtime = runtime_of(Device::emulator());
+  Device device;
+  DeviceRuntime& runtime = runtime_of(device);
   std::unique_ptr<Stream> stream;
   std::vector<float> values = std::vector<float>(1024);
   float* x = nullptr;

@@ -147,8 +147,12 @@ TEST(Device, ReadsItsNames) {
   EXPECT_EQ(Device::parse("cuda:3"), Device::cuda(3));
   EXPECT_EQ(str(Device::cuda(1), ' ', Device::cpu(), ' ', Device::emulator()),
             "cuda:1 cpu emulator");
-  for (const char* const wrong : {"gpu", "cuda:", "cuda:-1", "cuda:1x", ""}) {
-    expect_error([&] { Device::parse(wrong); }, "is none of cpu, cuda, cuda:N, emulator");
+  EXPECT_EQ(Device::parse("emulator:0"), Device::emulator());
+  EXPECT_EQ(Device::parse(str(Device::emulator(1))), Device::emulator(1));
+  for (const char* const wrong :
+       {"gpu", "cuda:", "cuda:-1", "cuda:1x", "", "emulator:", "emulator1", "cpu:1"}) {
+    expect_error([&] { Device::parse(wrong); },
+                 "is none of cpu, cuda, cuda:N, emulator, emulator:N");
   }
 }
 

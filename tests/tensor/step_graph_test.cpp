@@ -215,16 +215,16 @@ TEST_P(StepGraphOn, ASteadyStepNeitherAllocatesNorWaits) {
   }
   const DeviceRuntime& runtime = runtime_of(device());
   const int64_t allocations = allocator_of(device())->stats().device_allocations;
-  const int64_t waits = runtime.host_waits();
+  const int64_t waits = runtime.host_waits(device().index);
   for (int i = 0; i < 3; ++i) training.step();
   EXPECT_EQ(allocator_of(device())->stats().device_allocations, allocations);
-  EXPECT_EQ(runtime.host_waits(), waits);
+  EXPECT_EQ(runtime.host_waits(device().index), waits);
 
   StepGraph graph(device(), [&] { training.step(); });
   const int64_t recorded = allocator_of(device())->stats().device_allocations;
   for (int i = 0; i < 3; ++i) training.replay(graph);
   EXPECT_EQ(allocator_of(device())->stats().device_allocations, recorded);
-  EXPECT_EQ(runtime.host_waits(), waits);
+  EXPECT_EQ(runtime.host_waits(device().index), waits);
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, StepGraphOn,

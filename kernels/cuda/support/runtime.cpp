@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <string_view>
+#include <vector>
 
 #include "burin/kernels/cuda/support/error.h"
 #include "burin/kernels/cuda/support/staging.h"
@@ -56,8 +57,11 @@ struct Graph final : Recording {
 
 struct Event final : Mark {
   cudaEvent_t event = nullptr;
+  int device;
 
-  Event() { cuda_check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming)); }
+  explicit Event(int index) : device(index) {
+    cuda_check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  }
   ~Event() override { cudaEventDestroy(event); }
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
@@ -118,24 +122,26 @@ class CudaRuntime final : public DeviceRuntime {
             size_t bytes) override;
 
   void synchronize(Stream& stream) override {
-    ++host_waits_;
+    ++waits_of(stream.device().index);
     cuda_check(cudaStreamSynchronize(queue_of(stream)));
   }
-  int64_t host_waits() const override { return host_waits_; }
+  int64_t host_waits(int index) const override {
+    return host_waits_.at(static_cast<size_t>(index));
+  }
 
   std::shared_ptr<Mark> mark(Stream& stream) override {
     const DeviceScope scope(stream.device().index);
-    auto reached = std::make_shared<Event>();
+    auto reached = std::make_shared<Event>(stream.device().index);
     cuda_check(cudaEventRecord(reached->event, queue_of(stream)));
     return reached;
   }
 
   void wait(Mark& mark) override {
-    const cudaEvent_t event = static_cast<Event&>(mark).event;
-    const cudaError_t status = cudaEventQuery(event);
+    const auto& reached = static_cast<const Event&>(mark);
+    const cudaError_t status = cudaEventQuery(reached.event);
     if (status == cudaErrorNotReady) {
-      ++host_waits_;
-      cuda_check(cudaEventSynchronize(event));
+      ++waits_of(reached.device);
+      cuda_check(cudaEventSynchronize(reached.event));
     } else {
       cuda_check(status);
     }
@@ -143,7 +149,7 @@ class CudaRuntime final : public DeviceRuntime {
 
   void order(Stream& later, Stream& earlier) override {
     const DeviceScope scope(earlier.device().index);
-    const Event reached;  // CUDA keeps it until both streams have passed
+    const Event reached(earlier.device().index);  // CUDA keeps it until both streams have passed
     cuda_check(cudaEventRecord(reached.event, queue_of(earlier)));
     cuda_check(cudaStreamWaitEvent(queue_of(later), reached.event, 0));
   }
@@ -181,7 +187,10 @@ class CudaRuntime final : public DeviceRuntime {
   void end_range() override { nvtxRangePop(); }
 
  private:
-  std::atomic<int64_t> host_waits_ = 0;
+  std::atomic<int64_t>& waits_of(int index) { return host_waits_.at(static_cast<size_t>(index)); }
+
+  using Counts = std::vector<std::atomic<int64_t>>;
+  Counts host_waits_ = Counts(static_cast<size_t>(CudaRuntime::count()));  // by device
 };
 
 void CudaRuntime::copy(Stream& stream, void* to, Device to_device, const void* from,
@@ -196,9 +205,10 @@ void CudaRuntime::copy(Stream& stream, void* to, Device to_device, const void* f
   } else if (from_host && !to_host && !is_pinned(from)) {
     check(!is_recording(queue), "copy: a recorded step would read ", bytes,
           " bytes of host memory again at each replay; put them on the device before it");
-    host_waits_ += stream.state<Staging>().upload(to, from, bytes, queue);
+    waits_of(stream.device().index) += stream.state<Staging>().upload(to, from, bytes, queue);
   } else {
-    if (to_host && !from_host && !is_pinned(to)) ++host_waits_;  // CUDA returns when it is there
+    // CUDA returns when it is there.
+    if (to_host && !from_host && !is_pinned(to)) ++waits_of(stream.device().index);
     cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, queue));
   }
 }

@@ -16,9 +16,9 @@ inline const char* cudaGetErrorString(cudaError_t /*error*/) {
   return "no error";
 }
 
-inline cudaError_t cudaSetDevice(int /*device*/) {
-  return cudaSuccess;
-}
+/// The device that this thread launches on; a stream of another is refused, as on a GPU. Throws
+/// Error for a device that is not there.
+cudaError_t cudaSetDevice(int device);
 
 enum cudaDeviceAttr {
   cudaDevAttrComputeCapabilityMajor,
