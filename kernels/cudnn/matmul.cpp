@@ -29,6 +29,14 @@ struct LightHandle {
   LightHandle& operator=(const LightHandle&) = delete;
 };
 
+/// The handle of a stream, made at first use for the GPU that is current then. So the stream's GPU
+/// becomes the thread's current one, and what is asked of the handle is asked there.
+cublasLtHandle_t light_handle_of(Stream& stream) {
+  check(cudaSetDevice(stream.device().index) == cudaSuccess, "cublasLt: ", stream.device(),
+        " can't be made current");
+  return stream.state<LightHandle>().handle;
+}
+
 cudaDataType_t cuda_type_of(DType dtype) {
   switch (dtype) {
     case DType::f32:
@@ -188,7 +196,7 @@ Refusal accepts(const Matmul& op, const Context& context) {
     return "the residual does not lie like y";
   }
   Product product(op, context.allow_tf32);
-  return product.find_algorithm(context.stream.state<LightHandle>().handle)
+  return product.find_algorithm(light_handle_of(context.stream))
              ? ""
              : "cuBLASLt has no algorithm for it";
 }
@@ -198,9 +206,7 @@ size_t workspace_bytes(const Matmul& /*op*/, const Context& /*context*/) {
 }
 
 void run(const Matmul& op, Workspace workspace, Stream& stream) {
-  check(cudaSetDevice(stream.device().index) == cudaSuccess, "cublasLt: ", stream.device(),
-        " can't be made current");
-  const cublasLtHandle_t handle = stream.state<LightHandle>().handle;
+  const cublasLtHandle_t handle = light_handle_of(stream);
   Product product(op, Context{stream}.allow_tf32);
   check(product.find_algorithm(handle), "cublasLt: no algorithm for a product it had accepted");
   product.run(handle, op, workspace, static_cast<cudaStream_t>(stream.native()));
