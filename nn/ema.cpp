@@ -7,6 +7,7 @@
 #include "burin/kernels/ema.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/random.h"
 
 namespace burin::nn {
@@ -19,6 +20,8 @@ Ema::Ema(Module& module, double decay, bool warm_up)
   check(decay >= 0 && decay < 1, "ema: decay ", decay, " must be in [0, 1)");
   check(!values_.empty(), "ema: the module has no tensors");
   for (const NamedTensor& value : values_) {
+    const NamedTensor& first = values_.front();
+    check_same_device("ema", {{first.name, first.tensor}, {value.name, value.tensor}});
     Tensor average = empty_like(value.tensor);
     copy_into(average, value.tensor);
     averages_.push_back({value.name, average});

@@ -11,6 +11,7 @@
 #include "burin/tensor/ops/concat.h"
 #include "burin/tensor/ops/elementwise.h"
 #include "burin/tensor/ops/reduce.h"
+#include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/shape.h"
 #include "burin/tensor/random.h"
 
@@ -25,6 +26,8 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
       check(p.tensor.dtype() == DType::f32, "optimizer: ", p.name, " is ", p.tensor.dtype(),
             ", parameters must be f32");
       check(seen.insert(p.tensor.view().data).second, "optimizer: ", p.name, " is in two groups");
+      const NamedTensor& first = groups_[g].parameters.front();
+      check_same_device("optimizer", {{first.name, first.tensor}, {p.name, p.tensor}});
       const bool spared = p.tensor.rank() <= 1 && !groups_[g].decay_vectors;
       (spared ? plain : decayed).parameters.push_back(p);
     }

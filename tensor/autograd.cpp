@@ -9,6 +9,7 @@
 #include "burin/kernels/range.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/same_device.h"
 
 namespace burin {
 
@@ -195,6 +196,7 @@ const Tensor& Tensor::grad() const {
 
 void Tensor::set_grad(Tensor grad) {
   check(!grad.defined() || grad.shape() == shape(), "set_grad: gradient of another shape");
+  check_same_device("set_grad", {{"the tensor", *this}, {"its gradient", grad}});
   if (!impl().gradient) impl_->gradient = std::make_shared<Tensor>();
   *impl_->gradient = std::move(grad);
 }
@@ -203,6 +205,7 @@ void backward(const Tensor& loss, const Tensor& seed) {
   check(loss.requires_grad(), "backward: nothing that wants a gradient leads to this tensor");
   check(seed.defined() || loss.numel() == 1, "backward: the tensor has shape ", loss.shape(),
         ", not one element; give its gradient");
+  check_same_device("backward", {{"the tensor", loss}, {"its gradient", seed}});
   const NoGradGuard no_grad;
   const Range range(loss.device(), "backward");
   Gradients::Sums gradients;

@@ -2,13 +2,13 @@
 
 #include "burin/kernels/fill.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/same_device.h"
 
 namespace burin {
 namespace {
 
 void draw(Tensor& x, FillKind kind, double a, double b, Generator& generator) {
-  check(generator.state().device() == x.device(), "fill: the generator is on ",
-        generator.state().device(), ", the tensor on ", x.device());
+  check_same_device("fill", {{"the generator", generator.state()}, {"the tensor", x}});
   if (!generator.draws()) return;
   launch(x.device(), Fill{x.writable(), kind, a, b, generator.state().writable()});
 }

@@ -6,6 +6,7 @@
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/elementwise.h"
 #include "burin/tensor/ops/pool2d.h"
+#include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
 
 namespace burin {
@@ -23,6 +24,13 @@ void check_batch_norm(const Tensor& x, const BatchNormState& state,
   check(!epilogue.residual.defined() || epilogue.residual.shape() == x.shape(),
         "batch_norm: residual ", epilogue.residual.defined() ? epilogue.residual.shape() : Shape(),
         " differs from the input ", x.shape());
+  check_same_device("batch_norm", {{"x", x},
+                                   {"weight", state.weight},
+                                   {"bias", state.bias},
+                                   {"running_mean", state.running_mean},
+                                   {"running_variance", state.running_variance},
+                                   {"num_batches_tracked", state.num_batches_tracked},
+                                   {"residual", epilogue.residual}});
 }
 
 void check_training(const Tensor& x, const BatchNormState& state,

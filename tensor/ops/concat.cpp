@@ -4,6 +4,7 @@
 #include "burin/kernels/copy.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/same_device.h"
 
 namespace burin {
 
@@ -24,6 +25,7 @@ Tensor concat(const std::vector<Tensor>& tensors, int axis) {
     check(x.shape() == expected && x.dtype() == first.dtype(), "concat: ", x.dtype(), ' ',
           x.shape(), " and ", first.dtype(), ' ', first.shape(), " must agree but along axis ",
           dim);
+    check_same_device("concat", {{"the first tensor", first}, {"another", x}});
     shape[dim] += x.dim(dim);
     op.inputs.push_back(x.view());
   }

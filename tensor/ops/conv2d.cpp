@@ -3,6 +3,7 @@
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/reduce.h"
+#include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
 
 namespace burin {
@@ -20,6 +21,7 @@ void check_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
   check(x.dim(1) == w.dim(1) * params.groups, "conv2d: weight ", w.shape(), " expects ",
         w.dim(1) * params.groups, " input channels (C / groups), input ", x.shape(), " has ",
         x.dim(1));
+  check_same_device("conv2d", {{"x", x}, {"weight", w}, {"bias", bias}});
   check(x.dtype() == w.dtype(), "conv2d: input is ", x.dtype(), ", weight is ", w.dtype());
   check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "conv2d: weight ", w.shape(),
         " expects a bias of shape [", w.dim(0), "]");
@@ -84,6 +86,7 @@ Tensor conv2d_fused(const Tensor& x, const Tensor& w, const Tensor& bias, const 
   Tensor y = empty(output_shape(x, w, params), x.options());
   check(!residual.defined() || residual.shape() == y.shape(), "conv2d_fused: residual ",
         residual.defined() ? residual.shape() : Shape(), " differs from the output ", y.shape());
+  check_same_device("conv2d_fused", {{"x", x}, {"residual", residual}});
   launch(x.device(), Conv2dForward{x.view(),
                                    w.view(),
                                    y.writable(),

@@ -3,6 +3,7 @@
 #include "burin/kernels/cross_entropy.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
 
 namespace burin {
@@ -21,6 +22,9 @@ Results forward(const Tensor& logits, const Tensor& target, const CrossEntropyOp
         "cross_entropy: one class weight for each of the ", logits.dim(1), " classes is needed");
   check(options.label_smoothing >= 0 && options.label_smoothing < 1,
         "cross_entropy: label_smoothing ", options.label_smoothing, " must be in [0, 1)");
+  check_same_device(
+      "cross_entropy",
+      {{"logits", logits}, {"target", target}, {"class_weight", options.class_weight}});
   const TensorOptions f32 = {DType::f32, logits.device()};
   Results r{empty({}, f32), empty({logits.dim(0)}, f32), empty({logits.dim(0)}, f32),
             empty({}, f32)};

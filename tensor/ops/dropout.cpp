@@ -3,11 +3,13 @@
 #include "burin/kernels/dropout.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/same_device.h"
 
 namespace burin {
 
 Tensor dropout(const Tensor& x, double p, Generator& generator) {
   check(p >= 0 && p <= 1, "dropout: the probability ", p, " must be in [0, 1]");
+  check_same_device("dropout", {{"x", x}, {"the generator", generator.state()}});
   const auto probability = static_cast<float>(p);
   Tensor y = empty_like(x);
   Tensor used = empty({2}, {DType::i64, x.device()});

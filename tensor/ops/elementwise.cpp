@@ -4,6 +4,7 @@
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/reduce.h"
+#include "burin/tensor/ops/same_device.h"
 
 namespace burin {
 namespace {
@@ -26,6 +27,7 @@ ConstView with_rank(const Tensor& x, int rank) {
 Tensor binary(const Tensor& a, const Tensor& b, BinaryKind kind) {
   check(a.dtype() == b.dtype(), "elementwise: ", a.dtype(), " and ", b.dtype(),
         " differ; cast one");
+  check_same_device("elementwise", {{"a", a}, {"b", b}});
   const Shape shape = broadcast_shape(a.shape(), b.shape());
   TensorOptions options = a.options();
   options.layout = a.shape() == shape ? a.layout() : b.layout();
@@ -141,6 +143,7 @@ Tensor abs(const Tensor& x) {
 
 void add_(Tensor& a, const Tensor& b, double scale) {
   check(a.shape() == b.shape(), "add_: shapes ", a.shape(), " and ", b.shape(), " differ");
+  check_same_device("add_", {{"a", a}, {"b", b}});
   const Tensor scaled = scale == 1 ? b : unary(b, UnaryKind::affine, scale, 0);
   const ConstView before = a.view();
   launch(a.device(), ElementwiseBinary{before, scaled.view(), a.writable(), BinaryKind::add});

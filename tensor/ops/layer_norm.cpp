@@ -3,6 +3,7 @@
 #include "burin/kernels/layer_norm.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
 
 namespace burin {
@@ -11,6 +12,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, flo
   const Shape channels = {x.dim(-1)};
   check(weight.shape() == channels && bias.shape() == channels, "layer_norm: weight ",
         weight.shape(), " and bias ", bias.shape(), " do not fit the last axis of ", x.shape());
+  check_same_device("layer_norm", {{"x", x}, {"weight", weight}, {"bias", bias}});
   const int64_t rows = as_rows(x).dim(0);
   Tensor y = empty(x.shape(), {x.dtype(), x.device()});
   Tensor mean = empty({rows}, {DType::f32, x.device()});

@@ -4,6 +4,7 @@
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/reduce.h"
+#include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
 
 namespace burin {
@@ -38,6 +39,7 @@ Tensor product(const ConstView& a, const ConstView& b, DType dtype, Device devic
 void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   check(w.rank() == 2 && x.rank() >= 1 && x.dim(-1) == w.dim(1), "linear: weight ", w.shape(),
         " expects ", w.dim(-1), " input features, input ", x.shape(), " has ", x.dim(-1));
+  check_same_device("linear", {{"x", x}, {"weight", w}, {"bias", bias}});
   check(x.dtype() == w.dtype(), "linear: input is ", x.dtype(), ", weight is ", w.dtype());
   check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "linear: weight ", w.shape(),
         " expects a bias of shape [", w.dim(0), "]");
@@ -51,6 +53,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
         b.shape(), " must both be matrices, or both batches of matrices");
   check(a.dim(-1) == b.dim(-2) && (a.rank() == 2 || a.dim(0) == b.dim(0)), "matmul: ", a.shape(),
         " · ", b.shape(), ": the inner extents ", a.dim(-1), " and ", b.dim(-2), " must agree");
+  check_same_device("matmul", {{"a", a}, {"b", b}});
   check(a.dtype() == b.dtype(), "matmul: ", a.dtype(), " and ", b.dtype(), " differ");
   const Tensor y = product(a.view(), b.view(), a.dtype(), a.device());
   return record(
@@ -74,6 +77,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias,
   const Tensor& residual = epilogue.residual;
   check(!residual.defined() || (residual.shape() == y_shape && residual.is_contiguous()),
         "linear: the residual must be ", y_shape, ", contiguous");
+  check_same_device("linear", {{"x", x}, {"residual", residual}});
   check(epilogue.activation == Activation::none || !records({x, w, bias, residual}),
         "linear: a fused activation has no gradient: use it for inference");
   const Tensor x2 = as_rows(x);
