@@ -34,7 +34,10 @@ class StreamGuard {
 /// What is written while a thread's work is being recorded (tensor/step_graph.h): each replay
 /// writes it again. Contents have no names meanwhile: a copy of a weight that was packed before
 /// would be missing from the recording.
-using RecordedWrites = std::vector<std::weak_ptr<Storage>>;
+struct RecordedWrites {
+  Device device;  // whose work it is; of another GPU's nothing would be repeated
+  std::vector<std::weak_ptr<Storage>> storages = {};
+};
 
 /// Null, unless this thread's work is being recorded.
 RecordedWrites* recorded_writes();

@@ -10,7 +10,7 @@ namespace burin {
 namespace {
 
 /// Leaves one handle on each storage that still lives.
-void keep_distinct(RecordedWrites& writes) {
+void keep_distinct(std::vector<std::weak_ptr<Storage>>& writes) {
   const auto address = [](const std::weak_ptr<Storage>& w) { return w.lock().get(); };
   std::sort(writes.begin(), writes.end(),
             [&](const auto& a, const auto& b) { return address(a) < address(b); });
@@ -27,7 +27,10 @@ bool StepGraph::is_possible(Device device) {
 }
 
 StepGraph::StepGraph(Device device, const std::function<void()>& step)
-    : device_(device), stream_(current_stream(device)), allocator_(allocator_of(device)) {
+    : device_(device),
+      stream_(current_stream(device)),
+      allocator_(allocator_of(device)),
+      writes_{device} {
   check(is_possible(device), "step_graph: ", device, " can't record work to replay it");
   allocator_->begin_pool(this, stream_);
   try {
@@ -38,7 +41,7 @@ StepGraph::StepGraph(Device device, const std::function<void()>& step)
     throw;
   }
   allocator_->end_pool(stream_);
-  keep_distinct(writes_);
+  keep_distinct(writes_.storages);
 }
 
 StepGraph::~StepGraph() {
@@ -62,7 +65,7 @@ void StepGraph::record(const std::function<void()>& step) {
 }
 
 void StepGraph::replay() {
-  for (const std::weak_ptr<Storage>& written : writes_) {
+  for (const std::weak_ptr<Storage>& written : writes_.storages) {
     if (const auto storage = written.lock()) storage->bump_version();
   }
   runtime_of(device_).replay(*recording_, stream_);

@@ -80,7 +80,11 @@ ConstView Tensor::view() const {
 View Tensor::writable() {
   const Impl& self = impl();
   self.storage->bump_version();
-  if (RecordedWrites* const writes = recorded_writes()) writes->push_back(self.storage);
+  if (RecordedWrites* const writes = recorded_writes()) {
+    check(device() == writes->device || device() == Device::cpu(), "recording: a step on ",
+          writes->device, " can't repeat what it does on ", device());
+    writes->storages.push_back(self.storage);
+  }
   auto* const begin = static_cast<std::byte*>(self.storage->data());
   return BasicView<void*>{begin + self.offset * static_cast<int64_t>(size_of(self.dtype)),
                           self.dtype,
