@@ -10,6 +10,7 @@
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/dispatch.h"
 #include "burin/kernels/plugin.h"
+#include "burin/kernels/registry.h"
 
 namespace burin::apps {
 namespace {
@@ -36,6 +37,19 @@ std::string loaded_families() {
     if (!status.loaded) text += " (missing: " + status.reason + ")";
   }
   return text;
+}
+
+/// "cuda:0 NVIDIA H200, …" and so on: everything but the CPU, with the index that --device takes.
+std::string devices() {
+  std::string text;
+  for (const DeviceKind kind : {DeviceKind::cuda, DeviceKind::emulator}) {
+    const DeviceRuntime* const runtime = registry().device(kind);
+    const int count = runtime == nullptr ? 0 : runtime->count();
+    for (int i = 0; i < count; ++i) {
+      text += str(text.empty() ? "" : "; ", Device{kind, i}, " (", runtime->describe(i), ')');
+    }
+  }
+  return text.empty() ? "none but the CPU" : text;
 }
 
 std::string wait_policy() {
@@ -67,6 +81,7 @@ std::vector<std::pair<std::string, std::string>> system_facts() {
       {"waiting_threads", wait_policy()},
       {"memory", memory()},
       {"families", loaded_families()},
+      {"devices", devices()},
       {"implementations", rules.empty() ? "fastest first" : rules},
   };
 }
