@@ -1,9 +1,7 @@
-// A device that is full, and several devices of a kind in one process.
+// A device that is full.
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <numeric>
-#include <thread>
 
 #include "burin/kernels/plugin.h"
 #include "burin/kernels/registry.h"
@@ -11,7 +9,6 @@
 #include "burin/nn/linear.h"
 #include "burin/tensor/allocator.h"
 #include "burin/tensor/autograd.h"
-#include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/cross_entropy.h"
 #include "burin/tensor/random.h"
 
@@ -92,31 +89,6 @@ TEST_P(DeviceMemory, WhenItIsFullTrainingGoesOnWithASmallerBatch) {
 INSTANTIATE_TEST_SUITE_P(Devices, DeviceMemory,
                          testing::Values(DeviceKind::emulator, DeviceKind::cuda),
                          [](const auto& one) { return std::string(name_of(one.param)); });
-
-TEST(SeveralDevices, OfCudaWorkAtOnceInOneProcess_cuda) {
-  if (registry().device(DeviceKind::cuda) == nullptr) {
-    GTEST_SKIP() << why_family_is_missing(name_of(DeviceKind::cuda));
-  }
-  const int count = runtime_of(Device::cuda()).count();
-  if (count < 2) GTEST_SKIP() << count << " GPU";
-  std::vector<float> losses(static_cast<size_t>(count));
-  {
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < count; ++i) {
-      threads.emplace_back([i, &losses] {
-        Training training(Device::cuda(i));
-        for (int step = 0; step < 20; ++step) losses[static_cast<size_t>(i)] = training.step(1000);
-      });
-    }
-  }
-  for (const float loss : losses) EXPECT_EQ(loss, losses.front());
-
-  std::vector<float> values(10000);
-  std::iota(values.begin(), values.end(), 0.0f);
-  Tensor x = to_device(Tensor::from(values, {10000}), Device::cuda(0));
-  for (int i = 1; i < count; ++i) x = to_device(x, Device::cuda(i));
-  EXPECT_EQ(x.to_vector<float>(), values);
-}
 
 }  // namespace
 }  // namespace burin
