@@ -43,7 +43,6 @@ using Refusal = std::string;
 struct Context {
   Stream& stream;
   bool deterministic = true;
-  bool allow_tf32 = false;
 };
 
 /// Places in the ordered list of an op, fastest first as measured in bench/kernels. Implementations

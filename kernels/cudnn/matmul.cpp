@@ -77,7 +77,7 @@ struct Matrix {
 /// Layouts, the product's description, the algorithm: what cuBLASLt wants to know.
 class Product {
  public:
-  explicit Product(const Matmul& op, bool allow_tf32);
+  explicit Product(const Matmul& op);
   ~Product();
   Product(const Product&) = delete;
   Product& operator=(const Product&) = delete;
@@ -127,10 +127,9 @@ cublasLtEpilogue_t epilogue_of(const Epilogue& epilogue) {
   }
 }
 
-Product::Product(const Matmul& op, bool allow_tf32) {
-  const bool tf32 = op.a.dtype == DType::f32 && allow_tf32;
-  cublas_check(cublasLtMatmulDescCreate(
-      &description_, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F));
+Product::Product(const Matmul& op) {
+  // Not CUBLAS_COMPUTE_32F_FAST_TF32: products of f32 operands keep all their digits.
+  cublas_check(cublasLtMatmulDescCreate(&description_, CUBLAS_COMPUTE_32F, CUDA_R_32F));
   const Matrix a(op.a), b(op.b), y(op.y);
   // Its first factor is our second. A row-major matrix already is its own transpose to cuBLASLt.
   set(CUBLASLT_MATMUL_DESC_TRANSA, b.is_row_major() ? CUBLAS_OP_N : CUBLAS_OP_T);
@@ -195,7 +194,7 @@ Refusal accepts(const Matmul& op, const Context& context) {
   if (op.epilogue.residual && !same_dense_order(op.epilogue.residual, op.y)) {
     return "the residual does not lie like y";
   }
-  Product product(op, context.allow_tf32);
+  Product product(op);
   return product.find_algorithm(light_handle_of(context.stream))
              ? ""
              : "cuBLASLt has no algorithm for it";
@@ -207,7 +206,7 @@ size_t workspace_bytes(const Matmul& /*op*/, const Context& /*context*/) {
 
 void run(const Matmul& op, Workspace workspace, Stream& stream) {
   const cublasLtHandle_t handle = light_handle_of(stream);
-  Product product(op, Context{stream}.allow_tf32);
+  Product product(op);
   check(product.find_algorithm(handle), "cublasLt: no algorithm for a product it had accepted");
   product.run(handle, op, workspace, static_cast<cudaStream_t>(stream.native()));
 }

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstdint>
+
 #include "burin/kernels/check/case.h"
 #include "burin/kernels/run.h"
 #include "kernels/planted.h"
@@ -87,25 +90,42 @@ void forget_the_tail(const Matmul& op, Workspace /*workspace*/, Stream& stream) 
   run_right(cut, stream);
 }
 
-/// The definition with its sums kept in bf16.
-void accumulate_in_bf16(const Matmul& op, Workspace /*workspace*/, Stream& /*stream*/) {
+/// The definition with its operands and each sum rounded by functions of a float.
+template <class RoundOperand, class RoundSum>
+void multiply(const Matmul& op, const RoundOperand& operand, const RoundSum& rounded) {
   const int r = op.a.rank() - 2;
   const int64_t K = op.a.dim(r + 1), M = op.a.dim(r), N = op.b.dim(r + 1);
   for (int64_t i = 0; i < op.y.numel(); ++i) {
     const int64_t n = i % N, m = i / N % M, batch = i / (M * N);
-    bfloat16 sum(0.0f);
+    float sum = 0;
     for (int64_t k = 0; k < K; ++k) {
-      const double a = checks::read_element(
+      const auto a = static_cast<float>(checks::read_element(
           op.a.data, op.a.dtype,
-          checks::offset_of((batch * M + m) * K + k, op.a.shape, op.a.strides));
-      const double b = checks::read_element(
+          checks::offset_of((batch * M + m) * K + k, op.a.shape, op.a.strides)));
+      const auto b = static_cast<float>(checks::read_element(
           op.b.data, op.b.dtype,
-          checks::offset_of((batch * K + k) * N + n, op.b.shape, op.b.strides));
-      sum = bfloat16(static_cast<float>(sum) + static_cast<float>(a * b));
+          checks::offset_of((batch * K + k) * N + n, op.b.shape, op.b.strides)));
+      sum = rounded(sum + operand(a) * operand(b));
     }
     checks::write_element(op.y.data, op.y.dtype, checks::offset_of(i, op.y.shape, op.y.strides),
-                          static_cast<double>(static_cast<float>(sum)));
+                          static_cast<double>(sum));
   }
+}
+
+void accumulate_in_bf16(const Matmul& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  multiply(
+      op, [](float value) { return value; },
+      [](float sum) { return static_cast<float>(bfloat16(sum)); });
+}
+
+/// What a GPU's tensor cores make of f32 operands that they are given: 10 bits behind the point.
+/// Operands in bf16 and f16, which have no more, stay as they are.
+void round_operands_to_tf32(const Matmul& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  const auto tf32 = [](float value) {
+    const auto bits = std::bit_cast<uint32_t>(value);
+    return std::bit_cast<float>((bits + 0x1000u) & ~0x1FFFu);
+  };
+  multiply(op, tf32, [](float sum) { return sum; });
 }
 
 /// Takes a's rows for its columns.
@@ -122,6 +142,7 @@ TEST(Matmul, CasesCatchWrongKernels) {
   };
   EXPECT_EQ(cases_that_catch<Matmul>({.name = "right", .run = right}), 0);
   EXPECT_GT(cases_that_catch<Matmul>({.name = "planted", .run = accumulate_in_bf16}), 5);
+  EXPECT_GT(cases_that_catch<Matmul>({.name = "planted", .run = round_operands_to_tf32}), 5);
   EXPECT_GT(cases_that_catch<Matmul>({.name = "planted", .run = forget_the_tail}), 5);
   EXPECT_GT(cases_that_catch<Matmul>({.name = "planted", .run = swap_strides}), 0);
 }
