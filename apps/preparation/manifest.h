@@ -15,7 +15,8 @@ struct ManifestLine {
   std::string source;  // below the source folder
 };
 
-/// A heading with the options, then part, class, file, source in columns.
+/// A heading with the options, then part, class, file, source in columns. A tab, a line end, a
+/// carriage return and a backslash in a name stand there as \t, \n, \r and \\.
 std::string manifest_text(const std::vector<ManifestLine>& lines, const std::string& options);
 
 /// The images that a list names, in its order: a manifest (part and class as it says), or paths,

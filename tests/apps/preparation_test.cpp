@@ -1,6 +1,7 @@
 // How images are divided, and folders prepared from end to end.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -182,6 +183,25 @@ TEST_F(PreparedFolder, ReproducesAForeignOrder) {
   for (const int64_t i : valid) {
     EXPECT_TRUE(std::filesystem::exists(folder.path() / "a/val" / order[static_cast<size_t>(i)]));
   }
+}
+
+TEST_F(PreparedFolder, ReproducesNamesThatWouldBreakATable) {
+  const std::vector<std::string> names = {"tab\tname.png", "two\nlines.png", "back\\nslash.png",
+                                          "return\r.png"};
+  for (size_t i = 0; i < names.size(); ++i) {
+    write_image(folder.file("photos/ai/" + names[i]),
+                noise(static_cast<uint32_t>(300 + i), 60, 40));
+  }
+  const std::string prepare = "prepare " + folder.file("photos") + ' ';
+  ASSERT_EQ(run_burin(prepare + folder.file("a") + " --split 60/40").code, exit_ok);
+  const std::string manifest = read_whole(folder.file("a/manifest.tsv"));
+  EXPECT_EQ(std::count(manifest.begin(), manifest.end(), '\n'), 2 + 24) << manifest;
+  EXPECT_NE(manifest.find("\tai/two\\nlines.png\n"), std::string::npos) << manifest;
+  EXPECT_NE(manifest.find("\tai/back\\\\nslash.png\n"), std::string::npos) << manifest;
+  const Ran again =
+      run_burin(prepare + folder.file("b") + " --order " + folder.file("a/manifest.tsv"));
+  ASSERT_EQ(again.code, exit_ok) << again.err;
+  EXPECT_EQ(files("a"), files("b"));
 }
 
 TEST_F(PreparedFolder, LeavesOutWhatIsBrokenAndTwice) {
