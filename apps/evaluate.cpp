@@ -9,6 +9,7 @@
 #include "burin/apps/metrics_report.h"
 #include "burin/apps/model_options.h"
 #include "burin/apps/output.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/report/report.h"
 #include "burin/apps/run_folder.h"
@@ -112,7 +113,7 @@ void print_report(const EvaluateOptions& options, const LoadedModel& loaded,
   report.parts = {{report.part, data::class_counts(*report.dataset)}};
   report.top_losses = static_cast<size_t>(options.top_losses);
   write_report(folder, report, analysis);
-  std::cout << "report: " << (folder / "report.html").string() << '\n';
+  std::cout << "report: " << printable((folder / "report.html").string()) << '\n';
 }
 
 int run_evaluate(const EvaluateOptions& options, const Session& session) {
@@ -133,7 +134,8 @@ int run_evaluate(const EvaluateOptions& options, const Session& session) {
     const Evaluation evaluation = run_model(options, loaded, dataset, session);
     const Analysis analysis = analyse(evaluation, *dataset);
     const double accuracy = evaluation.confusion.accuracy();
-    std::cout << loaded.path << " on " << options.data << " (" << split << ")\n\n";
+    std::cout << printable(loaded.path) << " on " << printable(options.data) << " (" << split
+              << ")\n\n";
     print_metrics(std::cout, evaluation, *dataset, analysis);
     ReportData report{.evaluation = &evaluation, .dataset = dataset.get(), .positive = positive};
     if (options.corrupt) {

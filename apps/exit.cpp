@@ -5,6 +5,8 @@
 #include <new>
 #include <string_view>
 
+#include "burin/apps/printable.h"
+
 namespace burin::apps {
 namespace {
 
@@ -35,10 +37,10 @@ std::string words_of(const std::filesystem::filesystem_error& error) {
 int report_error(const std::exception& error, const std::string& program) {
   const auto* const of_files = dynamic_cast<const std::filesystem::filesystem_error*>(&error);
   const std::string message = of_files != nullptr ? words_of(*of_files) : error.what();
-  std::cerr << program << ": error: " << message << '\n';
+  std::cerr << program << ": error: " << printable_lines(message) << '\n';
   const std::string hint = hint_of(error);
   if (!hint.empty() && message.find(hint_mark) == std::string::npos) {
-    std::cerr << hint_mark.substr(1) << hint << '\n';
+    std::cerr << hint_mark.substr(1) << printable(hint) << '\n';
   }
   return code_of(error);
 }

@@ -6,6 +6,7 @@
 #include "burin/apps/exit.h"
 #include "burin/apps/input_images.h"
 #include "burin/apps/overlay.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/stop.h"
 #include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
@@ -50,15 +51,16 @@ int run_gradcam(const GradcamOptions& options, const Session& session) {
         classifier, image, {.layer = options.layer, .target = target}, options.alpha, prediction);
     if (!explanation) {
       ++failed;
-      std::cerr << "burin gradcam: error: " << prediction.error << '\n';
+      std::cerr << "burin gradcam: error: " << printable_lines(prediction.error) << '\n';
       continue;
     }
     const models::GradCam& cam = explanation->cam;
     const auto shown = static_cast<size_t>(cam.target);
-    std::cout << image.name << "  " << classes[shown] << "  "
+    std::cout << printable(image.name) << "  " << printable(classes[shown]) << "  "
               << fixed(static_cast<double>(cam.probabilities[shown]), 3) << "  " << cam.layer << ' '
               << cam.height << 'x' << cam.width << "  → "
-              << writer.write(image.name, classes[shown], explanation->overlay) << std::endl;
+              << printable(writer.write(image.name, classes[shown], explanation->overlay))
+              << std::endl;
   }
   return failed == 0 ? exit_ok : exit_bad_input;
 }

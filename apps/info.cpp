@@ -5,6 +5,7 @@
 
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/run_folder.h"
 #include "burin/apps/suggest.h"
 #include "burin/apps/system_info.h"
@@ -45,13 +46,14 @@ void print_architecture(const std::string& name) {
 /// A weight file of any format: what it says of itself and the tensors in it.
 void print_file(const std::string& path) {
   const WeightFile file(path);
-  std::cout << path << ": " << file.format() << ", " << file.entries().size() << " tensors\n";
+  std::cout << printable(path) << ": " << file.format() << ", " << file.entries().size()
+            << " tensors\n";
   for (const auto& [key, value] : file.metadata()) {
     std::string line = value;
     std::replace(line.begin(), line.end(), '\n', ',');
-    std::cout << "  " << key << ": " << line << '\n';
+    std::cout << "  " << printable(key) << ": " << printable(line) << '\n';
   }
-  for (const std::string& note : file.notes()) std::cout << "  note: " << note << '\n';
+  for (const std::string& note : file.notes()) std::cout << "  note: " << printable(note) << '\n';
   Table table({"tensor", "type", "shape"});
   for (const WeightEntry& entry : file.entries()) {
     const std::string group = entry.group.empty() ? "" : entry.group + '/';

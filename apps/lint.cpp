@@ -8,6 +8,7 @@
 #include "burin/apps/exit.h"
 #include "burin/apps/lint/finding.h"
 #include "burin/apps/model_options.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/run_folder.h"
 #include "burin/apps/table.h"
 #include "burin/apps/toml.h"
@@ -82,13 +83,13 @@ int run_lint(const LintOptions& options) {
   }
   int fatal = 0, total = 0;
   for (const std::string& path : options.paths) {
-    std::cout << path << '\n';
+    std::cout << printable(path) << '\n';
     const Findings findings = lint_path(path);
     for (const Finding& finding : findings) {
       static constexpr const char* names[] = {"FATAL", "warning", "note"};
-      std::cout << "\n  " << names[static_cast<size_t>(finding.level)] << ": " << finding.title
-                << '\n'
-                << wrapped(finding.explanation, 78, "    ") << '\n';
+      std::cout << "\n  " << names[static_cast<size_t>(finding.level)] << ": "
+                << printable(finding.title) << '\n'
+                << wrapped(printable_lines(finding.explanation), 78, "    ") << '\n';
       if (finding.level == Level::fatal) ++fatal;
       if (finding.level != Level::note) ++total;
     }

@@ -6,6 +6,7 @@
 
 #include "burin/apps/device.h"
 #include "burin/apps/exit.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/run_folder.h"
 #include "burin/apps/suggest.h"
 #include "burin/models/catalog.h"
@@ -55,7 +56,7 @@ LoadedModel load_model(const ModelOptions& options, const Session& session) {
   loaded.card = failing_with(exit_bad_input, [&] { return load_model(loaded.path, overrides); });
   nn::to(loaded.model(), loaded.device, Layout::nhwc);
   if (!session.globals.quiet) {
-    for (const std::string& note : loaded.card.notes) std::cerr << note << '\n';
+    for (const std::string& note : loaded.card.notes) std::cerr << printable_lines(note) << '\n';
   }
   return loaded;
 }

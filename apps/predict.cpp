@@ -9,6 +9,7 @@
 #include "burin/apps/input_images.h"
 #include "burin/apps/overlay.h"
 #include "burin/apps/prediction_report.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/stop.h"
 #include "burin/apps/tta_options.h"
@@ -65,7 +66,7 @@ int run_predict(const PredictOptions& options, const Session& session) {
       report.add(prediction);
       predicted.push_back(prediction.error.empty());
       if (!predicted.back()) {
-        std::cerr << "burin predict: error: " << prediction.error << '\n';
+        std::cerr << "burin predict: error: " << printable_lines(prediction.error) << '\n';
       }
     }
     begin = end;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "burin/apps/csv.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/table.h"
 
 namespace burin::apps {
@@ -42,10 +43,10 @@ PredictionReport::PredictionReport(std::ostream& out, const std::string& format,
       classifier_(classifier),
       topk_(std::min(static_cast<size_t>(topk), classifier.classes().size())) {
   for (const InputImage& image : images) {
-    name_columns_ = std::max(name_columns_, columns_of(image.name));
+    name_columns_ = std::max(name_columns_, columns_of(printable(image.name)));
   }
   for (const std::string& name : classifier.classes()) {
-    class_columns_ = std::max(class_columns_, columns_of(name));
+    class_columns_ = std::max(class_columns_, columns_of(printable(name)));
   }
   if (format_ != "csv") return;
   out_ << "file,label,probability";
@@ -68,11 +69,11 @@ void PredictionReport::add_text(const Prediction& prediction) {
   const std::vector<size_t> order = prediction.ranking();
   std::string others;
   for (size_t k = 1; k < topk_; ++k) {
-    others += (k == 1 ? "" : ", ") + class_name(order[k]) + ' ' +
+    others += (k == 1 ? "" : ", ") + printable(class_name(order[k])) + ' ' +
               fixed(static_cast<double>(prediction.probabilities[order[k]]), 3);
   }
-  out_ << padded(prediction.name, name_columns_) << "  "
-       << padded(class_name(order[0]), class_columns_) << "  "
+  out_ << padded(printable(prediction.name), name_columns_) << "  "
+       << padded(printable(class_name(order[0])), class_columns_) << "  "
        << fixed(static_cast<double>(prediction.probabilities[order[0]]), 3)
        << (others.empty() ? "" : "   (" + others + ")") << "   "
        << fixed(prediction.milliseconds(), 1) << " ms" << std::endl;

@@ -12,6 +12,7 @@
 #include "burin/apps/exit.h"
 #include "burin/apps/preparation/convert.h"
 #include "burin/apps/preparation/manifest.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
@@ -93,7 +94,8 @@ void for_each_image(std::vector<SourceImage>& images, const char* title, const S
   progress.clear();
   if (failure) std::rethrow_exception(failure);
   std::sort(messages.begin(), messages.end());
-  for (const std::string& message : messages) std::cerr << "left out: " << message << '\n';
+  for (const std::string& message : messages)
+    std::cerr << "left out: " << printable_lines(message) << '\n';
   size_t at = 0;
   std::erase_if(images, [&](const SourceImage&) { return bad[at++]; });
 }
@@ -216,7 +218,7 @@ int run_prepare(const PrepareOptions& options, const Session& session) {
             << (options.dedupe ? " duplicates dropped\n"
                 : plan.fastai  ? " duplicates kept, wherever fastai's shuffle puts them\n"
                                : " duplicates kept, each in the part of its twin\n")
-            << "manifest: " << (fs::path(options.target) / "manifest.tsv").string()
+            << "manifest: " << printable((fs::path(options.target) / "manifest.tsv").string())
             << "\nnext: burin train " << shell_word(options.target) << '\n';
   return exit_ok;
 }

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <iostream>
 
+#include "burin/apps/printable.h"
 #include "burin/apps/table.h"
 #include "burin/kernels/base/error.h"
 
@@ -82,7 +83,7 @@ std::string bar_text(const ProgressState& state, double seconds, const Terminal&
       state.epochs > 0 ? str("  ", state.epoch, '/', state.epochs, "  ") : std::string("  ");
   char percent[16];
   std::snprintf(percent, sizeof(percent), "%3d%%", static_cast<int>(fraction * 100));
-  before += str(state.title, ' ', percent, ' ');
+  before += str(printable(state.title), ' ', percent, ' ');
   std::string after = str("  ", state.done, '/', state.total, "  ", clock_text(seconds));
   if (fraction > 0 && seconds > 0) after += "<" + clock_text(seconds * (1 - fraction) / fraction);
   if (state.items > 0 && seconds > 0) {
@@ -97,7 +98,7 @@ std::string bar_text(const ProgressState& state, double seconds, const Terminal&
 }
 
 std::string line_text(const ProgressState& state, double seconds) {
-  std::string text = state.title;
+  std::string text = printable(state.title);
   if (state.epochs > 0) text += str(" epoch=", state.epoch, '/', state.epochs);
   text += str(" step=", state.done, '/', state.total);
   for (const auto& [name, value] : state.values) text += str(' ', name, '=', value);
@@ -163,12 +164,13 @@ void Progress::write_line(const std::string& text) const {
 
 void Progress::say(const std::string& text, const std::string& logged) {
   clear();
+  const std::string shown = printable_lines(text);
   const bool has_plain = !logged.empty();
-  if (terminal_.bar || (terminal_.lines && !has_plain)) std::cerr << text << std::endl;
+  if (terminal_.bar || (terminal_.lines && !has_plain)) std::cerr << shown << std::endl;
   if (has_plain) {
     write_line(logged);
   } else if (log_) {
-    log_(text);
+    log_(shown);
   }
 }
 

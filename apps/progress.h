@@ -47,7 +47,8 @@ class Progress {
   /// Whether update would show something now: ask before computing what is dear.
   bool due() const;
 
-  /// A line that stays. `logged` is what the log and plain output say instead, if not empty.
+  /// A line that stays, made printable. `logged` is what the log and plain output say instead, if
+  /// not empty.
   void say(const std::string& text, const std::string& logged = "");
   /// Takes the bar off the screen.
   void clear();

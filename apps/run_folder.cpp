@@ -9,22 +9,8 @@
 #include "burin/tensor/files/atomic_file.h"
 
 namespace burin::apps {
-namespace {
 
 namespace fs = std::filesystem;
-
-std::string without_escapes(const std::string& text) {
-  std::string plain;
-  bool escape = false;
-  for (const char c : text) {
-    if (c == '\x1b') escape = true;
-    if (!escape && c != '\r') plain += c;
-    if (escape && c == 'm') escape = false;
-  }
-  return plain;
-}
-
-}  // namespace
 
 RunFolder::RunFolder(fs::path path) : path_(std::move(path)) {
   fs::create_directories(path_ / "weights");
@@ -74,7 +60,7 @@ void RunFolder::remove_unused() {
 }
 
 void RunFolder::log(const std::string& line) {
-  log_ << without_escapes(line) << std::endl;
+  log_ << line << std::endl;
 }
 
 std::vector<EpochResult> read_results(const std::string& path) {

@@ -1,4 +1,5 @@
 #include "burin/data/scan.h"
+#include "burin/apps/printable.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -115,7 +116,7 @@ void move_bad(const ScanFlags& flags, const std::vector<ScanResult>& results) {
     }
     ++moved;
   }
-  std::cout << moved << " moved to " << flags.move_to << '\n';
+  std::cout << moved << " moved to " << printable(flags.move_to) << '\n';
 }
 
 int run_scan(const ScanFlags& flags, const Session& session) {

@@ -7,6 +7,7 @@
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/model_options.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/serve/api.h"
 #include "burin/apps/serve/server.h"
 #include "burin/apps/stop.h"
@@ -86,7 +87,7 @@ ApiContent load_content(const ServeOptions& options, const Session& session,
 
 void print_welcome(const ServeOptions& options, const ApiContent& content, int port) {
   for (const ServedModelCard& card : content.cards) {
-    std::cout << card.name << "  " << card.architecture << ", "
+    std::cout << printable(card.name) << "  " << card.architecture << ", "
               << fixed(static_cast<double>(card.parameters) / 1e6, 2) << "M params, "
               << card.classes.size() << " classes, " << card.device << '\n';
   }

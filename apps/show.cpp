@@ -7,6 +7,7 @@
 #include "burin/apps/exit.h"
 #include "burin/apps/image_file.h"
 #include "burin/apps/output.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/report/contact_sheet.h"
 #include "burin/data/open_dataset.h"
 #include "burin/data/split.h"
@@ -49,7 +50,7 @@ int run_show(const ShowOptions& options) {
     tiles.push_back({*image, {{dataset->classes()[label]}, {file, charts::Ink::muted}}});
   }
   write_image(options.out, contact_sheet(tiles, options.side));
-  std::cout << count << " of " << dataset->size() << " images → " << options.out << '\n';
+  std::cout << count << " of " << dataset->size() << " images → " << printable(options.out) << '\n';
   return exit_ok;
 }
 

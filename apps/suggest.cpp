@@ -5,6 +5,9 @@
 #include <cstring>
 #include <numeric>
 
+#include "burin/apps/printable.h"
+#include "burin/kernels/base/error.h"
+
 namespace burin::apps {
 
 int edit_distance(std::string_view a, std::string_view b) {
@@ -41,6 +44,11 @@ std::string shell_word(const std::string& word) {
   const auto needs_quotes = [](unsigned char c) {
     return c < 128 && std::isalnum(c) == 0 && std::strchr("/._-,:+=@%", c) == nullptr;
   };
+  if (printable(word) != word) {  // bash and zsh read the escapes back
+    std::string escaped;
+    for (const char c : word) escaped += c == '\'' || c == '\\' ? str('\\', c) : str(c);
+    return "$'" + printable(escaped) + "'";
+  }
   if (!word.empty() && std::none_of(word.begin(), word.end(), needs_quotes)) return word;
   std::string quoted = "'";
   for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <sstream>
 
+#include "burin/apps/printable.h"
+
 namespace burin::apps {
 
 int columns_of(const std::string& text) {
@@ -33,7 +35,12 @@ Table::Table(const std::vector<std::string>& headings) {
     right_.push_back(right);
     row.push_back(right ? heading.substr(1) : heading);
   }
-  rows_.push_back(std::move(row));
+  add(row);
+}
+
+void Table::add(const std::vector<std::string>& cells) {
+  rows_.emplace_back();
+  for (const std::string& cell : cells) rows_.back().push_back(printable(cell));
 }
 
 void Table::print(std::ostream& out) const {

@@ -13,13 +13,13 @@ int columns_of(const std::string& text);
 /// the last. A word that is longer has a line to itself.
 std::string wrapped(const std::string& text, int width, const std::string& margin = "");
 
-/// Text in columns, as wide as their widest cell, two spaces apart.
+/// Text in columns, as wide as their widest cell, two spaces apart; cells are made printable.
 class Table {
  public:
   /// A heading that begins with '>' makes its column right-aligned.
   explicit Table(const std::vector<std::string>& headings);
 
-  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void add(const std::vector<std::string>& cells);
   bool empty() const { return rows_.size() == 1; }
   void print(std::ostream& out) const;
 

@@ -8,6 +8,7 @@
 #include "burin/apps/device.h"
 #include "burin/apps/lint/finding.h"
 #include "burin/apps/metrics_report.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/report/report.h"
 #include "burin/apps/report/tensorboard.h"
 #include "burin/apps/stop.h"
@@ -186,16 +187,16 @@ ExitCode TrainRun::run_and_conclude() {
 ExitCode TrainRun::conclude() const {
   const std::string folder = folder_.path().string();
   if (outcome_.interrupted) {
-    std::cout << "stopped; the run is saved in " << folder << "\nnext: burin train --resume "
-              << shell_word(folder) << '\n';
+    std::cout << "stopped; the run is saved in " << printable(folder)
+              << "\nnext: burin train --resume " << shell_word(folder) << '\n';
     return exit_interrupted;
   }
   if (outcome_.stopped_early) {
     std::cout << "stopped early: no gain in " << options_.patience << " epochs\n";
   }
   std::cout << "best: epoch " << outcome_.best_epoch << ", accuracy "
-            << fixed(outcome_.best_accuracy, 4) << " → " << folder_.best();
-  if (!options_.no_plots) std::cout << "\nreport: " << folder << "/report.html";
+            << fixed(outcome_.best_accuracy, 4) << " → " << printable(folder_.best());
+  if (!options_.no_plots) std::cout << "\nreport: " << printable(folder) << "/report.html";
   std::cout << "\nnext: burin predict -m " << shell_word(folder_.best()) << " photo.jpg\n";
   return exit_ok;
 }

@@ -39,6 +39,20 @@ TEST_F(Scan, ListsWhatCannotBeUsed) {
   EXPECT_EQ(run_burin("scan /nowhere").code, apps::exit_bad_input);
 }
 
+// A name may hold escape codes; what is shown of it may not.
+TEST_F(Scan, ShowsOddNamesWithoutObeyingThem) {
+  testing_support::write_whole(folder_.file("in/a/\x1b[2J\xff\n.jpg"), "");
+  const Ran ran = run_burin("scan " + folder_.file("in") + " --json " + folder_.file("all.json"));
+  EXPECT_EQ(ran.out.find('\x1b'), std::string::npos);
+  EXPECT_NE(ran.out.find("/a/\\x1b[2J\\xff\\n.jpg "), std::string::npos) << ran.out;
+  EXPECT_NE(read_whole(folder_.file("all.json")).find("/a/\\u001b[2J\xEF\xBF\xBD\\n.jpg\""),
+            std::string::npos);
+  const Ran wrong = run_burin("scan \"$(printf '\\033[31m')\"");
+  EXPECT_EQ(wrong.code, apps::exit_bad_input);
+  EXPECT_EQ(wrong.err.find('\x1b'), std::string::npos);
+  EXPECT_NE(wrong.err.find("burin scan: error: \\x1b[31m"), std::string::npos) << wrong.err;
+}
+
 TEST_F(Scan, MovesThemAwayOnce) {
   const std::string command = "scan " + folder_.file("in") + " --move-to " + folder_.file("bad");
   EXPECT_EQ(run_burin(command).code, apps::exit_ok);

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "burin/apps/json.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
@@ -100,6 +101,22 @@ TEST(Suggest, QuotesWhatAShellWouldTakeApart) {
   EXPECT_EQ(shell_word("my photos"), "'my photos'");
   EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
   EXPECT_EQ(shell_word(""), "''");
+  EXPECT_EQ(shell_word("it's\x1b\\ \xff"), "$'it\\'s\\x1b\\\\ \\xff'");
+}
+
+TEST(Printable, ShowsWhatATerminalWouldObey) {
+  EXPECT_EQ(printable("größe 写真 \U0001F4F7.jpg"), "größe 写真 \U0001F4F7.jpg");
+  EXPECT_EQ(printable("\x1b[31mred\x7f\a"), "\\x1b[31mred\\x7f\\x07");
+  EXPECT_EQ(printable("tab\tline\nreturn\r"), "tab\\tline\\nreturn\\r");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            "\\xc2\\x9b31m")
+      << "C1's way to begin a colour";
+  EXPECT_EQ(printable("\x9b\xff"), "\\x9b\\xff");
+  EXPECT_EQ(printable("\xc0\x9b\xe0\x82\x9b"), "\\xc0\\x9b\\xe0\\x82\\x9b") << "overlong";
+  EXPECT_EQ(printable("\xed\xa0\x80\xf4\x90\x80\x80"), "\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80");
+  EXPECT_EQ(printable("cut \xe5\x86"), "cut \\xe5\\x86");
+  EXPECT_EQ(printable_lines("a\x1b\n  hint: b\n"), "a\\x1b\n  hint: b\n");
 }
 
 TEST(Table, AlignsByColumnsNotBytes) {
@@ -109,6 +126,12 @@ TEST(Table, AlignsByColumnsNotBytes) {
   std::ostringstream out;
   table.print(out);
   EXPECT_EQ(out.str(), "a     b\né     1\nxyz  22\n");
+
+  Table odd({"file", "n\to"});
+  odd.add({"\x1b[2J", "1"});
+  std::ostringstream shown;
+  odd.print(shown);
+  EXPECT_EQ(shown.str(), "file     n\\to\n\\x1b[2J  1\n");
 }
 
 TEST(Wrapped, BreaksBetweenWordsAlone) {

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace burin::apps {
+
+/// `text` as a person may see it on a terminal: control characters and bytes that are no UTF-8
+/// stand there as \n, \t, \r or \x1b. A file's name may hold anything, also what would move the
+/// cursor, set colours or end a line.
+std::string printable(std::string_view text);
+
+/// Likewise, but line ends stay: for messages of several lines.
+std::string printable_lines(std::string_view text);
+
+}  // namespace burin::apps
