@@ -215,6 +215,15 @@ void assign_from_config(const std::string& file, const std::vector<const Option*
   }
 }
 
+/// " (did you mean …?)" with the one option that begins with the letter of -x, where there is one.
+std::string long_form_of(char letter, const std::vector<std::string>& flags) {
+  const std::string beginning = str("--", letter);
+  const auto begins = [&](const std::string& flag) { return flag.starts_with(beginning); };
+  const auto found = std::find_if(flags.begin(), flags.end(), begins);
+  const bool one = std::count_if(flags.begin(), flags.end(), begins) == 1;
+  return one ? " (did you mean " + *found + "?)" : "";
+}
+
 /// What CLI11 could not place: a misspelt option or command.
 [[noreturn]] void fail_on(const std::string& word, const std::vector<const Option*>& known,
                           const std::vector<std::string>& commands) {
@@ -230,7 +239,9 @@ void assign_from_config(const std::string& file, const std::vector<const Option*
     if (option->flag().starts_with("--")) flags.push_back(option->flag());
   }
   const std::string flag = word.substr(0, word.find('='));
-  throw Failure(exit_usage, str("unknown option ", flag, did_you_mean(flag, flags)));
+  const std::string meant =
+      flag.size() > 1 && flag[1] != '-' ? long_form_of(flag[1], flags) : did_you_mean(flag, flags);
+  throw Failure(exit_usage, str("unknown option ", flag, meant));
 }
 
 /// The parsing proper; CLI11's errors in our words.

@@ -14,9 +14,11 @@
 #include "burin/apps/metrics_report.h"
 #include "burin/apps/model_options.h"
 #include "burin/apps/output.h"
+#include "burin/apps/printable.h"
 #include "burin/apps/progress.h"
 #include "burin/apps/run_folder.h"
 #include "burin/apps/stop.h"
+#include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
 #include "burin/apps/training/datasets.h"
 #include "burin/tensor/files/atomic_file.h"
@@ -86,6 +88,22 @@ std::string millions(models::Model& model) {
   return fixed(static_cast<double>(nn::parameter_count(model)) * 1e-6, 2);
 }
 
+/// Throws Failure (usage) for what was given as a run and is none.
+void expect_runs(const std::vector<std::string>& runs) {
+  for (const std::string& run : runs) {
+    if (fs::exists(fs::path(run) / "metrics.json")) continue;
+    std::string words;
+    for (const std::string& word : runs) words += ' ' + shell_word(word);
+    const bool data = run == runs.back() && fs::is_directory(run) && runs.size() > 1;
+    throw Failure(
+        exit_usage,
+        str(run, fs::exists(run) ? ": is no folder of a finished run: it has no metrics.json"
+                                 : ": is not there"),
+        data ? str("burin compare -m", words, "   evaluates the others on its images")
+             : "burin compare -m MODEL MODEL… DIR evaluates models on the images of DIR");
+  }
+}
+
 std::vector<Row> rows_of_runs(const CompareOptions& options, const Session& session) {
   std::vector<Row> rows;
   std::set<std::string> data;
@@ -132,17 +150,22 @@ Row evaluate_model(const CompareOptions& options, const std::string& file, const
   return row;
 }
 
-/// Workflow W4's layout: a model a row; accuracy, then precision, recall and F1 of each class.
-std::vector<std::vector<std::string>> table_of(const std::vector<Row>& rows) {
+/// One number of every model.
+struct Column {
+  std::string heading, place;  // in metrics.json
+  int decimals = 4;
+  bool opens = false;  // a block may begin here
+};
+
+/// Workflow W4's layout: accuracy, then precision, recall and F1 of each class.
+std::vector<Column> columns_for(const Json& metrics) {
   constexpr size_t most_classes = 4;  // of more the averages are shown
-  std::vector<std::string> classes = rows.front().metrics.strings("/labels");
+  const std::vector<std::string> classes = metrics.strings("/labels");
   const bool two = classes.size() == 2;
   const bool each = classes.size() <= most_classes;
-  std::vector<std::pair<std::string, std::string>> columns = {// heading, place
-                                                              {"accuracy", "/accuracy"},
-                                                              {"error", "/error_rate"}};
+  std::vector<Column> columns = {{"accuracy", "/accuracy"}, {"error", "/error_rate"}};
   const auto add_scores = [&](const std::string& name, const std::string& place) {
-    columns.insert(columns.end(), {{name + " P", place + "/precision"},
+    columns.insert(columns.end(), {{name + " P", place + "/precision", 4, true},
                                    {name + " R", place + "/recall"},
                                    {name + " F1", place + "/f1"}});
   };
@@ -150,30 +173,44 @@ std::vector<std::vector<std::string>> table_of(const std::vector<Row>& rows) {
     if (each) add_scores(name, "/classes" + json_place(name));
   }
   if (!each) add_scores("macro", "/macro");
-  if (two) columns.emplace_back("AUC", "/classes" + json_place(classes[0]) + "/auc");
-  columns.emplace_back("ECE", "/calibration_error");
-  if (rows.front().metrics.number("/images_per_second")) {
-    columns.emplace_back("images/s", "/images_per_second");
+  columns.push_back({"ECE", "/calibration_error", 4, true});
+  if (two) columns.push_back({"AUC", "/classes" + json_place(classes[0]) + "/auc"});
+  if (metrics.number("/images_per_second")) {
+    columns.push_back({"images/s", "/images_per_second", 1});
   }
-
-  std::vector<std::vector<std::string>> table(1);
-  table[0] = {"model", "M params"};
-  for (const auto& [heading, place] : columns) table[0].push_back(heading);
   if (two) {
-    table[0].insert(table[0].end(), {classes[0] + "→" + classes[1], classes[1] + "→" + classes[0]});
+    columns.push_back({classes[0] + "→" + classes[1], "/confusion/0/1", 0});
+    columns.push_back({classes[1] + "→" + classes[0], "/confusion/1/0", 0});
   }
+  return columns;
+}
+
+/// A model a row, below the headings.
+std::vector<std::vector<std::string>> table_of(const std::vector<Row>& rows,
+                                               const std::vector<Column>& columns) {
+  std::vector<std::vector<std::string>> table = {{"model", "M params"}};
+  for (const Column& column : columns) table[0].push_back(column.heading);
   for (const Row& row : rows) {
     std::vector<std::string> cells = {row.name, row.parameters};
-    for (const auto& [heading, place] : columns) {
-      const std::optional<double> value = row.metrics.number(place);
-      cells.push_back(value ? fixed(*value, heading == "images/s" ? 1 : 4) : "-");
-    }
-    for (const char* const place : {"/confusion/0/1", "/confusion/1/0"}) {
-      if (two) cells.push_back(fixed(row.metrics.number(place).value_or(0), 0));
+    for (const Column& column : columns) {
+      const std::optional<double> value = row.metrics.number(column.place);
+      cells.push_back(value ? fixed(*value, column.decimals) : "-");
     }
     table.push_back(std::move(cells));
   }
   return table;
+}
+
+void print_table(const std::vector<std::vector<std::string>>& cells,
+                 const std::vector<Column>& columns) {
+  constexpr int most_columns = 100;  // of a line
+  std::vector<std::string> headings = {"model", ">M params"};
+  for (const Column& column : columns) {
+    headings.push_back((column.opens ? "|>" : ">") + column.heading);
+  }
+  Table table(headings);
+  for (size_t r = 1; r < cells.size(); ++r) table.add(cells[r]);
+  table.print(std::cout, most_columns);
 }
 
 std::string csv_of(const std::vector<std::vector<std::string>>& table) {
@@ -195,6 +232,7 @@ int run_compare(CompareOptions options, const Session& session) {
     throw Failure(exit_usage, "there is nothing to compare",
                   "burin compare RUN RUN…, or -m MODEL MODEL… DIR");
   }
+  if (options.models.empty()) expect_runs(options.runs);
   expect_writable(options.csv);
   std::vector<Row> rows;
   catch_interrupts();
@@ -208,12 +246,9 @@ int run_compare(CompareOptions options, const Session& session) {
     return exit_interrupted;
   }
   if (rows.empty()) rows = rows_of_runs(options, session);
-  const std::vector<std::vector<std::string>> cells = table_of(rows);
-  std::vector<std::string> headings = {cells[0][0]};
-  for (size_t i = 1; i < cells[0].size(); ++i) headings.push_back('>' + cells[0][i]);
-  Table table(headings);
-  for (size_t r = 1; r < cells.size(); ++r) table.add(cells[r]);
-  table.print(std::cout);
+  const std::vector<Column> columns = columns_for(rows.front().metrics);
+  const std::vector<std::vector<std::string>> cells = table_of(rows, columns);
+  print_table(cells, columns);
   if (!options.csv.empty()) write_file(options.csv, csv_of(cells));
   return exit_ok;
 }

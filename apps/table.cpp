@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 #include <sstream>
 
 #include "burin/apps/printable.h"
@@ -30,10 +31,12 @@ std::string wrapped(const std::string& text, int width, const std::string& margi
 
 Table::Table(const std::vector<std::string>& headings) {
   std::vector<std::string> row;
-  for (const std::string& heading : headings) {
-    const bool right = heading.starts_with('>');
-    right_.push_back(right);
-    row.push_back(right ? heading.substr(1) : heading);
+  for (std::string heading : headings) {
+    opens_.push_back(heading.starts_with('|'));
+    if (opens_.back()) heading.erase(0, 1);
+    right_.push_back(heading.starts_with('>'));
+    if (right_.back()) heading.erase(0, 1);
+    row.push_back(std::move(heading));
   }
   add(row);
 }
@@ -43,20 +46,53 @@ void Table::add(const std::vector<std::string>& cells) {
   for (const std::string& cell : cells) rows_.back().push_back(printable(cell));
 }
 
-void Table::print(std::ostream& out) const {
+std::vector<int> Table::widths() const {
   std::vector<int> widths(right_.size(), 0);
   for (const auto& row : rows_) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
   }
+  return widths;
+}
+
+void Table::print_columns(std::ostream& out, const std::vector<size_t>& columns) const {
+  const std::vector<int> wide = widths();
   for (const auto& row : rows_) {
     std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(static_cast<size_t>(widths[i] - columns_of(row[i])), ' ');
+    for (const size_t i : columns) {
+      if (i >= row.size()) continue;
+      const std::string padding(static_cast<size_t>(wide[i] - columns_of(row[i])), ' ');
       line += (i == 0 ? "" : "  ") + (right_[i] ? padding + row[i] : row[i] + padding);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out << line << '\n';
   }
+}
+
+void Table::print(std::ostream& out) const {
+  std::vector<size_t> all(right_.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  print_columns(out, all);
+}
+
+void Table::print(std::ostream& out, int most) const {
+  const std::vector<int> wide = widths();
+  std::vector<size_t> block = {0};
+  int width = wide[0];
+  for (size_t begin = 1, end = 0; begin < wide.size(); begin = end) {
+    int more = 0;  // of the columns that stay together
+    for (end = begin; end < wide.size() && (end == begin || !opens_[end]); ++end) {
+      more += 2 + wide[end];
+    }
+    if (block.size() > 1 && width + more > most) {
+      print_columns(out, block);
+      out << '\n';
+      block = {0};
+      width = wide[0];
+    }
+    for (size_t i = begin; i < end; ++i) block.push_back(i);
+    width += more;
+  }
+  print_columns(out, block);
 }
 
 std::string fixed(double value, int decimals) {

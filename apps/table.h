@@ -16,15 +16,22 @@ std::string wrapped(const std::string& text, int width, const std::string& margi
 /// Text in columns, as wide as their widest cell, two spaces apart; cells are made printable.
 class Table {
  public:
-  /// A heading that begins with '>' makes its column right-aligned.
+  /// A heading that begins with '>' makes its column right-aligned; a '|' before that lets a block
+  /// begin there.
   explicit Table(const std::vector<std::string>& headings);
 
   void add(const std::vector<std::string>& cells);
   bool empty() const { return rows_.size() == 1; }
   void print(std::ostream& out) const;
+  /// Likewise, in blocks below each other where it is wider than `most` columns. Each block begins
+  /// with the first column.
+  void print(std::ostream& out, int most) const;
 
  private:
-  std::vector<bool> right_;
+  std::vector<int> widths() const;
+  void print_columns(std::ostream& out, const std::vector<size_t>& columns) const;
+
+  std::vector<bool> right_, opens_;
   std::vector<std::vector<std::string>> rows_;
 };
 

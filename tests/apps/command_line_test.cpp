@@ -73,6 +73,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"kernles", "burin: error: unknown command 'kernles' (did you mean kernels?)\n"},
         Mistake{"--quite info",
                 "burin info: error: unknown option --quite (did you mean --quiet?)\n"},
+        Mistake{"show -o x.png", "burin show: error: unknown option -o (did you mean --out?)\n"},
+        Mistake{"show -s x", "burin show: error: unknown option -s\n"},  // --seed, --side, --split
         Mistake{"kernels --wy", "burin kernels: error: unknown option --wy (did you mean --why?)"},
         Mistake{"kernels --secnds=1",
                 "burin kernels: error: unknown option --secnds (did you mean --seconds?)"},

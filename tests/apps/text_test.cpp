@@ -134,6 +134,22 @@ TEST(Table, AlignsByColumnsNotBytes) {
   EXPECT_EQ(shown.str(), "file     n\\to\n\\x1b[2J  1\n");
 }
 
+TEST(Table, BreaksIntoBlocksThatFit) {
+  Table table({"model", ">a", "|>b P", ">b R", "|>c"});
+  table.add({"one", "1", "2", "3", "4"});
+  const auto printed = [&](int most) {
+    std::ostringstream out;
+    table.print(out, most);
+    return out.str();
+  };
+  const std::string first = "model  a\none    1\n";
+  EXPECT_EQ(printed(21), "model  a  b P  b R  c\none    1    2    3  4\n");
+  EXPECT_EQ(printed(20), "model  a  b P  b R\none    1    2    3\n\nmodel  c\none    4\n");
+  EXPECT_EQ(printed(18), printed(20));
+  EXPECT_EQ(printed(17), first + "\nmodel  b P  b R\none      2    3\n\nmodel  c\none    4\n");
+  EXPECT_EQ(printed(1), printed(17)) << "b stays whole";
+}
+
 TEST(Wrapped, BreaksBetweenWordsAlone) {
   EXPECT_EQ(wrapped("one two  three", 7), "one two\nthree");
   EXPECT_EQ(wrapped("one two three", 9, "> "), "> one two\n> three");

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <sstream>
 
 #include "apps/trained_run.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/json.h"
+#include "burin/apps/table.h"
 
 namespace burin {
 namespace {
@@ -155,9 +157,20 @@ TEST_F(TrainedRun, ComparesWithOthers) {
   const Ran models = run_burin("compare --split all --csv " + file("table.csv") + " -m " + run() +
                                ' ' + file("runs/other") + ' ' + file("photos"));
   EXPECT_EQ(models.code, apps::exit_ok) << models.err;
+  std::istringstream lines(models.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(apps::columns_of(line), 100) << line;
   const std::string csv = read_whole(file("table.csv"));
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3) << csv;
   EXPECT_EQ(run_burin("compare " + run()).code, apps::exit_usage);
+
+  const std::string words = run() + ' ' + file("runs/other") + ' ' + file("photos");
+  const Ran without_m = run_burin("compare " + words);
+  EXPECT_EQ(without_m.code, apps::exit_usage);
+  EXPECT_NE(without_m.err.find(file("photos") + ": is no folder of a finished run"),
+            std::string::npos);
+  EXPECT_NE(without_m.err.find("\n  hint: burin compare -m " + words + "   evaluates"),
+            std::string::npos)
+      << without_m.err;
 }
 
 TEST_F(TrainedRun, IsDescribed) {
