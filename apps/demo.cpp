@@ -8,6 +8,8 @@
 #include "burin/apps/commands.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/image_file.h"
+#include "burin/apps/printable.h"
+#include "burin/apps/suggest.h"
 #include "burin/apps/training/datasets.h"
 #include "burin/data/idx.h"
 
@@ -51,7 +53,7 @@ class Demo {
   /// True unless the command failed; then `code` says how.
   bool run(const std::vector<std::string>& words) {
     std::cout << "\n$ " << name_;
-    for (const std::string& word : words) std::cout << ' ' << word;
+    for (const std::string& word : words) std::cout << ' ' << shell_word(word);
     std::cout << std::endl;
     std::vector<std::string> arguments = {"--color", globals_.color, "--progress",
                                           globals_.progress};
@@ -120,6 +122,22 @@ std::vector<std::string> pictures(const DemoOptions& options, const fs::path& fo
   return files;
 }
 
+void print_what_next(const DemoOptions& options, const std::string& name, const fs::path& folder) {
+  std::cout << "\nrun folder  " << printable(folder.string())
+            << "  (args.toml, results.csv, metrics.json, train.log)\nmodel       "
+            << printable((folder / "weights" / "best.safetensors").string())
+            << "\n\nwhat to type next\n  " << name << " predict -m " << shell_word(folder.string())
+            << " photo.jpg\n  " << name;
+  if (data::is_idx_folder(options.data)) {
+    std::cout << " train YOUR_FOLDER        # YOUR_FOLDER/<class>/*.jpg\n  ";
+  } else {
+    // An epoch of some dozen pictures is a few steps, after which a network answers anything.
+    std::cout << " train " << shell_word(options.data)
+              << " --weights imagenet   # from published weights: better with few pictures\n  ";
+  }
+  std::cout << name << " --help\n";
+}
+
 int run_demo(const DemoOptions& options, const Session& session) {
   if (!fs::is_directory(options.data)) {
     throw Failure(exit_bad_input,
@@ -136,16 +154,16 @@ int run_demo(const DemoOptions& options, const Session& session) {
                  (folder / "evaluation").string()})) {
     return demo.code;
   }
+  if (!data::is_idx_folder(options.data) && evaluation_part("auto", options.data) == "all") {
+    std::cout
+        << "\nThe folder has no test part: these are all its pictures, those it was trained on "
+           "among them.\nThe accuracy that train printed is that of pictures it had not seen.\n";
+  }
   std::vector<std::string> predict = {"predict", "-m", folder.string()};
   for (std::string& file : pictures(options, folder)) predict.push_back(std::move(file));
   if (!demo.run(predict)) return demo.code;
 
-  std::cout << "\nrun folder  " << folder.string()
-            << "  (args.toml, results.csv, metrics.json, train.log)\nmodel       "
-            << (folder / "weights" / "best.safetensors").string() << "\n\nwhat to type next\n  "
-            << demo.name() << " predict -m " << folder.string() << " photo.jpg\n  " << demo.name()
-            << " train YOUR_FOLDER        # YOUR_FOLDER/<class>/*.jpg\n  " << demo.name()
-            << " --help\n";
+  print_what_next(options, demo.name(), folder);
   return exit_ok;
 }
 

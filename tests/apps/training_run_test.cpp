@@ -173,6 +173,19 @@ TEST_F(TrainedRun, ComparesWithOthers) {
       << without_m.err;
 }
 
+// What it proposes can be typed as it stands, and numbers of pictures seen in training are told.
+TEST_F(TrainedRun, IsShownByTheDemoOnOnesOwnPictures) {
+  const std::string own = file("my photos");
+  std::filesystem::copy(file("photos"), own, std::filesystem::copy_options::recursive);
+  const Ran ran = run_burin("demo '" + own + "' --subset 0.2 --out " + file("demo"));
+  ASSERT_EQ(ran.code, apps::exit_ok) << ran.err;
+  EXPECT_NE(ran.out.find(" evaluate -m " + file("demo") + " '" + own + "' --out "),
+            std::string::npos)
+      << ran.out;
+  EXPECT_NE(ran.out.find("\nThe folder has no test part: "), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find(" train '" + own + "' --weights imagenet "), std::string::npos) << ran.out;
+}
+
 TEST_F(TrainedRun, IsDescribed) {
   const Ran ran = run_burin("info " + run());
   EXPECT_EQ(ran.code, apps::exit_ok) << ran.err;
