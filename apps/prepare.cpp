@@ -215,9 +215,10 @@ int run_prepare(const PrepareOptions& options, const Session& session) {
   print_counts(lines);
   std::cout << '\n'
             << lines.size() << " of " << found << " images; " << twins
-            << (options.dedupe ? " duplicates dropped\n"
-                : plan.fastai  ? " duplicates kept, wherever fastai's shuffle puts them\n"
-                               : " duplicates kept, each in the part of its twin\n")
+            << (twins == 1 ? " duplicate" : " duplicates")
+            << (options.dedupe ? " dropped\n"
+                : plan.fastai  ? " kept, wherever fastai's shuffle puts them\n"
+                               : " kept, each in the part of its twin\n")
             << "manifest: " << printable((fs::path(options.target) / "manifest.tsv").string())
             << "\nnext: burin train " << shell_word(options.target) << '\n';
   return exit_ok;

@@ -211,7 +211,7 @@ TEST_F(PreparedFolder, LeavesOutWhatIsBrokenAndTwice) {
       run_burin("prepare " + folder.file("photos") + ' ' + folder.file("a") + " --dedupe --link");
   ASSERT_EQ(ran.code, exit_ok) << ran.err;
   EXPECT_NE(ran.err.find("left out: " + folder.file("photos/ai/broken.jpg")), std::string::npos);
-  EXPECT_NE(ran.out.find("20 of 22 images; 1 duplicates dropped"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("20 of 22 images; 1 duplicate dropped"), std::string::npos) << ran.out;
   EXPECT_TRUE(std::filesystem::is_symlink(folder.file("a/ai/p1.png")));
   const std::string prepare = "prepare " + folder.file("photos") + ' ';
   const Ran both = run_burin(prepare + folder.file("b") + " --copy --link");
