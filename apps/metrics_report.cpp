@@ -81,7 +81,7 @@ void print_metrics(std::ostream& out, const Evaluation& evaluation, const data::
       for (int64_t p = 0; p < confusion.classes(); ++p) {
         row.push_back(std::to_string(confusion.count(c, p)));
       }
-      matrix.add(std::move(row));
+      matrix.add(row);
     }
     out << '\n';
     matrix.print(out);

@@ -94,8 +94,9 @@ void for_each_image(std::vector<SourceImage>& images, const char* title, const S
   progress.clear();
   if (failure) std::rethrow_exception(failure);
   std::sort(messages.begin(), messages.end());
-  for (const std::string& message : messages)
+  for (const std::string& message : messages) {
     std::cerr << "left out: " << printable_lines(message) << '\n';
+  }
   size_t at = 0;
   std::erase_if(images, [&](const SourceImage&) { return bad[at++]; });
 }
@@ -154,7 +155,7 @@ void print_counts(const std::vector<ManifestLine>& lines) {
     if (!counts.contains(part)) continue;
     std::vector<std::string> row = {part};
     for (const std::string& name : classes) row.push_back(std::to_string(counts[part][name]));
-    table.add(std::move(row));
+    table.add(row);
   }
   table.print(std::cout);
 }

@@ -244,8 +244,9 @@ void* BlockRunner::shared_of_block(const void* shared, unsigned rank, const Wher
   }
   Block& other = blocks_[rank];
   if (&other != block_) {
-    if (phase_ == 0)
+    if (phase_ == 0) {
       fail_here(what, where, "before a cluster.sync() that block may not have begun");
+    }
     other.read_by_others_in = phase_;
   }
   return other.shared.get() + offset;
