@@ -1,6 +1,8 @@
 #include "burin/apps/toml.h"
 
 #include <cctype>
+#include <charconv>
+#include <cstdint>
 
 #include "burin/kernels/base/error.h"
 
@@ -10,6 +12,16 @@ namespace {
 bool is_bare(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.' ||
          c == '+';
+}
+
+std::string utf8_of(uint32_t code) {
+  const auto byte = [code](uint32_t mark, int shift, uint32_t mask) {
+    return static_cast<char>(mark | (code >> shift & mask));
+  };
+  if (code < 0x80) return {byte(0, 0, 0x7F)};
+  if (code < 0x800) return {byte(0xC0, 6, 0x1F), byte(0x80, 0, 0x3F)};
+  if (code < 0x10000) return {byte(0xE0, 12, 0x0F), byte(0x80, 6, 0x3F), byte(0x80, 0, 0x3F)};
+  return {byte(0xF0, 18, 0x07), byte(0x80, 12, 0x3F), byte(0x80, 6, 0x3F), byte(0x80, 0, 0x3F)};
 }
 
 class Parser {
@@ -87,18 +99,38 @@ class Parser {
     std::string result;
     while (peek() != quote) {
       if (at_end() || peek() == '\n') wrong(str("a closing ", quote));
-      result += quote == '"' && peek() == '\\' ? escaped() : text_[place_++];
+      if (quote == '"' && peek() == '\\') {
+        ++place_;
+        result += escaped();
+      } else {
+        result += text_[place_++];
+      }
     }
     ++place_;
     return result;
   }
-  char escaped() {
-    ++place_;
-    const std::string_view letters = "\"\\ntr";
+  std::string escaped() {
+    constexpr std::string_view letters = "\"\\ntrbf", meant = "\"\\\n\t\r\b\f";
+    if (peek() == 'u') return character(4);
+    if (peek() == 'U') return character(8);
     const size_t which = at_end() ? std::string_view::npos : letters.find(peek());
-    if (which == std::string_view::npos) wrong("one of \\\" \\\\ \\n \\t \\r");
+    if (which == std::string_view::npos) {
+      wrong("one of \\\" \\\\ \\n \\t \\r \\b \\f \\uXXXX \\UXXXXXXXX");
+    }
     ++place_;
-    return "\"\\\n\t\r"[which];
+    return std::string(1, meant[which]);
+  }
+  /// The character of a code of `digits` hexadecimal digits, in UTF-8.
+  std::string character(size_t digits) {
+    const std::string_view hex = text_.substr(++place_, digits);
+    uint32_t code = 0;
+    const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), code, 16);
+    const bool is_whole = error == std::errc() && hex.size() == digits && end == hex.end();
+    if (!is_whole || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
+      wrong("the code of a character");
+    }
+    place_ += digits;
+    return utf8_of(code);
   }
 
   std::string value() {
@@ -133,24 +165,22 @@ std::vector<TomlEntry> parse_toml(std::string_view text, std::string_view file) 
 }
 
 std::string toml_string(std::string_view text) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
   std::string quoted = "\"";
   for (const char c : text) {
-    switch (c) {
-      case '\n':
-        quoted += "\\n";
-        break;
-      case '\t':
-        quoted += "\\t";
-        break;
-      case '\r':
-        quoted += "\\r";
-        break;
-      case '"':
-      case '\\':
-        quoted += '\\';
-        [[fallthrough]];
-      default:
-        quoted += c;
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      quoted += "\\n";
+    } else if (c == '\t') {
+      quoted += "\\t";
+    } else if (c == '\r') {
+      quoted += "\\r";
+    } else if (c == '"' || c == '\\') {
+      quoted += {'\\', c};
+    } else if (byte < 0x20 || byte == 0x7F) {
+      quoted += {'\\', 'u', '0', '0', digits[byte / 16], digits[byte % 16]};
+    } else {
+      quoted += c;
     }
   }
   return quoted + '"';

@@ -36,6 +36,20 @@ TEST(Toml, ReadsSectionsStringsNumbersAndLists) {
   EXPECT_EQ(entries[6].values, std::vector<std::string>{"true"});
 }
 
+TEST(Toml, ReadsBackEveryByteAndNamesCharactersByTheirCodes) {
+  std::string bytes;
+  for (int c = 1; c < 256; ++c) bytes += static_cast<char>(c);
+  const std::string quoted = toml_string(bytes);
+  EXPECT_EQ(quoted.find('\x1b'), std::string::npos);
+  EXPECT_EQ(parse_toml("a = " + quoted + "\n", "f").at(0).values.at(0), bytes);
+  EXPECT_EQ(parse_toml("a = \"\\u0041\\u00e9\\u20AC\\U0001F600\\b\"\n", "f").at(0).values.at(0),
+            "Aé€😀\b");
+  for (const char* const wrong : {"\\u12", "\\uD800", "\\U00110000", "\\u00g0"}) {
+    expect_error([&] { parse_toml(str("a = \"", wrong, "\"\n"), "f"); },
+                 "f:1: expected the code of a character");
+  }
+}
+
 TEST(Toml, RefusesWhatItCannotRead) {
   expect_error([] { parse_toml("a = \"x\n", "f"); }, "f:1: expected a closing \"");
   expect_error([] { parse_toml("\na = 1 2", "f"); }, "f:2: expected the end of the line");
