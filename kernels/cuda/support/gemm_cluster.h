@@ -78,12 +78,12 @@ __global__ void __launch_bounds__(tile_threads, 2)
 template <class Product>
 void launch_cluster(const Product& product, const ProductExtents& extents, bool right_is_older,
                     Stream& stream) {
-  const auto [M, N, K, count] = extents;
   const auto with = [&](auto block) {
     using Block = decltype(block);
-    const dim3 rows = blocks_for(M, Block::rows);
-    const dim3 columns = blocks_for((N + Block::columns - 1) / Block::columns * count, 1);
-    const ClusterSplit split = ClusterSplit::of(int64_t{rows.x} * columns.x, K);
+    const dim3 rows = blocks_for(extents.M, Block::rows);
+    const dim3 columns =
+        blocks_for((extents.N + Block::columns - 1) / Block::columns * extents.count, 1);
+    const ClusterSplit split = ClusterSplit::of(int64_t{rows.x} * columns.x, extents.K);
     const auto parts = static_cast<unsigned>(split.parts);
     launch_clusters(gemm_cluster<Product, Block>,
                     {{rows.x, columns.x, parts}, tile_threads, Block::shared_bytes, stream},
@@ -93,8 +93,8 @@ void launch_cluster(const Product& product, const ProductExtents& extents, bool 
   // Narrow panels of a right operand whose lines run along k, where clusters would still be few.
   if constexpr (!decltype(Product::right)::Lines::along_rows) {
     constexpr int64_t enough = 16;  // clusters of eight for 132 multiprocessors
-    if ((M + 63) / 64 * ((N + 63) / 64) * count < enough)
-      return with(TensorBlock<64, 32, stages>());
+    const int64_t blocks = (extents.M + 63) / 64 * ((extents.N + 63) / 64) * extents.count;
+    if (blocks < enough) return with(TensorBlock<64, 32, stages>());
   }
   with(TensorBlock<64, 64, stages>());
 }
