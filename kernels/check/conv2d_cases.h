@@ -26,9 +26,9 @@ inline const Conv2dCase small_cases[] = {
     {"3×3 with odd C and K and no pad", {2, 5, 8, 7}, {7, 5, 3, 3}},
     {"3×3 over several tiles with tails", {1, 16, 13, 18}, {24, 16, 3, 3}, stride_pad(1, 1)},
     {"3×3 with pad 2: the output is larger", {1, 3, 5, 4}, {5, 3, 3, 3}, stride_pad(1, 2)},
-    {"the same over pixels enough for a Winograd weight gradient, odd C and K",
-     {2, 21, 12, 11},
-     {19, 21, 3, 3},
+    {"the same over channels and pixels enough for Winograd, odd C and K",
+     {2, 37, 12, 11},
+     {35, 37, 3, 3},
      stride_pad(1, 2)},
     {"3×3 with stride 2, a ResNet stage's first", {2, 8, 9, 8}, {12, 8, 3, 3}, stride_pad(2, 1)},
     {"ResNet stem", {2, 3, 32, 31}, {8, 3, 7, 7}, stride_pad(2, 3)},
@@ -140,6 +140,10 @@ inline const EpilogueCase epilogues[] = {
 /// Geometries that every epilogue is tried behind: one for each kind of algorithm.
 inline const Conv2dCase epilogue_cases[] = {
     {"behind 3×3", {2, 8, 7, 9}, {11, 8, 3, 3}, stride_pad(1, 1)},
+    {"behind 3×3 over channels enough for Winograd",
+     {1, 40, 7, 9},
+     {35, 40, 3, 3},
+     stride_pad(1, 1)},
     {"behind a strided 3×3", {2, 8, 7, 9}, {11, 8, 3, 3}, stride_pad(2, 1)},
     {"behind 1×1", {2, 8, 5, 7}, {11, 8, 1, 1}},
     {"behind depthwise", {2, 6, 7, 7}, {6, 1, 3, 3}, {.pad_h = 1, .pad_w = 1, .groups = 6}},

@@ -23,7 +23,7 @@ inline Refusal winograd_limits(const ConstView& in, const ConstView& w, const Co
 /// rounding, which drowns in that of a long sum, shows.
 inline Refusal winograd_limits_over_channels(const ConstView& in, const ConstView& w,
                                              const ConstView& out, const Conv2dParams& p) {
-  constexpr int64_t fewest = 16;
+  constexpr int64_t fewest = 32;
   Refusal refusal = winograd_limits(in, w, out, p);
   if (refusal.empty() && in.dim(1) < fewest) {
     refusal = str("sums over ", in.dim(1), " channels, fewer than ", fewest);
