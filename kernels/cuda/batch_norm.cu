@@ -265,11 +265,15 @@ Refusal accepts_cluster(const BatchNormTrain& op, const Context& context) {
   if (Refusal refusal = accepts_forward<Rung::cluster>(op, context); !refusal.empty()) {
     return refusal;
   }
-  constexpr size_t most = size_t{227} << 10;  // CUDA programming guide, "Compute Capability 9.0"
+  int most = 0;
+  cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin,
+                         context.stream.device().index);
   const ClusterRows over = ClusterRows::of(Rows::of(Channels::of(op.x)));
   const size_t bytes =
       op.x.dtype == DType::f32 ? over.shared_bytes<float>() : over.shared_bytes<__half>();
-  return bytes <= most ? "" : str("a block would keep ", bytes, " bytes in shared memory");
+  return bytes <= static_cast<size_t>(most)
+             ? ""
+             : str("a block would keep ", bytes, " bytes in shared memory");
 }
 
 template <Rung rung>

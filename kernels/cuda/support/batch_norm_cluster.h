@@ -9,7 +9,7 @@ namespace burin::cuda {
 /// How the `cluster` rung of batch_norm.cu divides an nhwc image: a cluster of eight blocks has a
 /// slice of the channels, a block of it some of the rows. Those it keeps in shared memory when it
 /// has read them for the statistics, so nothing is read twice, and there is one launch. For images
-/// that all multiprocessors hold together: with an H200's 132 up to 26 MB.
+/// that the multiprocessors hold together.
 struct ClusterRows {
   Rows rows;
   int share;    // rows of a block, fewer of the last
@@ -18,11 +18,13 @@ struct ClusterRows {
   static constexpr int blocks = 8;
 
   static ClusterRows of(const Rows& rows) {
-    constexpr int multiprocessors = 132;  // of an H100 or H200
+    // At once, one block a multiprocessor. Those of a cluster share a part of the GPU, and of an
+    // H100's or H200's 132 some are left over.
+    constexpr int most_clusters = 15;
     const int eights = rows.C / per_byte;
     int columns = std::min(eights, 2);  // 32 bytes of a row of 16 bits, or sectors are read twice
     const auto clusters = [&] { return (eights + columns - 1) / columns; };
-    while (columns < widest_of_block && clusters() * blocks > multiprocessors) columns *= 2;
+    while (columns < widest_of_block && clusters() > most_clusters) columns *= 2;
     return {rows, (rows.count + blocks - 1) / blocks, columns};
   }
 

@@ -2,7 +2,6 @@
 // divided among the blocks of a cluster (gemm_cluster.h): `cluster`, forward for an image or two.
 #include "burin/kernels/cuda/support/conv2d_tensor_rungs.h"
 #include "burin/kernels/cuda/support/gemm_cluster.h"
-#include "burin/kernels/cuda/support/operands_met.h"
 
 namespace burin::cuda {
 namespace {
@@ -15,11 +14,10 @@ Refusal accepts(const Conv2dForward& op, const Context& /*context*/) {
 
 void run(const Conv2dForward& op, Workspace /*workspace*/, Stream& stream) {
   const Conv2dGeometry g = Conv2dGeometry::of(op);
-  const bool filter_is_older = stream.state<OperandsMet>().again(op.w);
   visit_16(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const ForwardProduct<T> product = forward_product(op, g, op.x.as<T>(), op.w.as<T>(), g.C);
-    launch_cluster(product, {product.M, product.N, product.k_end, 1}, filter_is_older, stream);
+    launch_cluster(product, {product.M, product.N, product.k_end, 1}, stream);
   });
 }
 

@@ -17,9 +17,10 @@ struct ClusterSplit {
   int parts, tiles;
 
   /// For so many blocks of the result: as many parts as a large GPU has room for at once, two
-  /// blocks a multiprocessor.
+  /// blocks a multiprocessor. The multiprocessors of a cluster share a part of the GPU, and of
+  /// those some are left over: of 132 about 12.
   static ClusterSplit of(int64_t blocks, int64_t K) {
-    constexpr int64_t together = 264, most = 8;
+    constexpr int64_t together = 2 * 120, most = 8;
     const int64_t all = std::max<int64_t>(1, (K + tile_depth - 1) / tile_depth);
     const int64_t wanted = std::clamp<int64_t>(together / std::max<int64_t>(1, blocks), 1, most);
     const int64_t tiles = (all + wanted - 1) / wanted;
@@ -35,25 +36,21 @@ struct ProductExtents {
 /// Each block of a cluster makes a part of the sums of one block of the result. Then it stores some
 /// of the rows, adding up all parts.
 template <class Product, class Block>
-__global__ void __launch_bounds__(tile_threads, 2)
-    gemm_cluster(Product product, int tiles, bool right_is_older) {
+__global__ void __launch_bounds__(tile_threads, 2) gemm_cluster(Product product, int tiles) {
   const auto cluster = cooperative_groups::this_cluster();
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
+  const int down = (product.M + Block::rows - 1) / Block::rows;
   const int across = (product.N + Block::columns - 1) / Block::columns;
-  product.select(static_cast<int>(blockIdx.y) / across);
-  const int m0 = static_cast<int>(blockIdx.x) * Block::rows;
-  const int n0 = static_cast<int>(blockIdx.y) % across * Block::columns;
+  const int column = static_cast<int>(blockIdx.x) / down;  // of all products
+  product.select(column / across);
+  const int m0 = (static_cast<int>(blockIdx.x) - column * down) * Block::rows;
+  const int n0 = column % across * Block::columns;
   const int rank = static_cast<int>(cluster.block_rank());
   const int parts = static_cast<int>(cluster.num_blocks());
   product.k_begin = rank * tiles * tile_depth;
   product.k_end = min(product.k_end, product.k_begin + tiles * tile_depth);
-  const auto wait_for_launch_before = [] {
-    cudaGridDependencySynchronize();
-    cudaTriggerProgrammaticLaunchCompletion();
-  };
-  if (!right_is_older) wait_for_launch_before();
-  float* const sums = multiply_tiles<Block>(product, m0, n0, [&] {
-    if (right_is_older) wait_for_launch_before();
-  });
+  float* const sums = multiply_tiles<Block>(product, m0, n0);
   cluster.sync();
 
   constexpr int chunks = Block::columns / 8, all = Block::rows * chunks;
@@ -73,26 +70,23 @@ __global__ void __launch_bounds__(tile_threads, 2)
   cluster.sync();  // a block's sums have to stay while others read them
 }
 
-/// Launches it. `right_is_older`: whether the right operand was there before the launch before
-/// this one.
 template <class Product>
-void launch_cluster(const Product& product, const ProductExtents& extents, bool right_is_older,
-                    Stream& stream) {
+void launch_cluster(const Product& product, const ProductExtents& extents, Stream& stream) {
   const auto with = [&](auto block) {
     using Block = decltype(block);
-    const dim3 rows = blocks_for(extents.M, Block::rows);
-    const dim3 columns =
-        blocks_for((extents.N + Block::columns - 1) / Block::columns * extents.count, 1);
-    const ClusterSplit split = ClusterSplit::of(int64_t{rows.x} * columns.x, extents.K);
+    const int64_t down = (extents.M + Block::rows - 1) / Block::rows;
+    const int64_t across = (extents.N + Block::columns - 1) / Block::columns;
+    const dim3 blocks = blocks_for(down * across * extents.count, 1);
+    const ClusterSplit split = ClusterSplit::of(blocks.x, extents.K);
     const auto parts = static_cast<unsigned>(split.parts);
     launch_clusters(gemm_cluster<Product, Block>,
-                    {{rows.x, columns.x, parts}, tile_threads, Block::shared_bytes, stream},
-                    {1, 1, parts}, product, split.tiles, right_is_older);
+                    {{blocks.x, 1, parts}, tile_threads, Block::shared_bytes, stream},
+                    {1, 1, parts}, product, split.tiles);
   };
   constexpr int stages = 6;  // two launches of 96 KiB find room in a multiprocessor
   // Narrow panels of a right operand whose lines run along k, where clusters would still be few.
   if constexpr (!decltype(Product::right)::Lines::along_rows) {
-    constexpr int64_t enough = 16;  // clusters of eight for 132 multiprocessors
+    constexpr int64_t enough = 15;  // clusters of eight at once
     const int64_t blocks = (extents.M + 63) / 64 * ((extents.N + 63) / 64) * extents.count;
     if (blocks < enough) return with(TensorBlock<64, 32, stages>());
   }

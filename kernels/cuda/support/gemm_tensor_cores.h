@@ -78,11 +78,9 @@ struct WarpSums {
 
 /// Adds up the tiles of a product from k_begin to k_end on tensor cores and leaves the sums in the
 /// block's shared memory, at `pitch` from row to row. Tiles travel there in the background
-/// (cp.async); ldmatrix and mma work on the one that has arrived. `before_left` is called when the
-/// first of the right operand are on their way, before anything of the left is read.
-template <class Block, class Product, class BeforeLeft>
-__device__ float* multiply_tiles(const Product& product, int m0, int n0,
-                                 const BeforeLeft& before_left) {
+/// (cp.async); ldmatrix and mma work on the one that has arrived.
+template <class Block, class Product>
+__device__ float* multiply_tiles(const Product& product, int m0, int n0) {
   using T = typename Product::Element;
   using Left = decltype(Product::left);
   using Right = decltype(Product::right);
@@ -95,31 +93,23 @@ __device__ float* multiply_tiles(const Product& product, int m0, int n0,
                                                    product.k_end);
   typename Right::template Cursor<Block::columns> right(product.right, n0, product.k_begin,
                                                         product.k_end);
-  const auto stage_of = [&](int tile) {
-    return stage0 + tile % Block::stages * Block::stage_elements;
-  };
-  const auto load_left = [&](int tile) {
-    if (tile < tiles) left.load(product.left, stage_of(tile));
-  };
-  const auto load_right = [&](int tile) {
-    if (tile < tiles) right.load(product.right, stage_of(tile) + Block::rows * tile_depth);
+  const auto load = [&](int tile) {
+    if (tile < tiles) {
+      T* const stage = stage0 + tile % Block::stages * Block::stage_elements;
+      left.load(product.left, stage);
+      right.load(product.right, stage + Block::rows * tile_depth);
+    }
+    copy_async_commit();  // also where nothing is left to load, so that the groups can be counted
   };
 
   WarpSums<Block> sums;
-  for (int tile = 0; tile < Block::stages - 1; ++tile) load_right(tile);
-  before_left();
-  for (int tile = 0; tile < Block::stages - 1; ++tile) {
-    load_left(tile);
-    copy_async_commit();  // also where nothing is left to load, so that the groups can be counted
-  }
+  for (int tile = 0; tile < Block::stages - 1; ++tile) load(tile);
   for (int tile = 0; tile < tiles; ++tile) {
     copy_async_wait<Block::stages - 2>();
     __syncthreads();  // everybody's part of the tile is here, and nobody reads the one replaced
                       // next
-    load_left(tile + Block::stages - 1);
-    load_right(tile + Block::stages - 1);
-    copy_async_commit();
-    const T* const stage = stage_of(tile);
+    load(tile + Block::stages - 1);
+    const T* const stage = stage0 + tile % Block::stages * Block::stage_elements;
     sums.template add<T, typename Left::Lines, typename Right::Lines>(
         stage, stage + Block::rows * tile_depth, warp, lane);
   }
@@ -147,7 +137,7 @@ __global__ void __launch_bounds__(tile_threads, 2) gemm_tensor_cores(Product pro
   const int m0 = static_cast<int>(blockIdx.x) * Block::rows;
   const int n0 = static_cast<int>(blockIdx.y) * Block::columns;
   if (m0 >= product.M) return;  // a whole block leaves together
-  const float* const sums = multiply_tiles<Block>(product, m0, n0, [] {});
+  const float* const sums = multiply_tiles<Block>(product, m0, n0);
   __syncthreads();
   constexpr int chunks = Block::columns / 8;
   for (int i = static_cast<int>(threadIdx.x); i < Block::rows * chunks; i += tile_threads) {

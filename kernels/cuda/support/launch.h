@@ -46,12 +46,16 @@ template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchConfig& config, LaunchAttributes attributes,
             Arguments&&... arguments) {
   if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
-  constexpr size_t without_asking = 48 * 1024;  // CUDA programming guide, "Shared Memory"
+  constexpr int without_asking = 48 * 1024;  // CUDA programming guide, "Shared Memory"
   check_launch(cudaSetDevice(config.stream.device().index), config.where);
-  if (config.shared_bytes > without_asking) {
-    check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                      static_cast<int>(config.shared_bytes)),
-                 config.where);
+  if (const int bytes = static_cast<int>(config.shared_bytes); bytes > without_asking) {
+    // Only ever more: another launch of the kernel, recorded or by another thread, may need that.
+    cudaFuncAttributes now{};
+    check_launch(cudaFuncGetAttributes(&now, kernel), config.where);
+    if (now.maxDynamicSharedSizeBytes < bytes) {
+      check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+                   config.where);
+    }
   }
   cudaLaunchConfig_t native{};
   native.gridDim = config.grid;

@@ -3,7 +3,6 @@
 #include "burin/kernels/cuda/support/gemm_cluster.h"
 #include "burin/kernels/cuda/support/matmul.h"
 #include "burin/kernels/cuda/support/matmul_product.h"
-#include "burin/kernels/cuda/support/operands_met.h"
 
 namespace burin::cuda {
 namespace {
@@ -14,9 +13,8 @@ Refusal accepts(const Matmul& op, const Context& /*context*/) {
 
 void run(const Matmul& op, Workspace /*workspace*/, Stream& stream) {
   const int64_t K = MatmulExtents(op).K;
-  const bool right_is_older = stream.state<OperandsMet>().again(op.b);
   with_tensor_product(op, [&](const auto& product, int64_t M, int64_t N, int64_t count) {
-    launch_cluster(product, {M, N, K, count}, right_is_older, stream);
+    launch_cluster(product, {M, N, K, count}, stream);
   });
 }
 

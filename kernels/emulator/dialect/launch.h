@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "burin/kernels/emulator/dialect/threads.h"
+#include "burin/kernels/emulator/limits.h"
 
 // The few functions of CUDA's runtime that a kernel file calls.
 
@@ -23,11 +24,12 @@ cudaError_t cudaSetDevice(int device);
 enum cudaDeviceAttr {
   cudaDevAttrComputeCapabilityMajor,
   cudaDevAttrComputeCapabilityMinor,
-  cudaDevAttrMultiProcessorCount
+  cudaDevAttrMultiProcessorCount,
+  cudaDevAttrMaxSharedMemoryPerBlockOptin
 };
 /// Those of a Hopper GPU, whose limits the emulator has, but that one block runs at a time.
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int /*device*/) {
-  constexpr int values[] = {9, 0, 1};
+  constexpr int values[] = {9, 0, 1, int{burin::emulator::max_shared_bytes}};
   *value = values[what];
   return cudaSuccess;
 }
@@ -56,7 +58,15 @@ struct cudaLaunchConfig_t {
 };
 
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
+struct cudaFuncAttributes {
+  int maxDynamicSharedSizeBytes;
+};
 /// The launch itself checks the size.
+template <class Kernel>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel /*kernel*/) {
+  attributes->maxDynamicSharedSizeBytes = 0;
+  return cudaSuccess;
+}
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel /*kernel*/, cudaFuncAttribute /*what*/, int /*bytes*/) {
   return cudaSuccess;
