@@ -128,7 +128,7 @@ fi
 if fits 480 tidy; then
   run_check tidy tests/house/tidy.sh build/release
 fi
-if fits 900 cuda_compiles; then
+if fits 300 cuda_compiles; then
   run_check cuda_compiles tests/cuda/run.sh
 fi
 
