@@ -69,17 +69,15 @@ void install_handler() {
 
 }  // namespace
 
-KernelScope::KernelScope(int device) : device_(device) {
+KernelScope::KernelScope(int device) : open_(&machine().memory(device)) {
   if (machine().has_several_memories()) install_handler();
-  machine().memory(device_).open();
   running.thread = pthread_self();
-  running.device = device_;
+  running.device = device;
   running.a_kernel = true;
 }
 
 KernelScope::~KernelScope() {
   running.a_kernel = false;
-  machine().memory(device_).close();
 }
 
 }  // namespace burin::emulator

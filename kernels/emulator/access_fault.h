@@ -1,5 +1,7 @@
 #pragma once
 
+#include "burin/kernels/emulator/device_memory.h"
+
 namespace burin::emulator {
 
 /// A kernel of emulated device `device` may touch that device's memory on this thread while it
@@ -13,7 +15,7 @@ class KernelScope {
   KernelScope& operator=(const KernelScope&) = delete;
 
  private:
-  int device_;
+  OpenMemory open_;
 };
 
 }  // namespace burin::emulator
