@@ -70,6 +70,7 @@ __global__ void __launch_bounds__(tile_threads, 2) gemm_cluster(Product product,
   cluster.sync();  // a block's sums have to stay while others read them
 }
 
+/// Launches it, in as many parts as find room.
 template <class Product>
 void launch_cluster(const Product& product, const ProductExtents& extents, Stream& stream) {
   const auto with = [&](auto block) {
