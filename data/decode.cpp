@@ -78,6 +78,8 @@ Decoded decode_as(Bytes bytes, ImageFormat format, const DecodeOptions& options)
       return decode_png(bytes, options);
     case ImageFormat::webp:
       return decode_webp(bytes, options);
+    case ImageFormat::pnm:
+      return decode_pnm(bytes, options);
     default:
       return decode_stb(bytes, format, options);
   }

@@ -69,8 +69,8 @@ struct Decoded {
 
 /// Decodes an image file held in memory to RGB, first frame, as PIL's `convert("RGB")`: grey
 /// becomes three equal channels, a palette is looked up, alpha is dropped. Of 16 bits the upper 8
-/// are taken (PIL does so for colour; its 16-bit grey comes out white). docs/image_formats.md has
-/// the details.
+/// are taken (PIL does so for colour; its 16-bit grey comes out white), but a PNM is scaled by its
+/// maximum. docs/image_formats.md has the details.
 ///
 /// Throws DecodeError "<name>: <reason>" for anything that is not a sound image.
 Decoded decode_with_info(std::span<const uint8_t> bytes, std::string_view name,

@@ -14,6 +14,7 @@
 #define STBI_NO_JPEG
 #define STBI_NO_PNG
 #define STBI_NO_PIC
+#define STBI_NO_PNM
 #define STBI_ASSERT(x) static_cast<void>(x)
 #include <stb/stb_image.h>
 
@@ -98,35 +99,10 @@ std::vector<uint8_t> with_full_palette(std::span<const uint8_t> bytes) {
   return result;
 }
 
-/// stb_image misreads PNM with another maximum than 255: it neither scales nor swaps bytes.
-void check_pnm_maximum(std::span<const uint8_t> bytes) {
-  int numbers = 0;
-  int64_t value = 0;
-  size_t i = 2;
-  while (i < bytes.size() && numbers < 3) {
-    if (bytes[i] == '#') {
-      while (i < bytes.size() && bytes[i] != '\n') ++i;
-    } else if (bytes[i] >= '0' && bytes[i] <= '9') {
-      value = 0;
-      for (; i < bytes.size() && bytes[i] >= '0' && bytes[i] <= '9'; ++i) {
-        value = std::min<int64_t>(value * 10 + (bytes[i] - '0'), 1 << 30);
-      }
-      require(value < 1 << 30, Defect::corrupt, "corrupt PNM: a number in its header is too large");
-      ++numbers;
-    } else {
-      ++i;
-    }
-  }
-  require(numbers == 3, Defect::truncated, "PNM is truncated within its header");
-  require(value == 255, Defect::unsupported, "PNM with a maximum of ", value,
-          " is not supported, only 255");
-}
-
 }  // namespace
 
 Decoded decode_stb(std::span<const uint8_t> bytes, ImageFormat format,
                    const DecodeOptions& options) {
-  if (format == ImageFormat::pnm) check_pnm_maximum(bytes);
   std::vector<uint8_t> mended;
   if (format == ImageFormat::bmp) mended = with_full_palette(bytes);
   if (!mended.empty()) bytes = mended;

@@ -5,13 +5,15 @@
 
 #include "burin/data/decode.h"
 
-/// One function per library, for decode.cpp only. Each throws DecodeError with the bare reason.
+/// One function per library, and our own for PNM; for decode.cpp only. Each throws DecodeError with
+/// the bare reason.
 namespace burin::data {
 
 Decoded decode_jpeg(std::span<const uint8_t> bytes, const DecodeOptions& options);
 Decoded decode_png(std::span<const uint8_t> bytes, const DecodeOptions& options);
 Decoded decode_webp(std::span<const uint8_t> bytes, const DecodeOptions& options);
-/// BMP, GIF, TGA, PSD, HDR, PNM
+Decoded decode_pnm(std::span<const uint8_t> bytes, const DecodeOptions& options);
+/// BMP, GIF, TGA, PSD, HDR
 Decoded decode_stb(std::span<const uint8_t> bytes, ImageFormat format,
                    const DecodeOptions& options);
 

@@ -128,10 +128,41 @@ TEST(Decode, AnyByteMayBeWrong) {
   }
 }
 
-TEST(Decode, ANumberOfManyDigitsIsNoExtent) {
-  const std::string header = "P5 " + std::string(40, '4') + " 8 255\n" + std::string(64, 'x');
-  const std::vector<uint8_t> bytes(header.begin(), header.end());
-  expect_error([&] { decode(bytes, "long"); }, "long: ");
+std::vector<uint8_t> pixels_of_pnm(const std::string& header, const std::vector<uint8_t>& samples) {
+  std::vector<uint8_t> bytes = bytes_of(header);
+  bytes.insert(bytes.end(), samples.begin(), samples.end());
+  return decode(bytes, "a.pnm").pixels;
+}
+
+// The numbers are those of Pillow 9.4's PpmDecoder, but for grey of 16 bits, which it clips.
+TEST(Decode, ScalesAPnmByItsMaximum) {
+  using Bytes = std::vector<uint8_t>;
+  EXPECT_EQ(pixels_of_pnm("P5 2 1 255\n", {7, 255}), (Bytes{7, 7, 7, 255, 255, 255}));
+  EXPECT_EQ(pixels_of_pnm("P6 2 1 100\n", {0, 1, 33, 50, 100, 101}),
+            (Bytes{0, 3, 84, 128, 255, 255}));
+  EXPECT_EQ(pixels_of_pnm("P6 1 1 65535\n", {0, 0, 0x80, 0, 0xff, 0xff}), (Bytes{0, 128, 255}));
+  EXPECT_EQ(pixels_of_pnm("P5 1 1 999\n", {0x01, 0xf4}), (Bytes{128, 128, 128}));
+}
+
+TEST(Decode, ReadsThePnmHeaderAsNetpbmDoes) {
+  const std::vector<uint8_t> black(3, 0);
+  EXPECT_EQ(pixels_of_pnm("P5\t1\v1\f255\r", {0}), black);
+  EXPECT_EQ(pixels_of_pnm("P5#a\r1#b\n 1 #255\r #\n255#c\n", {0}), black);
+  EXPECT_EQ(pixels_of_pnm("P5 0001 1 00255 ", {0, 1, 2}), black);
+  const std::vector<std::pair<std::string, std::string>> refused = {
+      {"P5 1 1 255", "PNM is truncated within its header"},
+      {"P5 1 1 #255\n", "PNM is truncated within its header"},
+      {"P51 1 255\n", "no white space in its header"},
+      {"P5 1 -1 255\n", "no number where one must be"},
+      {"P5 1 1 0\n", "a number in its header is 0"},
+      {"P5 1 1 65536\n", "a number in its header is too large"},
+      {"P5 " + std::string(40, '4') + " 8 255\n", "a number in its header is too large"},
+      {"P5 1 1 255x", "no white space ends its header"},
+      {"P6 1 1 256\n12345", "PNM is truncated"},
+  };
+  for (const auto& refusal : refused) {
+    expect_error([&] { pixels_of_pnm(refusal.first, {}); }, refusal.second);
+  }
 }
 
 TEST(Decode, ExifTurnsThePictureUprightWhenAsked) {

@@ -44,6 +44,9 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+samples = b"".join(struct.pack(">3H", 80 * x, 110 * y, 5 * x * y) for y in range(H) for x in range(W))
+(out / "rgb_16.ppm").write_bytes(f"P6 # 13 columns\r{W} {H} # rows, maximum\n999\n".encode() + samples)
+
 # What Pillow does not write: 16 bits, interlaced; PSD; Radiance HDR.
 rows = b"".join(b"\0" + b"".join(struct.pack(">3H", 5000 * x, 7000 * y, 300 * x * y) for x in range(W))
                 for y in range(H))
