@@ -129,7 +129,8 @@ void BlockRunner::check_end_of_phase(int ended) {
       blockIdx = block.index;
       const std::string why = where_everyone_is();
       reset_fibers();
-      throw KernelError(str("blocks of one cluster have ended, others wait for it\n", why));
+      throw KernelError(str("blocks of one ", cooperative_ ? "grid" : "cluster",
+                            " have ended, others wait for it\n", why));
     }
   }
 }
@@ -233,6 +234,11 @@ void BlockRunner::release_barrier() {
 void BlockRunner::cluster_barrier(const char* what, const Where& where) {
   ++block_->at_cluster_barrier;
   wait(what, where);
+}
+
+void BlockRunner::grid_barrier(const char* what, const Where& where) {
+  if (!cooperative_) fail_here(what, where, "the launch is not cooperative");
+  cluster_barrier(what, where);
 }
 
 void* BlockRunner::shared_of_block(const void* shared, unsigned rank, const Where& where) {

@@ -14,7 +14,8 @@
 
 namespace burin::emulator {
 
-/// Runs the blocks of a cluster, most often one: one CUDA thread = one fiber.
+/// Runs the blocks of a cluster, most often one, or of a whole grid that is launched to wait for
+/// itself ("cooperative"): for both the word here is cluster. One CUDA thread = one fiber.
 ///
 /// A fiber runs CUDA threads one after another until one of them has to wait, so a kernel without
 /// barriers is a plain loop with no switch at all. A thread that waits switches straight to the
@@ -22,8 +23,12 @@ namespace burin::emulator {
 /// threads are at the cluster's barrier.
 class BlockRunner {
  public:
-  /// Before the blocks of a launch: whether it may overlap the one before.
-  void begin_launch(bool overlaps) { overlaps_ = overlaps; }
+  /// Before the blocks of a launch: whether it may overlap the one before, and whether the blocks
+  /// that are run together are all of them.
+  void begin_launch(bool overlaps, bool cooperative) {
+    overlaps_ = overlaps;
+    cooperative_ = cooperative;
+  }
   /// Runs `thread` once for each thread of the blocks of a cluster, which are in the order of their
   /// ranks. Throws what a thread throws, and KernelError where a block can't go on.
   void run(const cudaLaunchConfig_t& config, std::span<const uint3> cluster, Order order,
@@ -41,6 +46,7 @@ class BlockRunner {
   void* shared_memory() const { return block_->shared.get(); }
 
   void cluster_barrier(const char* what, const Where& where);
+  void grid_barrier(const char* what, const Where& where);
   unsigned cluster_rank() const { return static_cast<unsigned>(block_ - blocks_.data()); }
   unsigned cluster_size() const { return static_cast<unsigned>(cluster_size_); }
   /// Where the block of that rank has what this block has at `shared`.
@@ -92,7 +98,7 @@ class BlockRunner {
   const std::function<void()>* thread_ = nullptr;
   std::exception_ptr error_;
 
-  bool overlaps_ = false;
+  bool overlaps_ = false, cooperative_ = false;
   int count_ = 0;  // threads of a block
   size_t prepared_blocks_ = 0;
   Order order_ = Order::forward;

@@ -42,6 +42,9 @@ void* dynamic_shared_memory() {
 void cluster_barrier(const char* what, const Where& where) {
   here().cluster_barrier(what, where);
 }
+void grid_barrier(const char* what, const Where& where) {
+  here().grid_barrier(what, where);
+}
 unsigned cluster_rank() {
   return here().cluster_rank();
 }

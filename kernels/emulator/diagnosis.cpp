@@ -36,7 +36,8 @@ std::string BlockRunner::where_everyone_is() const {
     if (thread.waits_at != nullptr && !block_->is_ready(i)) {
       state = str("wait at ", thread.waits_at, ' ', place(thread.where));
       const std::string_view what = thread.waits_at;
-      const bool of_warp = !what.starts_with("__syncthreads") && !what.starts_with("cluster.");
+      const bool of_warp = !what.starts_with("__syncthreads") && !what.starts_with("cluster.") &&
+                           !what.starts_with("grid.");
       if (of_warp) state += str(" mask 0x", std::hex, thread.mask);
     }
     const auto known = std::find_if(groups.begin(), groups.end(),

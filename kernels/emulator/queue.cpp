@@ -36,7 +36,8 @@ void check_launch(const cudaLaunchConfig_t& config) {
 
 /// What the launch's attributes ask for. They lie on the caller's stack.
 struct Wishes {
-  bool overlaps = false;  // it may begin before the launch before is done
+  bool overlaps = false;     // it may begin before the launch before is done
+  bool cooperative = false;  // all blocks at the same time
   dim3 cluster{1, 1, 1};
 
   static Wishes of(const cudaLaunchConfig_t& config) {
@@ -44,6 +45,8 @@ struct Wishes {
     for (const cudaLaunchAttribute& attribute : std::span(config.attrs, config.numAttrs)) {
       if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization) {
         wishes.overlaps = attribute.val.programmaticStreamSerializationAllowed != 0;
+      } else if (attribute.id == cudaLaunchAttributeCooperative) {
+        wishes.cooperative = attribute.val.cooperative != 0;
       } else {
         const auto& size = attribute.val.clusterDim;
         wishes.cluster = {size.x, size.y, size.z};
@@ -63,6 +66,13 @@ void check_cluster(const cudaLaunchConfig_t& config, dim3 cluster) {
         " blocks do not fill a grid of ", grid.x, "×", grid.y, "×", grid.z);
 }
 
+void check_cooperative(const cudaLaunchConfig_t& config) {
+  const dim3 grid = config.gridDim;
+  const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
+  check(blocks <= max_cooperative, "launch: at most ", max_cooperative,
+        " blocks can wait for each other, not ", blocks);
+}
+
 uint3 place_in(dim3 extents, uint64_t i) {
   return {static_cast<unsigned>(i % extents.x), static_cast<unsigned>(i / extents.x % extents.y),
           static_cast<unsigned>(i / extents.x / extents.y)};
@@ -71,12 +81,12 @@ uint3 place_in(dim3 extents, uint64_t i) {
 void run_grid(const cudaLaunchConfig_t& config, const Wishes& wishes, Order order,
               const Task& thread) {
   BlockRunner& runner = block_runner();
-  runner.begin_launch(wishes.overlaps);
+  runner.begin_launch(wishes.overlaps, wishes.cooperative);
   race_check_begin(runner.interval());
-  const dim3 grid = config.gridDim, cluster = wishes.cluster;
+  const dim3 grid = config.gridDim, cluster = wishes.cooperative ? grid : wishes.cluster;
   const dim3 across(grid.x / cluster.x, grid.y / cluster.y, grid.z / cluster.z);
   const uint64_t clusters = uint64_t{across.x} * across.y * across.z;
-  std::array<uint3, max_cluster> blocks{};
+  std::array<uint3, std::max(max_cluster, max_cooperative)> blocks{};
   const unsigned size = cluster.x * cluster.y * cluster.z;
   for (uint64_t i = 0; i < clusters; ++i) {
     const uint3 at = place_in(across, order == Order::forward ? i : clusters - 1 - i);
@@ -209,6 +219,7 @@ void queue_grid(const cudaLaunchConfig_t& config, Task thread) {
   const Wishes wishes = Wishes::of(config);
   check_launch(config);
   check_cluster(config, wishes.cluster);
+  if (wishes.cooperative) check_cooperative(config);
   const bool has_stream = config.stream != nullptr;
   const int device = has_stream ? config.stream->device : current_device;
   check(device == current_device, "launch: the stream is one of ", Device::emulator(device),

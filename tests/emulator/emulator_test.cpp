@@ -81,7 +81,28 @@ TEST(Emulator, NamesWhatABlockMayNotDoToItsCluster) {
                         ": (0,0,0) .. (31,0,0)"});
 }
 
+TEST(Emulator, RunsTheBlocksOfACooperativeGridTogether) {
+  for (const char* const order : {"forward", "reverse", "shuffled"}) {
+    const Environment environment("BURIN_EMULATOR_ORDER", order);
+    Board board;
+    board.run("missing grid sync, mended");
+    board.download();
+    EXPECT_EQ(board.values[4 * 32 + 5], 32 + 5 + 1);
+    EXPECT_EQ(board.values[7 * 32 + 5], 5 + 1);
+  }
+}
+
+TEST(Emulator, NamesWhatABlockMayNotDoToItsGrid) {
+  expect_complaint(
+      "leaves the grid",
+      {"blocks of one grid have ended, others wait for it", "block (0,0,0)",
+       "32 threads wait at grid.sync() " + place_of("leaves the grid") + ": (0,0,0) .. (31,0,0)"});
+  expect_complaint("waits for the grid", {"grid.sync()", "the launch is not cooperative",
+                                          place_of("waits for the grid"), "block (0,0,0)"});
+}
+
 TEST(Emulator, RefusesWhatAGpuRefuses) {
+  expect_complaint("grid too large", {"at most 8 blocks can wait for each other, not 9"});
   expect_complaint("cluster does not fit",
                    {"clusters of 3×1×1 blocks do not fill a grid of 4×1×1"});
   expect_complaint("cluster too large", {"a cluster has 1 to 8 blocks, not 16×1×1"});

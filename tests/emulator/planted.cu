@@ -166,6 +166,24 @@ __global__ void leaves_the_cluster(float* x) {
   cluster.sync();  // bug: leaves the cluster
 }
 
+/// Each block of a grid reads what its neighbour has written.
+__global__ void missing_grid_sync(float* x, bool mended) {
+  x[blockIdx.x * blockDim.x + threadIdx.x] += 1;
+  if (mended) cooperative_groups::this_grid().sync();
+  const unsigned neighbour = (blockIdx.x + 1) % gridDim.x;
+  const float value = x[neighbour * blockDim.x + threadIdx.x];  // bug: missing grid sync
+  x[(gridDim.x + blockIdx.x) * blockDim.x + threadIdx.x] = value;
+}
+
+__global__ void leaves_the_grid() {
+  if (blockIdx.x == 1) return;
+  cooperative_groups::this_grid().sync();  // bug: leaves the grid
+}
+
+__global__ void waits_for_the_grid() {
+  cooperative_groups::this_grid().sync();  // bug: waits for the grid
+}
+
 /// No bug: what CUDA's functions yield that our own kernels may not use yet.
 __global__ void device_functions(float* x) {
   const float a = 1 + 0x1p-12f;  // a² needs one bit more than a float has
@@ -209,7 +227,7 @@ __global__ void add_one(float* x) {
 }  // namespace
 
 void run_planted(std::string_view name, float* x, Stream& stream) {
-  using cuda::launch, cuda::launch_overlapped;
+  using cuda::launch, cuda::launch_overlapped, cuda::launch_cooperative;
   const auto launch_four = [&stream](auto kernel, dim3 cluster, auto... arguments) {
     cuda::launch_clusters(kernel, {4, 32, 32 * sizeof(float), stream}, cluster, arguments...);
   };
@@ -258,6 +276,14 @@ void run_planted(std::string_view name, float* x, Stream& stream) {
   if (name == "leaves the cluster") launch_four(leaves_the_cluster, 4, x);
   if (name == "cluster does not fit") launch_four(maps_too_early, 3, x);
   if (name == "cluster too large") launch_four(maps_too_early, 16, x);
+  if (name == "missing grid sync")
+    launch_cooperative(missing_grid_sync, {4, 32, 0, stream}, x, false);
+  if (name == "missing grid sync, mended") {
+    launch_cooperative(missing_grid_sync, {4, 32, 0, stream}, x, true);
+  }
+  if (name == "leaves the grid") launch_cooperative(leaves_the_grid, {4, 32, 0, stream});
+  if (name == "waits for the grid") launch(waits_for_the_grid, {4, 32, 0, stream});
+  if (name == "grid too large") launch_cooperative(waits_for_the_grid, {9, 32, 0, stream});
   if (name == "device functions") launch(device_functions, {1, 1, 0, stream}, x);
   if (name == "atomics") launch(atomics, {1, 64, 0, stream}, x);
   if (name == "add one") launch(add_one, {1, 32, 0, stream}, x);

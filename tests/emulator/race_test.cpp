@@ -36,6 +36,14 @@ TEST(RaceCheck, NamesBlocksOfAClusterThatDoNotWaitForEachOther) {
     expect_complaint("missing cluster sync, mended", {"nothing was noticed"});
   }
 }
+TEST(RaceCheck, NamesBlocksOfAGridThatDoNotWaitForEachOther) {
+  for (const char* const order : {"forward", "reverse"}) {
+    const Environment environment("BURIN_EMULATOR_ORDER", order);
+    expect_complaint("missing grid sync", {"in global memory\n  block (", "another block at ",
+                                           place_of("missing grid sync")});
+    expect_complaint("missing grid sync, mended", {"nothing was noticed"});
+  }
+}
 TEST(RaceCheck, NamesSharedMemoryThatWasNeverWritten) {
   expect_complaint("unwritten shared",
                    {"a read of what was never written in shared memory\n  block (0,0,0) thread "

@@ -36,27 +36,36 @@ struct LaunchAttributes {
     at[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
     at[count++].val.programmaticStreamSerializationAllowed = 1;
   }
+  void cooperative() {
+    at[count].id = cudaLaunchAttributeCooperative;
+    at[count++].val.cooperative = 1;
+  }
   void cluster(dim3 size) {
     at[count].id = cudaLaunchAttributeClusterDimension;
     at[count++].val.clusterDim = {size.x, size.y, size.z};
   }
 };
 
+/// Lets blocks of the kernel have that much shared memory, on the thread's current device.
+template <class... Parameters>
+void allow_shared(void (*kernel)(Parameters...), size_t shared_bytes, const Where& where) {
+  constexpr int without_asking = 48 * 1024;  // CUDA programming guide, "Shared Memory"
+  const int bytes = static_cast<int>(shared_bytes);
+  if (bytes <= without_asking) return;
+  // Only ever more: another launch of the kernel, recorded or by another thread, may need that.
+  cudaFuncAttributes now{};
+  check_launch(cudaFuncGetAttributes(&now, kernel), where);
+  if (now.maxDynamicSharedSizeBytes >= bytes) return;
+  check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+               where);
+}
+
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchConfig& config, LaunchAttributes attributes,
             Arguments&&... arguments) {
   if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
-  constexpr int without_asking = 48 * 1024;  // CUDA programming guide, "Shared Memory"
   check_launch(cudaSetDevice(config.stream.device().index), config.where);
-  if (const int bytes = static_cast<int>(config.shared_bytes); bytes > without_asking) {
-    // Only ever more: another launch of the kernel, recorded or by another thread, may need that.
-    cudaFuncAttributes now{};
-    check_launch(cudaFuncGetAttributes(&now, kernel), config.where);
-    if (now.maxDynamicSharedSizeBytes < bytes) {
-      check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
-                   config.where);
-    }
-  }
+  allow_shared(kernel, config.shared_bytes, config.where);
   cudaLaunchConfig_t native{};
   native.gridDim = config.grid;
   native.blockDim = config.block;
@@ -102,6 +111,33 @@ void launch_clusters(void (*kernel)(Parameters...), const LaunchConfig& config, 
   detail::LaunchAttributes attributes;
   attributes.overlap();
   attributes.cluster(cluster);
+  detail::launch(kernel, config, attributes, std::forward<Arguments>(arguments)...);
+}
+
+/// Blocks of the kernel that a device holds at the same time.
+template <class... Parameters>
+int resident_blocks(void (*kernel)(Parameters...), int threads, size_t shared_bytes, Device device,
+                    const Where& where = Where::current()) {
+  int multiprocessors = 0, of_each = 0;
+  check_launch(cudaSetDevice(device.index), where);
+  detail::allow_shared(kernel, shared_bytes, where);
+  check_launch(
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&of_each, kernel, threads, shared_bytes),
+      where);
+  check_launch(
+      cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device.index),
+      where);
+  return of_each * multiprocessors;
+}
+
+/// Launches all blocks at the same time, at most resident_blocks(), to wait for each other with
+/// cooperative_groups::this_grid().sync() (CUDA programming guide, "Grid Synchronization"). Here
+/// too the kernel has no shared variables but dynamic ones. It does not overlap the launch before.
+template <class... Parameters, class... Arguments>
+void launch_cooperative(void (*kernel)(Parameters...), const LaunchConfig& config,
+                        Arguments&&... arguments) {
+  detail::LaunchAttributes attributes;
+  attributes.cooperative();
   detail::launch(kernel, config, attributes, std::forward<Arguments>(arguments)...);
 }
 

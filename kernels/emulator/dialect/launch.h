@@ -36,13 +36,15 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr what, int /
 
 enum cudaLaunchAttributeID {
   cudaLaunchAttributeProgrammaticStreamSerialization,
-  cudaLaunchAttributeClusterDimension
+  cudaLaunchAttributeClusterDimension,
+  cudaLaunchAttributeCooperative
 };
 struct cudaLaunchAttributeValue {
   int programmaticStreamSerializationAllowed;
   struct {
     unsigned x, y, z;
   } clusterDim;
+  int cooperative;
 };
 struct cudaLaunchAttribute {
   cudaLaunchAttributeID id;
@@ -69,6 +71,14 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel /*kerne
 }
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel /*kernel*/, cudaFuncAttribute /*what*/, int /*bytes*/) {
+  return cudaSuccess;
+}
+
+/// Where the blocks of a launch wait for each other: see limits.h.
+template <class Kernel>
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Kernel /*kernel*/,
+                                                          int /*threads*/, size_t /*shared*/) {
+  *blocks = int{burin::emulator::max_cooperative};
   return cudaSuccess;
 }
 

@@ -33,6 +33,7 @@ void* dynamic_shared_memory();
 
 /// What the blocks of a cluster do together: cooperative_groups.h.
 void cluster_barrier(const char* what, const Where& where);
+void grid_barrier(const char* what, const Where& where);
 unsigned cluster_rank();
 unsigned cluster_size();
 void* shared_of_block(const void* shared, unsigned rank, const Where& where);

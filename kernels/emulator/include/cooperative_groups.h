@@ -2,7 +2,7 @@
 
 #include "burin/kernels/emulator/dialect/threads.h"
 
-// Stands in for CUDA's header of this name: thread block clusters.
+// Stands in for CUDA's header of this name: thread block clusters, and grids whose blocks wait.
 
 namespace cooperative_groups {
 
@@ -24,6 +24,18 @@ class cluster_group {
 };
 
 inline cluster_group this_cluster() {
+  return {};
+}
+
+/// All blocks of a launch that asked to be cooperative: they run at the same time.
+class grid_group {
+ public:
+  void sync(const burin::Where& where = burin::Where::current()) const {
+    burin::emulator::grid_barrier("grid.sync()", where);
+  }
+};
+
+inline grid_group this_grid() {
   return {};
 }
 
