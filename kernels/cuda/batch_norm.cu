@@ -29,7 +29,7 @@ constexpr bool in_eights(Rung rung) {
 
 /// Doubles of [parts, 2, C]; only `vector` makes more than one part.
 size_t sums_of(Rung rung, const Channels& channels) {
-  if (rung == Rung::vector) return sums_of_rows(Rows::of(channels));
+  if (rung == Rung::vector) return RowGrid::of(Rows::of(channels)).sums();
   return static_cast<size_t>(2 * channels.C);
 }
 

@@ -72,7 +72,7 @@ size_t train_workspace(const BatchNormMaxPoolTrain& op, const Context& /*context
   const Channels channels = Channels::of(op.x);
   const auto C = static_cast<size_t>(channels.C);
   if (!vector) return Workspace::room_for<Moments>(C);
-  return Workspace::room_for<double>(sums_of_rows(Rows::of(channels))) +
+  return Workspace::room_for<double>(RowGrid::of(Rows::of(channels)).sums()) +
          Workspace::room_for<float>(C);
 }
 
@@ -90,7 +90,7 @@ void queue_statistics_vector(const T* x, Workspace workspace, const Statistics& 
                              const Channels& channels, Stream& stream) {
   const Rows rows = Rows::of(channels);
   const RowGrid over = RowGrid::of(rows);
-  auto* const sums = workspace.take<double>(sums_of_rows(rows));
+  auto* const sums = workspace.take<double>(over.sums());
   auto* const shift = workspace.take<float>(static_cast<size_t>(channels.C));
   launch_overlapped(shifted_sums_vector<T>, {over.grid, over.block, 0, stream}, x, sums, shift,
                     rows);
@@ -131,7 +131,7 @@ size_t backward_workspace(const BatchNormMaxPoolBackward& op, const Context& /*c
   const Channels pooled = Channels::of(op.dy);
   const auto C = static_cast<size_t>(pooled.C);
   if (!vector) return Workspace::room_for<double>(2 * C) + Workspace::room_for<DxFactors>(C);
-  return Workspace::room_for<double>(sums_of_rows(Rows::of(pooled))) +
+  return Workspace::room_for<double>(RowGrid::of(Rows::of(pooled)).sums()) +
          Workspace::room_for<float>(3 * C);
 }
 
@@ -158,7 +158,7 @@ void queue_gradients_vector(const PooledGradient<T>& in, PooledInputGradient<T> 
                             const ParameterGradients& to, Stream& stream) {
   const Rows rows = Rows::of(Channels::of(of.dy));
   const RowGrid over = RowGrid::of(rows);
-  auto* const sums = workspace.take<double>(sums_of_rows(rows));
+  auto* const sums = workspace.take<double>(over.sums());
   op.factors = {workspace.take<float>(static_cast<size_t>(3 * rows.C)), rows.C};
   launch_overlapped(gradient_sums_vector<T, PooledGradient<T>>, {over.grid, over.block, 0, stream},
                     in, sums, rows);

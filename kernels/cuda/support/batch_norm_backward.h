@@ -94,7 +94,8 @@ __global__ void __launch_bounds__(row_threads, 1)
       }
     }
   }
-  join_rows(g_sum, centred_sum, sums, rows);
+  __shared__ SumsOfThreads of_thread;
+  join_rows(g_sum, centred_sum, of_thread, sums, rows);
 }
 
 /// dx = scale · g − from_bias − (x − mean) · from_weight: the factors of a channel.
@@ -184,6 +185,7 @@ __global__ void __launch_bounds__(row_threads, 1)
                           Rows rows) {
   constexpr int in_flight = rows_in_flight<T, 2>;
   __shared__ OfBlock means, scales, from_biases, from_weights;
+  __shared__ SumsOfGroups of_group;
   const int step = rows.step();
   Eight<T> dy[in_flight] = {}, x[in_flight] = {};
   unsigned bits[in_flight] = {};
@@ -207,7 +209,7 @@ __global__ void __launch_bounds__(row_threads, 1)
   }
   cudaGridDependencySynchronize();  // that of the sums, which all read so far is older than
   const ChannelGradient gradient =
-      gradient_of(join_parts(sums, parts, rows), weight, inverse_std, to);
+      gradient_of(join_parts(sums, parts, of_group, rows), weight, inverse_std, to);
   if (Rows::thread() < Rows::width()) {
     means.at[Rows::thread()] = own_mean;
     scales.at[Rows::thread()] = gradient.factors.scale;

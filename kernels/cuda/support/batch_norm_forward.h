@@ -187,7 +187,8 @@ __global__ void __launch_bounds__(row_threads, 1)
   };
   of_thread.add(x, rows, {rows.first(), rows.step(), rows.count}, keep_shift,
                 [](int /*row*/, const Eight<T>& /*values*/) {});
-  join_rows(of_thread.sum, of_thread.squares, sums, rows);
+  __shared__ SumsOfThreads joined;
+  join_rows(of_thread.sum, of_thread.squares, joined, sums, rows);
 }
 
 __device__ inline float inverse_std_of(float variance, float epsilon) {
@@ -249,10 +250,10 @@ struct BatchStatistics {
   Statistics to;
 
   /// For the channel that the thread speaks for; all threads of the block call it.
-  __device__ Normal of_block(const Rows& rows) const {
+  __device__ Normal of_block(const Rows& rows, SumsOfGroups& of_group) const {
     const int c = rows.spoken_for();
     const double from = c < rows.C ? static_cast<double>(shift[c]) : 0;
-    return normal_of_shifted(join_parts(sums, parts, rows), from, rows.count, to.epsilon);
+    return normal_of_shifted(join_parts(sums, parts, of_group, rows), from, rows.count, to.epsilon);
   }
   __device__ void keep(int c, const Normal& normal) const {
     if (blockIdx.y == 0) keep_statistics(to, c, normal);
@@ -266,7 +267,7 @@ struct GivenStatistics {
   const float* variance;
   float epsilon;
 
-  __device__ Normal of_block(const Rows& rows) const {
+  __device__ Normal of_block(const Rows& rows, SumsOfGroups& /*of_group*/) const {
     const int c = rows.spoken_for();
     return c < rows.C ? Normal{mean[c], inverse_std_of(variance[c], epsilon), 0} : Normal{};
   }
@@ -315,42 +316,65 @@ __device__ void apply_eight(const Affine<T>& op, const FactorsOfThread& factors,
   op.relu_mask[first / per_byte] = static_cast<uint8_t>(bits);
 }
 
-/// Variant `vector`. Rows in falling order: the last that the statistics read are still in the L2
-/// cache. A row's registers ask for the next row as soon as its result is made.
-template <class T, bool has_residual, class From>
-__global__ void __launch_bounds__(row_threads, 1)
-    apply_vector(Affine<T> op, From statistics, Rows rows) {
+/// Where apply_rows finds no row in shared memory.
+template <class T>
+struct NothingKept {
+  __device__ static constexpr bool has(int /*row*/) { return false; }
+  __device__ static Eight<T> pop() { return {}; }
+};
+
+/// What apply_rows needs of shared memory.
+struct ApplyMemory {
+  FactorsOfBlock factors;
+  SumsOfGroups of_group;
+};
+
+/// The thread's rows from `row` down. A row's registers ask for the next row as soon as its result
+/// is made; the first ones ask before `ready`, which returns when the statistics can be had. What
+/// `kept` has is asked of it instead.
+template <class T, bool has_residual, class From, class Kept, class Ready>
+__device__ void apply_rows(const Affine<T>& op, const From& statistics, const Rows& rows, int row,
+                           int step, Kept kept, ApplyMemory& memory, const Ready& ready) {
   constexpr int in_flight = rows_in_flight < T, has_residual ? 2 : 1 > ;
-  __shared__ FactorsOfBlock of_block;
-  const int step = rows.step();
   Eight<T> values[in_flight] = {}, added[in_flight] = {};
-  const auto load = [&](int i, int row) {
-    if (row < 0) return;
-    values[i] = Eight<T>::at(op.x + rows.offset(row));
-    if constexpr (has_residual) added[i] = Eight<T>::at(op.residual + rows.offset(row));
+  const auto load = [&](int i, int at) {
+    if (at < 0) return;
+    if (!kept.has(at)) values[i] = Eight<T>::at(op.x + rows.offset(at));
+    if constexpr (has_residual) added[i] = Eight<T>::at(op.residual + rows.offset(at));
   };
-  int row = rows.channel() < rows.C ? rows.count - 1 - rows.first() : -1;
 #pragma unroll
   for (int i = 0; i < in_flight; ++i) load(i, row - i * step);
 
   const int c = rows.spoken_for();
   const float weight = c < rows.C ? op.weight[c] : 0, bias = c < rows.C ? op.bias[c] : 0;
-  cudaGridDependencySynchronize();  // that of the sums, which x is older than
-  const Normal normal = statistics.of_block(rows);
-  of_block.set(normal, weight, bias);
+  ready();
+  const Normal normal = statistics.of_block(rows, memory.of_group);
+  memory.factors.set(normal, weight, bias);
   __syncthreads();
   if (c < rows.C) statistics.keep(c, normal);
-  const FactorsOfThread factors = FactorsOfThread::of(of_block);
+  const FactorsOfThread factors = FactorsOfThread::of(memory.factors);
 
   for (;;) {
 #pragma unroll
     for (int i = 0; i < in_flight; ++i, row -= step) {
       if (row < 0) return;
-      const Eight<T> x = values[i], more = added[i];
+      const Eight<T> x = kept.has(row) ? kept.pop() : values[i], more = added[i];
       load(i, row - in_flight * step);
       apply_eight<T, has_residual>(op, factors, x, more, rows.offset(row));
     }
   }
+}
+
+/// Variant `vector`. Rows in falling order: the last that the statistics read are still in the L2
+/// cache.
+template <class T, bool has_residual, class From>
+__global__ void __launch_bounds__(row_threads, 1)
+    apply_vector(Affine<T> op, From statistics, Rows rows) {
+  __shared__ ApplyMemory memory;
+  const int last = rows.channel() < rows.C ? rows.count - 1 - rows.first() : -1;
+  // The wait is for the launch that made the sums, which x is older than.
+  apply_rows<T, has_residual>(op, statistics, rows, last, rows.step(), NothingKept<T>(), memory,
+                              [] { cudaGridDependencySynchronize(); });
 }
 
 }  // namespace burin::cuda

@@ -25,7 +25,8 @@ inline __global__ void __launch_bounds__(row_threads, 1)
     join_statistics(BatchStatistics statistics, Rows rows) {
   cudaGridDependencySynchronize();
   cudaTriggerProgrammaticLaunchCompletion();
-  const Normal normal = statistics.of_block(rows);
+  __shared__ SumsOfGroups of_group;
+  const Normal normal = statistics.of_block(rows, of_group);
   const int c = rows.spoken_for();
   if (c < rows.C) statistics.keep(c, normal);
 }
@@ -169,7 +170,8 @@ inline __global__ void __launch_bounds__(row_threads, 1)
                    Rows rows) {
   cudaGridDependencySynchronize();
   cudaTriggerProgrammaticLaunchCompletion();
-  const TwoSums sum = join_parts(sums, parts, rows);
+  __shared__ SumsOfGroups of_group;
+  const TwoSums sum = join_parts(sums, parts, of_group, rows);
   const int c = rows.spoken_for();
   if (c >= rows.C) return;
   const ChannelGradient gradient = gradient_of(sum, to.weight[c], to.inverse_std[c], to);

@@ -58,10 +58,12 @@ struct Rows {
 /// As many blocks as are resident at once, each with all its loads in flight.
 struct RowGrid {
   dim3 grid, block;
+  int C;
 
-  static RowGrid of(const Rows& rows) {
+  static constexpr int one_a_multiprocessor = 132;  // of an H100 or H200
+
+  static RowGrid of(const Rows& rows, int resident = one_a_multiprocessor) {
     constexpr int rows_per_thread = 4;  // at least, or loading what belongs to channels shows
-    constexpr int resident = 132;       // SMs of an H100 or H200
     const int eights = rows.C / per_byte;
     int columns = 1;  // a power of two: the lanes of a warp that share a column are as many
     while (columns < std::min(eights, widest_of_block)) columns *= 2;
@@ -70,15 +72,12 @@ struct RowGrid {
     const int parts =
         std::clamp((rows.count + least - 1) / least, 1, std::max(1, resident / across));
     return {dim3(static_cast<unsigned>(across), static_cast<unsigned>(parts)),
-            dim3(static_cast<unsigned>(columns), static_cast<unsigned>(height))};
+            dim3(static_cast<unsigned>(columns), static_cast<unsigned>(height)), rows.C};
   }
   int parts() const { return static_cast<int>(grid.y); }
+  /// Doubles of [parts, 2, C].
+  size_t sums() const { return static_cast<size_t>(parts() * 2 * C); }
 };
-
-/// Doubles of [parts, 2, C].
-inline size_t sums_of_rows(const Rows& rows) {
-  return static_cast<size_t>(RowGrid::of(rows).parts() * 2 * rows.C);
-}
 
 struct TwoSums {
   double first, second;
@@ -141,20 +140,22 @@ __device__ void sums_of_block(const SumAndRest (&first)[per_byte],
 
 /// The same into sums: [parts, 2, C], of which the block writes its own.
 __device__ inline void join_rows(const SumAndRest (&first)[per_byte],
-                                 const SumAndRest (&second)[per_byte], double* sums,
-                                 const Rows& rows) {
-  __shared__ SumsOfThreads of_thread;
+                                 const SumAndRest (&second)[per_byte], SumsOfThreads& of_thread,
+                                 double* sums, const Rows& rows) {
   sums_of_block(first, second, of_thread, [&](int which, int channel, double sum) {
     const int c = static_cast<int>(blockIdx.x) * Rows::width() + channel;
     if (c < rows.C) sums[(int64_t(blockIdx.y) * 2 + which) * rows.C + c] = sum;
   });
 }
 
+/// What join_parts needs of shared memory.
+using SumsOfGroups = double[row_threads];
+
 /// What join_rows left in `parts` parts, added up for the channel that the thread speaks for. All
 /// threads of a block call it, in a fixed order they share the parts of its channels.
-__device__ inline TwoSums join_parts(const double* sums, int parts, const Rows& rows) {
+__device__ inline TwoSums join_parts(const double* sums, int parts, SumsOfGroups& of_group,
+                                     const Rows& rows) {
   constexpr int in_flight = 11;  // what waits here is memory
-  __shared__ double of_group[row_threads];
   const int thread = Rows::thread(), width = Rows::width(), values = 2 * width;
   const int group = thread / values, groups = row_threads / values, value = thread % values;
   const int c = static_cast<int>(blockIdx.x) * width + value % width;
