@@ -105,7 +105,7 @@ conv2d_forward:stem_warpgroup conv2d_backward_weight:stem_warpgroup batch_norm_t
 batch_norm_max_pool_train:vector batch_norm_max_pool_backward:vector max_pool2d_backward:vector
 softmax_forward:warp_per_row adam_step:multi matmul:tensor_cores matmul:warpgroup layer_norm_backward:warp_per_row
 attention_forward:tensor_cores attention_backward:tensor_cores conv2d_forward:cluster matmul:cluster
-batch_norm_train:cluster'
+batch_norm_train:cluster batch_norm_train:cooperative'
 checked_on="$device emulator"
 # On the emulator a few ops stand for all: what is tried then is this script.
 [ "$device" != emulator ] || { ops='activation_forward softmax_forward'; checked_on=emulator; }

@@ -5,7 +5,7 @@
 A case counts only if all agree on its check value. With --warm nothing is measured: PyTorch compiles what a later run
 needs into its cache (TORCHINDUCTOR_CACHE_DIR). burin's modes: `eager`, `graph` (the step recorded and replayed), and
 that again with the handwritten kernels alone (`cuda graph`), and with those that clusters of blocks share preferred
-(`cluster graph`). PyTorch's are in step_gpu.py.
+(`cluster graph`) or those whose blocks all wait for each other (`cooperative graph`). PyTorch's are in step_gpu.py.
 """
 import argparse
 import json
@@ -90,8 +90,10 @@ def main():
         ours = Side("burin", [options.step_bench, folder, options.device])
         hand = Side("burin by hand", [options.step_bench, folder, options.device], BURIN_IMPL="cuda")
         clusters = Side("burin by clusters", [options.step_bench, folder, options.device], BURIN_IMPL="cuda/cluster")
+        grids = Side("burin by grids", [options.step_bench, folder, options.device], BURIN_IMPL="cuda/cooperative")
         runners = [("burin eager", ours, ""), ("burin graph", ours, "graph"),
-                   ("burin cuda graph", hand, "graph"), ("burin cluster graph", clusters, "graph")]
+                   ("burin cuda graph", hand, "graph"), ("burin cluster graph", clusters, "graph"),
+                   ("burin cooperative graph", grids, "graph")]
         if options.torch_modes:
             torch = Side("torch", [sys.executable, os.path.join(HERE, "step_gpu.py"), folder])
             runners += [("torch " + mode, torch, mode) for mode in options.torch_modes.split(",")]

@@ -8,12 +8,15 @@
 //            joins the shares, each of its blocks for itself and in one order
 //   cluster  train, small images: vector in one launch and one reading. A cluster of blocks keeps
 //            what it read in shared memory and joins its sums there; not yet run on a GPU
+//   cooperative  train: vector in one launch whose blocks, one an SM, wait for each other. They
+//            keep in shared memory what fits there; not yet run on a GPU
 // Then one pass applies (backward: writes dx). No atomics: equal from run to run.
-// Kernels: support/batch_norm_{forward,cluster,backward}.h.
+// Kernels: support/batch_norm_{forward,cluster,cooperative,backward}.h.
 #include "burin/kernels/batch_norm.h"
 
 #include "burin/kernels/cuda/support/batch_norm_backward.h"
 #include "burin/kernels/cuda/support/batch_norm_cluster.h"
+#include "burin/kernels/cuda/support/batch_norm_cooperative.h"
 #include "burin/kernels/cuda/support/batch_norm_forward.h"
 #include "burin/kernels/cuda/support/family.h"
 
@@ -22,9 +25,9 @@ namespace {
 
 constexpr int threads = 128;
 
-enum class Rung { naive, welford, vector, cluster };
+enum class Rung { naive, welford, vector, cluster, cooperative };
 constexpr bool in_eights(Rung rung) {
-  return rung == Rung::vector || rung == Rung::cluster;
+  return rung != Rung::naive && rung != Rung::welford;
 }
 
 /// Doubles of [parts, 2, C]; only `vector` makes more than one part.
@@ -93,6 +96,43 @@ void queue_train_cluster(const Affine<T>& op, const Statistics& to, const Channe
                   {1, ClusterRows::blocks, 1}, op, to, over);
 }
 
+int shared_bytes_of(Device device) {
+  int most = 0;
+  cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device.index);
+  return most;
+}
+
+template <class T>
+auto* cooperative_kernel(bool has_residual) {
+  return has_residual ? train_cooperative<T, true> : train_cooperative<T, false>;
+}
+
+/// As many blocks as the device holds with the most shared memory that each can have.
+CooperativeRows cooperative_rows(const BatchNormTrain& op, Device device) {
+  const int most = shared_bytes_of(device);
+  return visit_element(op.x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const int resident =
+        resident_blocks(cooperative_kernel<T>(bool(op.residual)), row_threads, most, device);
+    return CooperativeRows::of<T>(Rows::of(Channels::of(op.x)), resident, most);
+  });
+}
+
+template <class T>
+void queue_train_cooperative(const Affine<T>& op, const CooperativeRows& how, Workspace workspace,
+                             const Statistics& to, const Channels& channels, Stream& stream) {
+  auto* const sums = workspace.take<double>(how.over.sums());
+  auto* const shift = workspace.take<float>(static_cast<size_t>(channels.C));
+  launch_cooperative(cooperative_kernel<T>(op.residual != nullptr),
+                     {how.over.grid, how.over.block, how.shared_bytes, stream}, op, sums, shift, to,
+                     Rows::of(channels), how.kept_end);
+}
+
+size_t cooperative_workspace(const BatchNormTrain& op, const Context& context) {
+  return Workspace::room_for<double>(cooperative_rows(op, context.stream.device()).over.sums()) +
+         Workspace::room_for<float>(static_cast<size_t>(op.x.dim(1)));
+}
+
 template <Rung rung>
 size_t train_workspace(const BatchNormTrain& op, const Context& /*context*/) {
   if (rung == Rung::cluster) return 0;
@@ -121,6 +161,9 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
       queue_train_vector(affine, workspace, statistics, channels, stream);
     } else if constexpr (rung == Rung::cluster) {
       queue_train_cluster(affine, statistics, channels, stream);
+    } else if constexpr (rung == Rung::cooperative) {
+      queue_train_cooperative(affine, cooperative_rows(op, stream.device()), workspace, statistics,
+                              channels, stream);
     } else {
       queue_statistics(rung, affine.x, workspace, statistics, channels, stream);
       queue_apply(affine, channels, stream);
@@ -265,15 +308,23 @@ Refusal accepts_cluster(const BatchNormTrain& op, const Context& context) {
   if (Refusal refusal = accepts_forward<Rung::cluster>(op, context); !refusal.empty()) {
     return refusal;
   }
-  int most = 0;
-  cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin,
-                         context.stream.device().index);
+  const int most = shared_bytes_of(context.stream.device());
   const ClusterRows over = ClusterRows::of(Rows::of(Channels::of(op.x)));
   const size_t bytes =
       op.x.dtype == DType::f32 ? over.shared_bytes<float>() : over.shared_bytes<__half>();
   return bytes <= static_cast<size_t>(most)
              ? ""
              : str("a block would keep ", bytes, " bytes in shared memory");
+}
+
+Refusal accepts_cooperative(const BatchNormTrain& op, const Context& context) {
+  if (Refusal refusal = accepts_forward<Rung::cooperative>(op, context); !refusal.empty()) {
+    return refusal;
+  }
+  const CooperativeRows how = cooperative_rows(op, context.stream.device());
+  return how.fits() ? ""
+                    : str(op.x.dim(1), " channels need more than ", how.resident,
+                          " blocks, more than there are at the same time");
 }
 
 template <Rung rung>
@@ -319,6 +370,11 @@ void register_cuda_batch_norm(Registry& registry) {
                                  .accepts = accepts_cluster,
                                  .workspace_bytes = train_workspace<Rung::cluster>,
                                  .run = train<Rung::cluster>,
+                                 .caveat = not_yet_run});
+  add<BatchNormTrain>(registry, {.name = "cuda/cooperative",
+                                 .accepts = accepts_cooperative,
+                                 .workspace_bytes = cooperative_workspace,
+                                 .run = train<Rung::cooperative>,
                                  .caveat = not_yet_run});
 }
 

@@ -59,9 +59,14 @@ TEST_P(StepGraphOn, ThreeReplaysEqualThreeEagerSteps) {
   expect_replays_to_equal_eager_steps(device());
 }
 
-TEST_P(StepGraphOn, ThreeReplaysOfKernelsInClustersEqualThreeEagerSteps) {
-  const ImplGuard guard("cuda/cluster");
-  expect_replays_to_equal_eager_steps(device());
+// Launches that ask for more than a grid: clusters, and blocks that all wait for each other.
+TEST_P(StepGraphOn, ThreeReplaysOfBlocksThatWaitForEachOtherEqualThreeEagerSteps) {
+  for (const char* const rungs :
+       {"conv2d_forward=cuda/cluster,matmul=cuda/cluster,batch_norm_train=cuda/cluster",
+        "batch_norm_train=cuda/cooperative"}) {
+    const ImplGuard guard(rungs);
+    expect_replays_to_equal_eager_steps(device());
+  }
 }
 
 TEST_P(StepGraphOn, LeavesItsMemoryAlone) {
