@@ -1,5 +1,6 @@
 #include "burin/apps/printable.h"
 
+#include <algorithm>
 #include <array>
 
 namespace burin::apps {
@@ -32,6 +33,15 @@ bool is_control(std::string_view character) {
   return first < 0x20 || first == 0x7F || (first == 0xC2 && byte_of(character[1]) < 0xA0);
 }
 
+/// Whether it changes the order in which others are shown, so that a name looks like another:
+/// Unicode's property Bidi_Control (Unicode Standard Annex 9).
+bool is_reordering(std::string_view character) {
+  constexpr std::array<std::string_view, 12> all = {"\u061C", "\u200E", "\u200F", "\u202A",
+                                                    "\u202B", "\u202C", "\u202D", "\u202E",
+                                                    "\u2066", "\u2067", "\u2068", "\u2069"};
+  return std::find(all.begin(), all.end(), character) != all.end();
+}
+
 std::string escaped(char c) {
   constexpr std::string_view digits = "0123456789abcdef";
   switch (c) {
@@ -53,7 +63,7 @@ std::string printable(std::string_view text) {
   while (!text.empty()) {
     const size_t bytes = bytes_of_first(text);
     const std::string_view character = text.substr(0, bytes == 0 ? 1 : bytes);
-    if (bytes > 0 && !is_control(character)) {
+    if (bytes > 0 && !is_control(character) && !is_reordering(character)) {
       result += character;
     } else {
       for (const char c : character) result += escaped(c);

@@ -130,6 +130,7 @@ TEST(Printable, ShowsWhatATerminalWouldObey) {
   EXPECT_EQ(printable("\xc0\x9b\xe0\x82\x9b"), "\\xc0\\x9b\\xe0\\x82\\x9b") << "overlong";
   EXPECT_EQ(printable("\xed\xa0\x80\xf4\x90\x80\x80"), "\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80");
   EXPECT_EQ(printable("cut \xe5\x86"), "cut \\xe5\\x86");
+  EXPECT_EQ(printable("me\u202Egpj.exe"), "me\\xe2\\x80\\xaegpj.exe");
   EXPECT_EQ(printable_lines("a\x1b\n  hint: b\n"), "a\\x1b\n  hint: b\n");
 }
 
