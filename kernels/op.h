@@ -42,7 +42,6 @@ using Refusal = std::string;
 /// What an implementation may depend on besides the op itself.
 struct Context {
   Stream& stream;
-  bool deterministic = true;
 };
 
 /// Places in the ordered list of an op, fastest first as measured in bench/kernels. Implementations

@@ -141,15 +141,13 @@ std::vector<Descriptor> backward_graph(const AttentionBackward& op) {
 Plan& plan_of(const AttentionForward& op, const Context& context) {
   ProblemKey key(AttentionForward::name);
   key.add(op.q).add(op.k).add(op.v).add(op.y);
-  return plan_for(context.stream, key, rules_of(context, op.q.dtype),
-                  [&] { return forward_graph(op); });
+  return plan_for(context.stream, key, rules_of(op.q.dtype), [&] { return forward_graph(op); });
 }
 
 Plan& plan_of(const AttentionBackward& op, const Context& context) {
   ProblemKey key(AttentionBackward::name);
   key.add(op.dy).add(op.q).add(op.k).add(op.v).add(op.y).add(op.dq).add(op.dk).add(op.dv);
-  return plan_for(context.stream, key, rules_of(context, op.q.dtype),
-                  [&] { return backward_graph(op); });
+  return plan_for(context.stream, key, rules_of(op.q.dtype), [&] { return backward_graph(op); });
 }
 
 /// Why operands [N, H, rows, D] can't go to cuDNN whatever their plan, or empty.

@@ -92,8 +92,7 @@ Plan& plan_of(const Conv2dForward& op, const Context& context) {
   ProblemKey key(Conv2dForward::name);
   key.add(op.x).add(op.w).add(op.y).add(op.epilogue.bias).add(op.epilogue.residual);
   add_params(key, op.params).add(static_cast<int64_t>(op.epilogue.activation));
-  return plan_for(context.stream, key, rules_of(context, op.x.dtype),
-                  [&] { return forward_graph(op); });
+  return plan_for(context.stream, key, rules_of(op.x.dtype), [&] { return forward_graph(op); });
 }
 
 Descriptor backward_data_operation(const Conv2dBackwardData& op, const Descriptor& dx) {
@@ -120,14 +119,14 @@ std::vector<Descriptor> backward_data_graph(const Conv2dBackwardData& op) {
 Plan& plan_of(const Conv2dBackwardData& op, const Context& context) {
   ProblemKey key(Conv2dBackwardData::name);
   add_params(key.add(op.dy).add(op.w).add(op.dx).add(op.residual), op.params);
-  return plan_for(context.stream, key, rules_of(context, op.dy.dtype),
+  return plan_for(context.stream, key, rules_of(op.dy.dtype),
                   [&] { return backward_data_graph(op); });
 }
 
 Plan& plan_of(const Conv2dBackwardWeight& op, const Context& context) {
   ProblemKey key(Conv2dBackwardWeight::name);
   add_params(key.add(op.dy).add(op.x).add(op.dw), op.params);
-  return plan_for(context.stream, key, rules_of(context, op.dy.dtype), [&] {
+  return plan_for(context.stream, key, rules_of(op.dy.dtype), [&] {
     Descriptor operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR);
     operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, geometry(op.params))
         .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, tensor(id_x, op.x))

@@ -11,10 +11,10 @@ void add(Registry& registry, const Implementation<Op>& implementation) {
   registry.add(implementation, DeviceKind::cuda);
 }
 
-/// The engines that a context admits: none for f32 that would round its operands to TF32. The
-/// plan's key need not hold them: dtypes are in it, and deterministic is equal for all calls.
-inline EngineRules rules_of(const Context& context, DType dtype) {
-  return {context.deterministic, dtype != DType::f32};
+/// The engines that operands of a dtype admit: none for f32 that would round them to TF32. The
+/// plan's key need not hold them: dtypes are in it.
+inline EngineRules rules_of(DType dtype) {
+  return {.tensor_cores = dtype != DType::f32};
 }
 
 }  // namespace burin::cudnn

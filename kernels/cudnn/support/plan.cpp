@@ -61,7 +61,7 @@ bool fits(const Descriptor& configuration, const EngineRules& rules) {
   const auto has = [&](cudnnBackendNumericalNote_t note) {
     return std::find(notes.begin(), end, note) != end;
   };
-  if (rules.deterministic && has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
+  if (has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
   // Fast algorithms that lose digits the contract of a sum in f32 promises.
   for (const auto loses :
        {CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS,

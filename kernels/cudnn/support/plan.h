@@ -27,9 +27,8 @@ class ProblemKey {
   std::vector<int64_t> words_;
 };
 
-/// What an engine may do.
+/// What an engine may do. None may differ from run to run.
 struct EngineRules {
-  bool deterministic = true;
   bool tensor_cores = true;  // with f32 operands they round to TF32
 };
 
