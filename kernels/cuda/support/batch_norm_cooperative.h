@@ -72,6 +72,7 @@ __global__ void __launch_bounds__(row_threads, 1)
   CooperativeMemory& memory = *dynamic_shared<CooperativeMemory>();
   const int first = rows.first(), step = rows.step();
   KeptRows<T> kept(kept_end);
+  cudaTriggerProgrammaticLaunchCompletion();
 
   ShiftedSums of_thread;
   const auto keep_shift = [&] {
