@@ -100,9 +100,10 @@ struct RowSpan {
   int first, step, end;
 };
 
-/// What sums_of_block needs of shared memory.
+/// What sums_of_block needs of shared memory: a thread's sums lie in other banks than their
+/// neighbours'.
 inline constexpr int sums_kept = per_byte / 2;  // of the 16 values of a thread, halved twice
-using SumsOfThreads = double[sums_kept][row_threads];
+using SumsOfThreads = double[sums_kept][row_threads + 2];
 
 /// Adds up two sums that the threads of a block hold for each of their channels, in a fixed order.
 /// Calls store(which, channel of the block, sum) once for each.
