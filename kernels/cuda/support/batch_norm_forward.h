@@ -96,18 +96,23 @@ __device__ inline Normal normal_of_shifted(const TwoSums& sum, double shift, int
   return normal_of({n, mean, around < 0 ? 0 : around}, epsilon);
 }
 
-/// Called once for each channel.
+/// Called once for each channel. All is read before anything is written, or each would wait for the
+/// one before.
 __device__ inline void keep_statistics(const Statistics& to, int64_t c, const Normal& normal) {
+  const bool counts = c == 0 && to.num_batches_tracked != nullptr;
+  const float old_mean = to.running_mean != nullptr ? to.running_mean[c] : 0;
+  const float old_variance = to.running_variance != nullptr ? to.running_variance[c] : 0;
+  const int64_t old_count = counts ? *to.num_batches_tracked : 0;
   to.mean[c] = normal.mean;
   to.inverse_std[c] = normal.inverse_std;
-  if (c == 0 && to.num_batches_tracked != nullptr) *to.num_batches_tracked += 1;
   const float keep = 1 - to.momentum;
   if (to.running_mean != nullptr) {
-    to.running_mean[c] = keep * to.running_mean[c] + to.momentum * normal.mean;
+    to.running_mean[c] = keep * old_mean + to.momentum * normal.mean;
   }
   if (to.running_variance != nullptr) {  // unbiased, as torch keeps it
-    to.running_variance[c] = keep * to.running_variance[c] + to.momentum * normal.unbiased_variance;
+    to.running_variance[c] = keep * old_variance + to.momentum * normal.unbiased_variance;
   }
+  if (counts) *to.num_batches_tracked = old_count + 1;
 }
 
 inline __global__ void finish_statistics(const Moments* moments, Statistics to, int64_t C) {
@@ -294,6 +299,25 @@ struct FactorsOfThread {
   }
 };
 
+/// A byte of the mask: which of eight outputs of ReLU, as they are stored, are not 0. NaN counts.
+template <class T>
+__device__ unsigned bits_above_zero(const Eight<T>& y) {
+  unsigned bits = 0;
+  if constexpr (sizeof(T) == 2) {
+    // In two halves of a word at a time: what is added carries into a half's sign unless it is 0.
+    constexpr unsigned magnitudes = 0x7fff7fff, signs = 0x80008000;
+#pragma unroll
+    for (int i = 0; i < per_byte / 2; ++i) {
+      bits |= (((y.words[i] & magnitudes) + magnitudes) & signs) >> (15 - 2 * i);
+    }
+    return (bits | bits >> 15) & 0xff;  // the upper halves are the odd elements
+  } else {
+#pragma unroll
+    for (int k = 0; k < per_byte; ++k) bits |= y[k] <= 0 ? 0u : 1u << k;
+    return bits;
+  }
+}
+
 /// Eight neighbours of a row, the first of them element `first`.
 template <class T, bool has_residual>
 __device__ void apply_eight(const Affine<T>& op, const FactorsOfThread& factors,
@@ -307,13 +331,9 @@ __device__ void apply_eight(const Affine<T>& op, const FactorsOfThread& factors,
   }
   const auto y = Eight<T>::of(value);
   y.store(op.y + first);
-  if (op.relu_mask == nullptr) return;
-  unsigned bits = 0;
-#pragma unroll
-  for (int k = 0; k < per_byte; ++k) {
-    bits |= y[k] <= 0 ? 0u : 1u << k;  // judged as stored; NaN counts as above
+  if (op.relu_mask != nullptr) {
+    op.relu_mask[first / per_byte] = static_cast<uint8_t>(bits_above_zero(y));
   }
-  op.relu_mask[first / per_byte] = static_cast<uint8_t>(bits);
 }
 
 /// Where apply_rows finds no row in shared memory.
