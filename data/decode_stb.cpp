@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "burin/data/decoders.h"
@@ -26,6 +27,8 @@ namespace {
 struct Source {
   std::span<const uint8_t> bytes;
   size_t position = 0;
+  // What the library is given past the end; nullopt: nothing, which it takes for zeros.
+  std::optional<uint8_t> filler = std::nullopt;
   const char* buffer = nullptr;  // the library's own, known from its first read
   bool past_end = false;
 };
@@ -41,7 +44,9 @@ int source_read(void* user, char* to, int count) {
   if (step == 0 || (!greedy && step < static_cast<size_t>(count))) source->past_end = true;
   if (step > 0) std::memcpy(to, source->bytes.data() + source->position, step);
   source->position += step;
-  return static_cast<int>(step);
+  if (!source->past_end || !source->filler) return static_cast<int>(step);
+  std::memset(to + step, *source->filler, static_cast<size_t>(count) - step);
+  return count;
 }
 
 void source_skip(void* user, int count) {
@@ -93,6 +98,8 @@ std::vector<uint8_t> with_full_palette(std::span<const uint8_t> bytes) {
   const size_t full = (size_t{1} << depth) * (is_core ? 3 : 4);
   std::vector<uint8_t> result(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(pixels));
   result.resize(palette + full);  // an entry more or less, whatever the header counts
+  // Of three bytes an entry stb_image reads four entries fewer than fit before the pixels.
+  if (is_core) result.resize(result.size() + 12);
   const size_t offset = result.size();
   for (size_t i = 0; i < 4; ++i) result[10 + i] = static_cast<uint8_t>(offset >> 8 * i);
   result.insert(result.end(), bytes.begin() + static_cast<ptrdiff_t>(pixels), bytes.end());
@@ -113,8 +120,11 @@ Decoded decode_stb(std::span<const uint8_t> bytes, ImageFormat format,
   const bool known = stbi_info_from_callbacks(&callbacks, &header, &width, &height, &channels) != 0;
   require(known, Defect::corrupt, "unsupported or corrupt ", format, ": ", stbi_failure_reason());
   check_size(width, std::abs(int64_t{height}), options);  // a BMP is top-down if it is negative
+  if (format == ImageFormat::gif) check_gif_raster(bytes, int64_t{width} * height);
 
   Source source{bytes};
+  // In zeros a run-length-encoded HDR has runs of no pixels without end; in these it has long ones.
+  if (format == ImageFormat::hdr) source.filler = 0xff;
   const int wanted = options.background ? 4 : 3;
   const std::unique_ptr<uint8_t, Free> pixels(
       stbi_load_from_callbacks(&callbacks, &source, &width, &height, &channels, wanted));

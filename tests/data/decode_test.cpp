@@ -91,6 +91,12 @@ TEST(Decode, ChecksTheSizeBeforeItAllocates) {
   expect_error([&] { decode(png, "a.png", {.max_pixels = 100}); }, "13x9 pixels");
 }
 
+TEST(Decode, AGifsRasterEndsWithItsPicture) {
+  const auto file = source_folder() / "tests/fuzz/corpus/decode/refused/long_raster.gif";
+  expect_error([&] { load_image(file); },
+               "long_raster.gif: corrupt gif: its pixels go on after the last one");
+}
+
 TEST(Decode, ATruncatedFileIsAnErrorInEveryFormat) {
   for (const auto& path : samples()) {
     const std::vector<uint8_t> whole = read_file(path);
@@ -162,6 +168,21 @@ TEST(Decode, ReadsThePnmHeaderAsNetpbmDoes) {
   };
   for (const auto& refusal : refused) {
     expect_error([&] { pixels_of_pnm(refusal.first, {}); }, refusal.second);
+  }
+}
+
+// Rows are stored from the bottom, of indices that count down from the last colour.
+TEST(Decode, ReadsTheWholePaletteOfOs2) {
+  const Image image =
+      decode(read_file(source_folder() / "tests/fuzz/corpus/decode/os2_8.bmp"), "os2_8.bmp");
+  for (int64_t y = 0; y < image.height; ++y) {
+    for (int64_t x = 0; x < image.width; ++x) {
+      const int64_t index = 255 - (16 * (image.height - 1 - y) + x);
+      const uint8_t* const pixel = image.row(y) + 3 * x;
+      EXPECT_EQ(pixel[0], 7 * index % 256);
+      EXPECT_EQ(pixel[1], 255 - index);
+      EXPECT_EQ(pixel[2], index);
+    }
   }
 }
 

@@ -13,7 +13,7 @@ using testing_support::source_folder;
 using testing_support::test_data;
 
 TEST(OpenDataset, TellsTheKindByWhatLiesThere) {
-  expect_error([] { open_dataset(source_folder() / "tests/fuzz/corpus/decode"); },
+  expect_error([] { open_dataset(source_folder() / "tests/fuzz/corpus/pickle"); },
                "no class folders found\n  hint: expected ");
   const auto cifar = test_data("cifar10");
   const auto bees = test_data("hymenoptera");

@@ -57,3 +57,42 @@ planes = b"".join(bytes(plane.getdata()) for plane in rgb.split())
                               + struct.pack(">IIIH", 0, 0, 0, 0) + planes)
 pixels = b"".join(bytes((r, g, b, 128)) for r, g, b in rgb.getdata())
 (out / "flat.hdr").write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n" + f"-Y {H} +X {W}\n".encode() + pixels)
+
+# Run-length-encoded HDR and PSD; OS/2's BMP, whose palette has entries of three bytes.
+lines = b"".join(bytes((2, 2, 0, W)) + b"".join(bytes((W,)) + bytes(rgb.getchannel(c).getdata())[y * W:y * W + W]
+                                                for c in range(3)) + bytes((128 + W, 128)) for y in range(H))
+(out / "run_length.hdr").write_bytes(b"#?RGBE\nFORMAT=32-bit_rle_rgbe\n\n" + f"-Y {H} +X {W}\n".encode() + lines)
+runs = b"".join(bytes((W - 1,)) + bytes(plane.getdata())[y * W:y * W + W] for plane in rgb.split() for y in range(H))
+(out / "run_length.psd").write_bytes(b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, H, W, 8, 3)
+                                     + struct.pack(">IIIH", 0, 0, 0, 1) + struct.pack(">H", W + 1) * (3 * H) + runs)
+
+
+def os2_bmp(depth, row_bytes):
+    colours = b"".join(bytes((i, 255 - i, 7 * i % 256)) for i in range(2**depth))
+    rows = b"".join(bytes(255 - (row_bytes * y + x) % 256 for x in range(row_bytes)) for y in range(H))
+    header = struct.pack("<IHHIIHHHH", 26 + len(colours) + len(rows), 0, 0, 26 + len(colours), 12, W, H, 1, depth)
+    return b"BM" + header + colours + rows
+
+
+for depth, row_bytes in [(1, 4), (4, 8), (8, 16)]:
+    (out / f"os2_{depth}.bmp").write_bytes(os2_bmp(depth, row_bytes))
+
+
+def long_raster_gif():
+    """One pixel, and codes that each stand for one pixel more than the code before."""
+    bits = count = 0
+    known, size = 6, 3
+    for code in [4, 0] + list(range(6, 2000)):
+        bits |= code << count
+        count += size
+        known += code >= 6
+        size += code >= 6 and known == 1 << size
+    data = bits.to_bytes((count + 7) // 8, "little")
+    blocks = b"".join(bytes((len(data[i:i + 255]),)) + data[i:i + 255] for i in range(0, len(data), 255))
+    return (b"GIF89a" + struct.pack("<HHBBB6x", 1, 1, 0x80, 0, 0) + b"," + struct.pack("<HHHHBB", 0, 0, 1, 1, 0, 2)
+            + blocks + b"\0;")
+
+
+refused = out / "refused"
+refused.mkdir(exist_ok=True)
+(refused / "long_raster.gif").write_bytes(long_raster_gif())
