@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -17,6 +16,7 @@
 #include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
 #include "burin/apps/toml.h"
+#include "burin/data/file.h"
 #include "burin/version.h"
 
 namespace burin::apps {
@@ -189,20 +189,26 @@ const Option* find_configured(const TomlEntry& entry, const std::vector<Option>&
                 hint);
 }
 
-/// Assigns from the config file what is still open; everything in the file must be known.
-void assign_from_config(const std::string& file, const std::vector<const Option*>& open,
-                        const std::vector<Option>& globals, const std::vector<Command>& commands) {
+/// Of a file that a user names, or of a run's own, which must be a regular one.
+std::string read_config(const std::string& file, bool named) {
   std::error_code error;
   if (std::filesystem::is_directory(file, error)) {
     throw Failure(exit_usage, str("--config: ", file, " is a folder"),
                   str("a run keeps its options in ", file, "/args.toml"));
   }
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw Failure(exit_usage, str("--config: cannot read ", file));
-  std::ostringstream text;
-  text << in.rdbuf();
+  if (!std::filesystem::exists(file, error)) {
+    throw Failure(exit_usage, str("--config: cannot read ", file));
+  }
+  return failing_with(
+      exit_usage, [&] { return named ? data::read_text_or_pipe(file) : data::read_text(file); });
+}
+
+/// Assigns from the config file what is still open; everything in the file must be known.
+void assign_from_config(const std::string& file, const std::string& text,
+                        const std::vector<const Option*>& open, const std::vector<Option>& globals,
+                        const std::vector<Command>& commands) {
   const std::vector<TomlEntry> entries =
-      failing_with(exit_usage, [&] { return parse_toml(text.str(), file); });
+      failing_with(exit_usage, [&] { return parse_toml(text, file); });
   for (const TomlEntry& entry : entries) {
     const std::string place = str(file, ":", entry.line, ": ");
     const Option* const option = find_configured(entry, globals, commands, place);
@@ -332,9 +338,11 @@ void read_command_line(const std::vector<std::string>& arguments,
 
   std::vector<const Option*> open = assign_given(global_bindings);
   for (const Option* const option : assign_given(chosen->bindings)) open.push_back(option);
-  std::string config = invocation.session.globals.config;
-  if (config.empty()) config = chosen->command->default_config();
-  if (!config.empty()) assign_from_config(config, open, globals, commands);
+  const std::string& named = invocation.session.globals.config;
+  const std::string config = named.empty() ? chosen->command->default_config() : named;
+  if (!config.empty()) {
+    assign_from_config(config, read_config(config, !named.empty()), open, globals, commands);
+  }
   invocation.command = chosen->command;
 }
 

@@ -1,10 +1,8 @@
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <set>
-#include <sstream>
 #include <thread>
 
 #include "burin/apps/commands.h"
@@ -21,6 +19,7 @@
 #include "burin/apps/suggest.h"
 #include "burin/apps/table.h"
 #include "burin/apps/training/datasets.h"
+#include "burin/data/file.h"
 #include "burin/tensor/files/atomic_file.h"
 
 namespace burin::apps {
@@ -44,11 +43,7 @@ struct Row {
 };
 
 Json read_json(const fs::path& path) {
-  std::ifstream in(path);
-  check(in.good(), path.string(), ": cannot be read");
-  std::ostringstream text;
-  text << in.rdbuf();
-  return Json::parse(text.str(), path.string());
+  return Json::parse(data::read_text(path), path.string());
 }
 
 /// What tells a run's validation images from others: the second half of the fingerprint in

@@ -1,5 +1,4 @@
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <sstream>
@@ -12,6 +11,7 @@
 #include "burin/apps/run_folder.h"
 #include "burin/apps/table.h"
 #include "burin/apps/toml.h"
+#include "burin/data/file.h"
 
 namespace burin::apps {
 namespace {
@@ -30,11 +30,10 @@ void append(Findings& all, Findings more) {
 
 /// Sets what [train] of an args.toml says of the options that lint looks at.
 TrainOptions read_arguments(const fs::path& file) {
-  std::ifstream in(file);
-  std::ostringstream text;
-  text << in.rdbuf();
   TrainOptions options;
-  for (const TomlEntry& entry : parse_toml(text.str(), file.string())) {
+  std::error_code error;
+  if (!fs::exists(file, error)) return options;
+  for (const TomlEntry& entry : parse_toml(data::read_text(file), file.string())) {
     if (entry.section != "train" || entry.values.empty()) continue;
     const std::string& value = entry.values.front();
     const auto read = [&](const char* key, auto& target) {

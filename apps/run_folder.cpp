@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <sstream>
 
 #include "burin/apps/exit.h"
 #include "burin/apps/table.h"
 #include "burin/apps/training/epoch_line.h"
+#include "burin/data/file.h"
 #include "burin/tensor/files/atomic_file.h"
 
 namespace burin::apps {
@@ -64,7 +66,7 @@ void RunFolder::log(const std::string& line) {
 }
 
 std::vector<EpochResult> read_results(const std::string& path) {
-  std::ifstream in(path);
+  std::istringstream in(data::read_text(path));
   std::string line;
   check(std::getline(in, line) && line.starts_with("epoch,time,train_loss,val_loss,"), path,
         ": is no results.csv");

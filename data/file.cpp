@@ -26,4 +26,23 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path, int64_t max_by
   return bytes;
 }
 
+std::string read_text(const std::filesystem::path& path) {
+  const std::vector<uint8_t> bytes = read_file(path, max_text_bytes);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string read_text_or_pipe(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  check(in.is_open(), path.string(), ": can't be opened: ", std::strerror(errno));
+  std::string text;
+  for (std::vector<char> part(1 << 16); in.good();) {
+    in.read(part.data(), static_cast<std::streamsize>(part.size()));
+    text.append(part.data(), static_cast<size_t>(in.gcount()));
+    check(static_cast<int64_t>(text.size()) <= max_text_bytes, path.string(),
+          ": has more bytes than the limit of ", max_text_bytes);
+  }
+  check(!in.bad(), path.string(), ": can't be read");
+  return text;
+}
+
 }  // namespace burin::data

@@ -36,7 +36,9 @@ class Reader {
   }
   bool at_end() {
     uint8_t byte = 0;
-    return gzread(file_.get(), &byte, 1) == 0;
+    const int got = gzread(file_.get(), &byte, 1);
+    check(got >= 0, name_, ": corrupt gzip data");
+    return got == 0;
   }
   uint32_t read_u32() {
     uint8_t b[4];

@@ -1,11 +1,11 @@
 #include "burin/apps/preparation/manifest.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <sstream>
 #include <string_view>
 
+#include "burin/data/file.h"
 #include "burin/kernels/base/error.h"
 
 namespace burin::apps {
@@ -64,8 +64,7 @@ std::vector<SourceImage> read_list(const std::string& list, const fs::path& sour
     by_path[fs::path(image.path).lexically_relative(source).string()] = &image;
     by_ending[class_and_name(image.path)] = &image;
   }
-  std::ifstream in(list);
-  check(in.good(), list, ": cannot be read");
+  std::istringstream in(data::read_text_or_pipe(list));
   std::vector<SourceImage> images;
   std::map<std::string, bool> named;
   bool manifest = false;

@@ -29,10 +29,8 @@ std::string date_of(const std::string& path) {
 std::string data_of_run(const fs::path& model) {
   const fs::path arguments = fs::absolute(model).parent_path().parent_path() / "args.toml";
   if (model.parent_path().filename() != "weights" || !fs::is_regular_file(arguments)) return "";
-  const std::vector<uint8_t> bytes = data::read_file(arguments);
   std::string names;
-  const std::string text(bytes.begin(), bytes.end());
-  for (const TomlEntry& entry : parse_toml(text, arguments.string())) {
+  for (const TomlEntry& entry : parse_toml(data::read_text(arguments), arguments.string())) {
     if (entry.section != "train" || (entry.key != "data" && entry.key != "train")) continue;
     for (const std::string& folder : entry.values) {
       if (folder.empty()) continue;

@@ -1,8 +1,10 @@
 #include "burin/data/decode.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <random>
+#include <thread>
 
 #include "burin/data/exif.h"
 #include "burin/data/file.h"
@@ -241,6 +243,20 @@ TEST(ReadFile, RefusesWhatIsTooLarge) {
   write_whole(folder.file("a"), "12345");
   EXPECT_EQ(read_file(folder.file("a"), 5).size(), 5u);
   expect_error([&] { read_file(folder.file("a"), 4); }, "has 5 bytes, more than the limit of 4");
+}
+
+TEST(ReadFile, ReadsATextThatEnds) {
+  const TemporaryFolder folder;
+  write_whole(folder.file("a"), "12345");
+  EXPECT_EQ(read_text(folder.file("a")), "12345");
+  EXPECT_EQ(read_text_or_pipe(folder.file("a")), "12345");
+  ASSERT_EQ(mkfifo(folder.file("pipe").c_str(), 0600), 0);
+  expect_error([&] { read_text(folder.file("pipe")); }, "pipe: not a regular file");
+  const std::jthread writer([&] { write_whole(folder.file("pipe"), "67"); });
+  EXPECT_EQ(read_text_or_pipe(folder.file("pipe")), "67");
+  expect_error([] { read_text_or_pipe("/dev/zero"); }, "/dev/zero: has more bytes than the limit");
+  expect_error([] { read_text_or_pipe("/proc/self/mem"); }, "/proc/self/mem: can't be read");
+  expect_error([] { read_text_or_pipe("/nowhere"); }, "/nowhere: can't be opened: No such file");
 }
 
 }  // namespace

@@ -52,6 +52,9 @@ TEST(Idx, RefusesInWords) {
     expect_error([&] { read_idx(folder.file("x")); }, part);
   };
   expect_error([&] { read_idx(folder.file("absent")); }, "absent: no such file");
+  std::string wrong_checksum = three_labels_gz;
+  wrong_checksum[wrong_checksum.size() - 8] ^= 1;
+  expect_refusal(wrong_checksum, "x: corrupt gzip data");
   expect_refusal("", "x: truncated, it has 0 of 4 bytes");
   expect_refusal("PNG...", "x: not an idx file");
   expect_refusal(big_endian(0xd01), "x: idx element type 13 is not supported");
