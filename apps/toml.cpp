@@ -55,6 +55,7 @@ class Parser {
   [[noreturn]] void wrong(std::string_view wanted) const {
     fail(file_, ":", line_, ": expected ", wanted,
          at_end()         ? std::string(", the file ends")
+         : peek() == '\0' ? std::string(", found a byte of value 0")
          : peek() == '\n' ? std::string(", the line ends")
                           : str(", found '", peek(), "'"));
   }
@@ -98,7 +99,7 @@ class Parser {
     const char quote = text_[place_++];
     std::string result;
     while (peek() != quote) {
-      if (at_end() || peek() == '\n') wrong(str("a closing ", quote));
+      if (peek() == '\0' || peek() == '\n') wrong(str("a closing ", quote));
       if (quote == '"' && peek() == '\\') {
         ++place_;
         result += escaped();
@@ -126,7 +127,8 @@ class Parser {
     uint32_t code = 0;
     const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), code, 16);
     const bool is_whole = error == std::errc() && hex.size() == digits && end == hex.end();
-    if (!is_whole || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
+    // No option holds a zero byte: it would end a path before its end.
+    if (!is_whole || code == 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
       wrong("the code of a character");
     }
     place_ += digits;

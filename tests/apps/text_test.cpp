@@ -44,13 +44,15 @@ TEST(Toml, ReadsBackEveryByteAndNamesCharactersByTheirCodes) {
   EXPECT_EQ(parse_toml("a = " + quoted + "\n", "f").at(0).values.at(0), bytes);
   EXPECT_EQ(parse_toml("a = \"\\u0041\\u00e9\\u20AC\\U0001F600\\b\"\n", "f").at(0).values.at(0),
             "Aé€😀\b");
-  for (const char* const wrong : {"\\u12", "\\uD800", "\\U00110000", "\\u00g0"}) {
+  for (const char* const wrong : {"\\u12", "\\u0000", "\\uD800", "\\U00110000", "\\u00g0"}) {
     expect_error([&] { parse_toml(str("a = \"", wrong, "\"\n"), "f"); },
                  "f:1: expected the code of a character");
   }
 }
 
 TEST(Toml, RefusesWhatItCannotRead) {
+  expect_error([] { parse_toml(std::string_view("a = \"x\0\"", 8), "f"); },
+               "f:1: expected a closing \", found a byte of value 0");
   expect_error([] { parse_toml("a = \"x\n", "f"); }, "f:1: expected a closing \"");
   expect_error([] { parse_toml("\na = 1 2", "f"); }, "f:2: expected the end of the line");
   expect_error([] { parse_toml("[a\n", "f"); }, "f:1: expected ']'");
