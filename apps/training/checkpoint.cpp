@@ -50,6 +50,12 @@ const std::string& Checkpoint::string(const std::string& key) const {
 int64_t Checkpoint::integer(const std::string& key) const {
   return parsed<int64_t>(*this, key);
 }
+int64_t Checkpoint::count(const std::string& key) const {
+  const int64_t value = integer(key);
+  constexpr int64_t most = int64_t{1} << 53;  // far from where adding one more would overflow
+  check(value >= 0 && value <= most, file, ": '", key, "' is ", value, ", no count");
+  return value;
+}
 double Checkpoint::number(const std::string& key) const {
   return parsed<double>(*this, key);
 }

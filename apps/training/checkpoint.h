@@ -20,6 +20,8 @@ struct Checkpoint {
   void set(const std::string& key, double value);
   /// Throws Error if the key is missing or is no number.
   int64_t integer(const std::string& key) const;
+  /// Of 0 to 2⁵³.
+  int64_t count(const std::string& key) const;
   double number(const std::string& key) const;
   const std::string& string(const std::string& key) const;
 

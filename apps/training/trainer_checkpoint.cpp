@@ -70,33 +70,33 @@ void Trainer::resume(const std::string& checkpoint_path) {
   check(batch_size == options_.batch_size, checkpoint_path, ": the run's batches had ", batch_size,
         " images, not ", options_.batch_size, "\n  hint: add --batch-size ", batch_size);
   checkpoint.restore("model/", nn::state(*model_));
-  epoch_ = checkpoint.integer("epoch");
+  epoch_ = checkpoint.count("epoch");
   enter_phase();
   checkpoint.restore("optimizer/", optimizer_->state());
   if (ema_) {
     checkpoint.restore("ema/", ema_->averages());
-    ema_->set_updates(checkpoint.integer("ema_updates"));
+    ema_->set_updates(checkpoint.count("ema_updates"));
   }
   checkpoint.restore("run/", {{"loss_sum", loss_sum_}});
 
-  next_batch_ = checkpoint.integer("next_batch");
-  images_ = checkpoint.integer("images");
+  next_batch_ = checkpoint.count("next_batch");
+  images_ = checkpoint.count("images");
   epoch_seconds_ = checkpoint.number("epoch_seconds");
-  optimizer_->set_steps(checkpoint.integer("steps"));
+  optimizer_->set_steps(checkpoint.count("steps"));
   init_generator_.set(static_cast<uint64_t>(checkpoint.integer("generator_seed")),
                       static_cast<uint64_t>(checkpoint.integer("generator_offset")));
-  epochs_without_gain_ = checkpoint.integer("epochs_without_gain");
+  epochs_without_gain_ = checkpoint.count("epochs_without_gain");
   outcome_ = {};
-  const int64_t finished = checkpoint.integer("finished_epochs");
+  const int64_t finished = checkpoint.count("finished_epochs");
   for (int64_t i = 0; i < finished; ++i) {
     const std::string& line = checkpoint.string(str("epoch_", i));
     const std::optional<EpochResult> epoch = read_epoch(line, ' ');
     check(epoch.has_value(), checkpoint_path, ": an epoch's line is damaged: '", line, "'");
     outcome_.epochs.push_back(*epoch);
   }
-  outcome_.best_epoch = checkpoint.integer("best_epoch");
-  check(epoch_ >= 0 && next_batch_ >= 0 && finished == epoch_ && outcome_.best_epoch >= 0 &&
-            outcome_.best_epoch <= finished,
+  outcome_.best_epoch = checkpoint.count("best_epoch");
+  check(finished == epoch_ && outcome_.best_epoch <= finished &&
+            (next_batch_ > 0) == (images_ > 0) && next_batch_ <= train_source_->batches_per_epoch(),
         checkpoint_path, ": its counters contradict each other");
   if (outcome_.best_epoch > 0) {
     outcome_.best_accuracy = outcome_.epochs[static_cast<size_t>(outcome_.best_epoch - 1)].accuracy;

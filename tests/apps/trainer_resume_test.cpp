@@ -3,8 +3,10 @@
 
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "apps/training_images.h"
+#include "burin/apps/training/checkpoint.h"
 #include "burin/apps/training/trainer.h"
 #include "burin/nn/module.h"
 #include "support/expect_error.h"
@@ -74,6 +76,29 @@ TEST(Trainer, RefusesToResumeOnOtherImages) {
   std::filesystem::remove(folder.path() / "images/dark/3.ppm");
   Trainer other(options, {});
   expect_error([&] { other.resume(folder.file("last.ckpt")); }, "was written for other images");
+}
+
+TEST(Trainer, RefusesCountersThatCannotBe) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 10, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.epochs = 1;
+  Trainer(options, {}).run(folder.path().string());
+  const Checkpoint sound = Checkpoint::load(folder.file("last.ckpt"));
+  const auto expect_refusal = [&](const char* key, int64_t value, const char* part) {
+    Checkpoint damaged = sound;
+    damaged.set(key, value);
+    damaged.save(folder.file("damaged.ckpt"));
+    Trainer trainer(options, {});
+    expect_error([&] { trainer.resume(folder.file("damaged.ckpt")); }, part);
+  };
+  constexpr int64_t most = std::numeric_limits<int64_t>::max();
+  expect_refusal("steps", most, "damaged.ckpt: 'steps' is 9223372036854775807, no count");
+  expect_refusal("images", -1, "damaged.ckpt: 'images' is -1, no count");
+  expect_refusal("epoch", 0, "its counters contradict each other");
+  expect_refusal("best_epoch", 2, "its counters contradict each other");
+  expect_refusal("next_batch", 1, "its counters contradict each other");  // of no images
+  expect_refusal("next_batch", 1000, "its counters contradict each other");
 }
 
 }  // namespace
