@@ -58,9 +58,16 @@ Json Json::of(double value, int decimals) {
 }
 
 Json Json::parse(std::string_view text, const std::string& name) {
+  // Not ordered_json's own parser: it looks through all keys of an object for each further one.
+  const auto check_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    constexpr int deepest = 64;
+    check(depth <= deepest, name, ": is nested deeper than ", deepest, " levels");
+    return true;
+  };
+  const nlohmann::json sorted = nlohmann::json::parse(text, check_depth, false);
+  check(!sorted.is_discarded(), name, ": is no JSON");
   Json json;
-  *json.value_ = ordered_json::parse(text, nullptr, false);
-  check(!json.value_->is_discarded(), name, ": is no JSON");
+  *json.value_ = sorted;
   return json;
 }
 

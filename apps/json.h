@@ -29,7 +29,8 @@ class Json {
   /// Rounded, because 0.1f would be written as 0.10000000149011612.
   static Json of(double value, int decimals);
 
-  /// Throws Error for a text that is no JSON; `name` is the file's, for the message.
+  /// Throws Error for a text that is no JSON or is nested deeper than 64 levels; `name` is the
+  /// file's, for the message.
   static Json parse(std::string_view text, const std::string& name);
   /// The number, the string or the list of strings at a place, "/classes/ai/f1"; nothing where it
   /// is not there.

@@ -84,6 +84,14 @@ TEST(Json, FindsPlacesWhateverTheirNames) {
   EXPECT_EQ(json.strings("/labels"), std::vector<std::string>{"x"});
   EXPECT_TRUE(Json::parse("{\"labels\": [1, {}]}", "f").strings("/labels").empty());
   expect_error([] { Json::parse("{", "run/metrics.json"); }, "run/metrics.json: is no JSON");
+  const std::string deep(1'000'000, '[');
+  expect_error([&] { Json::parse(deep, "f"); }, "f: is nested deeper than 64 levels");
+}
+
+TEST(Json, ReadsManyKeysInTimeThatGrowsAsTheyDo) {
+  std::string text = "{\"k\":0";
+  for (int i = 0; i < 200'000; ++i) text += str(",\"k", i, "\":", i);
+  EXPECT_EQ(Json::parse(text + "}", "f").number("/k199999"), 199'999);
 }
 
 TEST(EpochLine, ReadsWhatIsNoNumber) {
