@@ -234,6 +234,8 @@ void ApiServer::handle(HttpRequest request, HttpAnswer answer) {
     }
   } catch (const HttpError& error) {
     answer(response_of(error));
+  } catch (const std::exception& error) {  // no memory, say: what called us is C
+    answer(response_of({500, "internal", error.what()}));
   }
 }
 
