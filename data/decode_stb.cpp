@@ -123,8 +123,9 @@ Decoded decode_stb(std::span<const uint8_t> bytes, ImageFormat format,
   if (format == ImageFormat::gif) check_gif_raster(bytes, int64_t{width} * height);
 
   Source source{bytes};
-  // In zeros a run-length-encoded HDR has runs of no pixels without end; in these it has long ones.
-  if (format == ImageFormat::hdr) source.filler = 0xff;
+  // In zeros a run-length-encoded HDR has runs of no pixels without end. This is the length of a
+  // run that gets on, and what ends a line of the header.
+  if (format == ImageFormat::hdr) source.filler = '\n';
   const int wanted = options.background ? 4 : 3;
   const std::unique_ptr<uint8_t, Free> pixels(
       stbi_load_from_callbacks(&callbacks, &source, &width, &height, &channels, wanted));

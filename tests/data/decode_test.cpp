@@ -99,6 +99,12 @@ TEST(Decode, AGifsRasterEndsWithItsPicture) {
                "long_raster.gif: corrupt gif: its pixels go on after the last one");
 }
 
+// stb_image looks for the header's next line end also behind the end of the file.
+TEST(Decode, AnHdrsHeaderEndsWithItsFile) {
+  const auto file = source_folder() / "tests/fuzz/corpus/decode/refused/no_end_of_line.hdr";
+  expect_error([&] { load_image(file); }, "no_end_of_line.hdr: ");
+}
+
 TEST(Decode, ATruncatedFileIsAnErrorInEveryFormat) {
   for (const auto& path : samples()) {
     const std::vector<uint8_t> whole = read_file(path);
