@@ -91,14 +91,14 @@ if fits 350 tsan; then
 fi
 
 if fits 280 fuzz; then
-  say "fuzzing"  # always the same way from the corpus; other seeds are for whoever looks for more
+  say "fuzzing"  # in a fresh build folder always the same inputs; other seeds are for whoever looks for more
   if has_libfuzzer; then
     build_check fuzz fuzzers
     for program in build/fuzz/bin/burin_*_fuzz; do
       name=$(name_of "$program")
       corpus=build/fuzz/corpus/$name  # what is found anew; the committed files are only read
       mkdir -p "$corpus"
-      start_check "fuzz_$name" "$program" -seed=1 -max_total_time=30 -timeout=10 -rss_limit_mb=2048 \
+      start_check "fuzz_$name" "$program" -seed=1 -runs=100000 -max_total_time=90 -timeout=10 -rss_limit_mb=2048 \
         "$corpus" "tests/fuzz/corpus/${name%_fuzz}"
       [ ${#checks[@]} -lt "$(nproc)" ] || end_checks
     done
