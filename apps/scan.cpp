@@ -78,10 +78,19 @@ void print_results(const std::vector<ScanResult>& results, bool all) {
   std::cout << "\n" << bad << " can't be used\n";
 }
 
+/// A name with a line end is left out: its second half would be another file's path to whatever
+/// removes what is listed.
 void write_list(const std::string& path, const std::vector<ScanResult>& results) {
   std::string text;
   for (const ScanResult& result : results) {
-    if (data::is_bad(result.verdict)) text += result.file.string() + "\n";
+    if (!data::is_bad(result.verdict)) continue;
+    const std::string file = result.file.string();
+    if (file.find('\n') == std::string::npos) {
+      text += file + "\n";
+    } else {
+      std::cout << printable(file) << " is not in " << printable(path)
+                << ": a list of lines can't hold its name\n";
+    }
   }
   write_file(path, text);
 }

@@ -53,6 +53,14 @@ TEST_F(Scan, ShowsOddNamesWithoutObeyingThem) {
   EXPECT_NE(wrong.err.find("burin scan: error: \\x1b[31m"), std::string::npos) << wrong.err;
 }
 
+TEST_F(Scan, ListsNoNameThatHasALineEnd) {
+  testing_support::write_whole(folder_.file("in/a/x\nkept.jpg"), "");
+  const Ran ran = run_burin("scan " + folder_.file("in") + " --out " + folder_.file("bad.txt"));
+  EXPECT_EQ(read_whole(folder_.file("bad.txt")),
+            folder_.file("in/a/cut.png") + "\n" + folder_.file("in/a/empty.jpg") + "\n");
+  EXPECT_NE(ran.out.find("/in/a/x\\nkept.jpg is not in "), std::string::npos) << ran.out;
+}
+
 TEST_F(Scan, MovesThemAwayOnce) {
   const std::string command = "scan " + folder_.file("in") + " --move-to " + folder_.file("bad");
   EXPECT_EQ(run_burin(command).code, apps::exit_ok);
