@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "burin/data/decoders.h"
@@ -88,10 +89,12 @@ Decoded decode_pnm(std::span<const uint8_t> bytes, const DecodeOptions& options)
 
   Decoded decoded;
   decoded.image = Image(width, height);
-  for (size_t i = 0; i < pixels * 3; ++i) {
-    const uint8_t* sample = samples.data() + (is_grey ? i / 3 : i) * sample_size;
+  const size_t copies = 3 / channels;  // of a grey sample
+  for (size_t i = 0; i < pixels * channels; ++i) {
+    const uint8_t* sample = samples.data() + i * sample_size;
     const int64_t value = sample_size == 2 ? sample[0] << 8 | sample[1] : sample[0];
-    decoded.image.pixels[i] = maximum == 255 ? sample[0] : to_byte(value, maximum);
+    const uint8_t byte = maximum == 255 ? sample[0] : to_byte(value, maximum);
+    std::fill_n(&decoded.image.pixels[i * copies], copies, byte);
   }
   decoded.source = {.format = ImageFormat::pnm,
                     .mode = is_grey ? "grey" : "rgb",

@@ -30,8 +30,8 @@ void require(bool condition, Defect defect, const Parts&... parts) {
 void check_size(int64_t width, int64_t height, const DecodeOptions& options);
 
 /// Throws DecodeError where the first picture of a GIF has far more than `pixels` pixels. stb_image
-/// walks all that a code stands for, up to 8192, also past the last pixel: minutes for a few
-/// megabytes.
+/// walks all that a code stands for, up to 8192, also past the last pixel: 0.6 s for a file of 118
+/// KB that shows one pixel.
 void check_gif_raster(std::span<const uint8_t> file, int64_t pixels);
 
 /// image ← alpha · rgba + (1 − alpha) · background, rounded; `rgba` holds its pixels densely.
