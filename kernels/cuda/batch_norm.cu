@@ -98,7 +98,8 @@ void queue_train_cluster(const Affine<T>& op, const Statistics& to, const Channe
 
 int shared_bytes_of(Device device) {
   int most = 0;
-  cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device.index);
+  check_launch(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device.index),
+               Where::current());
   return most;
 }
 
