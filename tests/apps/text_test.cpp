@@ -88,7 +88,8 @@ TEST(Json, FindsPlacesWhateverTheirNames) {
   expect_error([&] { Json::parse(deep, "f"); }, "f: is nested deeper than 64 levels");
 }
 
-TEST(Json, ReadsManyKeysInTimeThatGrowsAsTheyDo) {
+// A parser that looks through all keys for each further one would be noticed by waiting.
+TEST(Json, ReadsManyKeys) {
   std::string text = "{\"k\":0";
   for (int i = 0; i < 200'000; ++i) text += str(",\"k", i, "\":", i);
   EXPECT_EQ(Json::parse(text + "}", "f").number("/k199999"), 199'999);

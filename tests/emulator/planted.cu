@@ -276,8 +276,9 @@ void run_planted(std::string_view name, float* x, Stream& stream) {
   if (name == "leaves the cluster") launch_four(leaves_the_cluster, 4, x);
   if (name == "cluster does not fit") launch_four(maps_too_early, 3, x);
   if (name == "cluster too large") launch_four(maps_too_early, 16, x);
-  if (name == "missing grid sync")
+  if (name == "missing grid sync") {
     launch_cooperative(missing_grid_sync, {4, 32, 0, stream}, x, false);
+  }
   if (name == "missing grid sync, mended") {
     launch_cooperative(missing_grid_sync, {4, 32, 0, stream}, x, true);
   }
