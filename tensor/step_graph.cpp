@@ -1,6 +1,7 @@
 #include "burin/tensor/step_graph.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "burin/kernels/device_runtime.h"
 #include "burin/tensor/allocator.h"
@@ -11,11 +12,11 @@ namespace {
 
 /// Leaves one handle on each storage that still lives.
 void keep_distinct(std::vector<std::weak_ptr<Storage>>& writes) {
-  const auto address = [](const std::weak_ptr<Storage>& w) { return w.lock().get(); };
-  std::sort(writes.begin(), writes.end(),
-            [&](const auto& a, const auto& b) { return address(a) < address(b); });
+  // By owner, not by address: an order that holds even if another thread drops one meanwhile.
+  const std::owner_less<std::weak_ptr<Storage>> before;
+  std::sort(writes.begin(), writes.end(), before);
   writes.erase(std::unique(writes.begin(), writes.end(),
-                           [&](const auto& a, const auto& b) { return address(a) == address(b); }),
+                           [&](const auto& a, const auto& b) { return !before(a, b); }),
                writes.end());
   std::erase_if(writes, [](const auto& w) { return w.expired(); });
 }
