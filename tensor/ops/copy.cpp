@@ -52,8 +52,10 @@ Tensor to_device(const Tensor& x, Device device) {
   TensorOptions options = x.options();
   options.device = device;
   Tensor y = empty(x.shape(), options);
-  copy_into(y, x);
-  return y;
+  copy_into(y, x.detach());
+  return record("to_device", y, {x}, [home = x.device()](const Tensor& dy, Gradients& grads) {
+    grads.set(0, to_device(dy, home));
+  });
 }
 
 Tensor clone(const Tensor& x) {

@@ -11,7 +11,7 @@ Tensor cast(const Tensor& x, DType dtype);
 Tensor recorded_cast(const Tensor& x, const Tensor& made);
 /// The elements in another order in memory; x itself if it lies so already. Differentiable.
 Tensor to_layout(const Tensor& x, Layout layout);
-/// The elements on another device; x itself if it is there. Not recorded.
+/// The elements on another device; x itself if it is there. Differentiable.
 Tensor to_device(const Tensor& x, Device device);
 /// A copy with storage of its own, dense, in the layout of x. Differentiable.
 Tensor clone(const Tensor& x);

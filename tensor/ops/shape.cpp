@@ -94,7 +94,8 @@ Tensor flip(const Tensor& x, int dim) {
   Strides strides = x.strides();
   const int64_t last = (x.dim(dim) - 1) * strides[dim];
   strides[dim] = -strides[dim];
-  return copied(x.alias(x.shape(), strides, last).view(), x.options());
+  return record("flip", copied(x.alias(x.shape(), strides, last).view(), x.options()), {x},
+                [dim](const Tensor& dy, Gradients& grads) { grads.set(0, flip(dy, dim)); });
 }
 
 Tensor transpose(const Tensor& x) {

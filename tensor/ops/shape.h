@@ -24,7 +24,7 @@ Tensor to_rows(const Tensor& x);
 Tensor from_rows(const Tensor& rows);
 /// Elements [begin, end) along `dim`: a view.
 Tensor slice(const Tensor& x, int dim, int64_t begin, int64_t end);
-/// The elements in reverse order along `dim`: a copy. Not recorded.
+/// The elements in reverse order along `dim`: a copy.
 Tensor flip(const Tensor& x, int dim);
 /// Extents of 1 stretched to `shape`: a view with strides of 0.
 Tensor expand(const Tensor& x, const Shape& shape);

@@ -250,6 +250,7 @@ TEST(Shape, Gradients) {
       {random_leaf({2, 3, 4})});
   expect_gradients([](const Inputs& in) { return slice(in[0], 1, 1, 3); },
                    {random_leaf({2, 4, 3})});
+  expect_gradients([](const Inputs& in) { return flip(in[0], 1); }, {random_leaf({2, 4, 3})});
   expect_gradients(
       [](const Inputs& in) {
         return expand(in[0], {2, 3, 4});

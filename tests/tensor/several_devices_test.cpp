@@ -18,6 +18,7 @@
 #include "burin/tensor/ops/layer_norm.h"
 #include "burin/tensor/ops/matmul.h"
 #include "burin/tensor/ops/normalize_u8.h"
+#include "burin/tensor/ops/reduce.h"
 #include "support/environment.h"
 #include "support/expect_error.h"
 #include "tensor/small_training.h"
@@ -143,6 +144,15 @@ TEST_P(SeveralDevices, CopyToEachOther) {
   EXPECT_EQ(copied[0], 5);
   EXPECT_EQ(copied[30 * 2 + 0], 7);
   EXPECT_EQ(copied[30 * 3 + 0], 0);
+}
+
+TEST_P(SeveralDevices, AGradientTravelsBack) {
+  Tensor x = Tensor::from(std::vector<float>{1, -2, 3}, {3}, {DType::f32, device(0)});
+  x.set_requires_grad(true);
+  const Tensor there = to_device(affine(x, 2, 0), device(1));
+  backward(sum(there * there));  // Σ 4 x²
+  EXPECT_EQ(x.grad().device(), device(0));
+  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{8, -16, 24}));
 }
 
 TEST_P(SeveralDevices, RefuseAnOpOnTensorsOfTwo) {
