@@ -19,6 +19,7 @@ Ema::Ema(Module& module, double decay, bool warm_up)
       warm_up_(warm_up) {
   check(decay >= 0 && decay < 1, "ema: decay ", decay, " must be in [0, 1)");
   check(!values_.empty(), "ema: the module has no tensors");
+  const NoGradGuard no_grad;
   for (const NamedTensor& value : values_) {
     const NamedTensor& first = values_.front();
     check_same_device("ema", {{first.name, first.tensor}, {value.name, value.tensor}});

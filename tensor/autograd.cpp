@@ -166,6 +166,11 @@ bool records(std::initializer_list<Tensor> inputs) {
   return grad_enabled() && std::any_of(inputs.begin(), inputs.end(), wants_grad);
 }
 
+void check_no_gradient(std::string_view op, std::initializer_list<Tensor> inputs) {
+  check(!records(inputs), op, ": is not differentiable, and a gradient would be wanted; detach() ",
+        "the tensor, or use a NoGradGuard");
+}
+
 Tensor& Tensor::set_requires_grad(bool value) {
   check(impl().leaf_wants_grad || impl().node == nullptr,
         "set_requires_grad: this tensor is a result; only a leaf can be told");

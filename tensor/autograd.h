@@ -52,6 +52,10 @@ Tensor record(std::string_view name, Tensor y, const std::vector<Tensor>& inputs
 /// True if record() would keep a graph for these inputs: ask before saving anything costly.
 bool records(std::initializer_list<Tensor> inputs);
 
+/// For what records nothing: throws Error, naming `op`, where record() would keep a graph for these
+/// inputs, and so a gradient would be lost without a word.
+void check_no_gradient(std::string_view op, std::initializer_list<Tensor> inputs);
+
 /// A tensor's elements kept for backward, without its place in the graph (an op that keeps its own
 /// output would else own itself for ever).
 class Saved {

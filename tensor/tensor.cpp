@@ -167,6 +167,7 @@ Tensor zeros(const Shape& shape, const TensorOptions& options) {
 
 void copy_into(Tensor& to, const Tensor& from) {
   check(to.shape() == from.shape(), "copy: shapes ", to.shape(), " and ", from.shape(), " differ");
+  check_no_gradient("copy_into", {from});
   if (to.device() == from.device()) {
     launch(to.device(), Copy{from.view(), to.writable()});
     return;

@@ -113,7 +113,8 @@ Tensor zeros(const Shape& shape, const TensorOptions& options = {});
 Tensor full(const Shape& shape, double value, const TensorOptions& options = {});
 
 /// Copies the elements of `from` into `to`: any dtypes, strides, devices. Shapes must agree.
-/// Not recorded for backward. From a device to another the copy waits for the first.
+/// Not recorded: a gradient asked of `from` is an error. From a device to another the copy waits
+/// for the first.
 void copy_into(Tensor& to, const Tensor& from);
 
 /// "Tensor f32 [2, 3] cpu" and the elements, long ones shortened in the middle.

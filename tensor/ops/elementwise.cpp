@@ -44,10 +44,6 @@ Tensor unary(const Tensor& x, UnaryKind kind, double scale = 1, double shift = 0
   return y;
 }
 
-void check_no_gradient(const char* op, std::initializer_list<Tensor> inputs) {
-  check(!records(inputs), op, ": is not differentiable, and a gradient would be wanted");
-}
-
 }  // namespace
 
 Tensor add(const Tensor& a, const Tensor& b) {
@@ -144,12 +140,14 @@ Tensor abs(const Tensor& x) {
 void add_(Tensor& a, const Tensor& b, double scale) {
   check(a.shape() == b.shape(), "add_: shapes ", a.shape(), " and ", b.shape(), " differ");
   check_same_device("add_", {{"a", a}, {"b", b}});
+  check_no_gradient("add_", {a, b});
   const Tensor scaled = scale == 1 ? b : unary(b, UnaryKind::affine, scale, 0);
   const ConstView before = a.view();
   launch(a.device(), ElementwiseBinary{before, scaled.view(), a.writable(), BinaryKind::add});
 }
 
 void scale_(Tensor& x, double scale) {
+  check_no_gradient("scale_", {x});
   const ConstView before = x.view();
   launch(x.device(),
          ElementwiseUnary{before, x.writable(), UnaryKind::affine, static_cast<float>(scale), 0});

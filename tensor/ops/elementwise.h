@@ -36,9 +36,9 @@ Tensor sqrt(const Tensor& x);
 Tensor reciprocal(const Tensor& x);
 Tensor abs(const Tensor& x);
 
-/// a ← a + scale · b, without a graph. Shapes must agree.
+/// a ← a + scale · b, without a graph: a gradient asked of either is an error. Shapes must agree.
 void add_(Tensor& a, const Tensor& b, double scale = 1);
-/// x ← scale · x, without a graph.
+/// x ← scale · x, likewise.
 void scale_(Tensor& x, double scale);
 
 }  // namespace burin

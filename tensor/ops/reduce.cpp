@@ -77,9 +77,11 @@ Tensor mean(const Tensor& x, std::initializer_list<int> dims) {
 }
 
 Tensor max(const Tensor& x) {
+  check_no_gradient("max", {x});
   return reduce(x, Shape::filled(x.rank(), 1), ReduceKind::max, x.dtype()).alias({}, {});
 }
 Tensor sum_of_squares(const Tensor& x) {
+  check_no_gradient("sum_of_squares", {x});
   return reduce(x, Shape::filled(x.rank(), 1), ReduceKind::sum_of_squares, DType::f32)
       .alias({}, {});
 }

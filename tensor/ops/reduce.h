@@ -13,7 +13,7 @@ Tensor mean(const Tensor& x);
 Tensor sum(const Tensor& x, std::initializer_list<int> dims);
 Tensor mean(const Tensor& x, std::initializer_list<int> dims);
 
-/// Not differentiable: the largest element; the sum of squares in f32.
+/// The largest element; the sum of squares in f32. A gradient asked of them is an error.
 Tensor max(const Tensor& x);
 Tensor sum_of_squares(const Tensor& x);
 

@@ -132,6 +132,20 @@ TEST(Autograd, RefusesWhatHasNoGradient) {
   expect_error([&] { indices.set_requires_grad(true); }, "a tensor of i64 has no gradient");
 }
 
+TEST(Autograd, RefusesToLoseAGradient) {
+  const Tensor x = leaf({1, 2}, {2});
+  Tensor sum_so_far = zeros({2}), weight = leaf({1, 2}, {2});
+  expect_error([&] { max(x); }, "max: is not differentiable, and a gradient would be wanted");
+  expect_error([&] { sum_of_squares(x * x); }, "sum_of_squares: is not differentiable");
+  expect_error([&] { add_(sum_so_far, x * x); }, "add_: is not differentiable");
+  expect_error([&] { scale_(weight, 2); }, "scale_: is not differentiable");
+  expect_error([&] { copy_into(sum_so_far, x); }, "copy_into: is not differentiable");
+  add_(sum_so_far, x.detach());
+  const NoGradGuard no_grad;
+  scale_(weight, 2);
+  EXPECT_EQ(max(weight).item(), 4);
+}
+
 TEST(Autograd, PrintsTheGraph) {
   const Tensor x = leaf({1, 2}, {2});
   std::ostringstream out;
