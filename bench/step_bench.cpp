@@ -27,7 +27,6 @@
 #include "burin/tensor/allocator.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/context.h"
-#include "burin/tensor/files/torch_file.h"
 #include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/cross_entropy.h"
 #include "burin/tensor/step_graph.h"
@@ -170,10 +169,7 @@ std::unique_ptr<models::Model> make_net(const std::string& name) {
 }
 
 void write_weights(models::Model& net, const std::string& folder) {
-  std::vector<NamedView> views;
-  const std::vector<nn::NamedTensor> state = nn::state(net);
-  for (const nn::NamedTensor& entry : state) views.push_back({entry.name, entry.tensor.view()});
-  write_torch_file(folder + "/" + net.architecture + ".pth", views);
+  nn::save_state(folder + "/" + net.architecture + ".pth", nn::state(net));
 }
 
 std::optional<Command> read_command() {

@@ -3,6 +3,9 @@
 #include <unordered_map>
 
 #include "burin/tensor/context.h"
+#include "burin/tensor/files/safetensors.h"
+#include "burin/tensor/files/torch_file.h"
+#include "burin/tensor/ops/copy.h"
 #include "burin/tensor/random.h"
 
 namespace burin::nn {
@@ -63,6 +66,23 @@ LoadReport load_state(Module& module, const std::vector<NamedTensor>& dict) {
     sources.push_back({entry.name, entry.tensor.shape(), [&entry] { return entry.tensor; }});
   }
   return load_state(module, sources);
+}
+
+void save_state(const std::string& path, const std::vector<NamedTensor>& state,
+                const Metadata& metadata) {
+  const NoGradGuard no_grad;
+  std::vector<Tensor> on_host;  // alive until the file is written
+  std::vector<NamedView> views;
+  for (const NamedTensor& entry : state) {
+    on_host.push_back(to_device(entry.tensor, Device::cpu()));
+    views.push_back({entry.name, on_host.back().view()});
+  }
+  if (path.ends_with(".pth") || path.ends_with(".pt")) {
+    check(metadata.empty(), path, ": a .pth file has no place for metadata");
+    write_torch_file(path, views);
+  } else {
+    write_safetensors(path, views, metadata);
+  }
 }
 
 }  // namespace burin::nn

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "burin/nn/module.h"
+#include "burin/tensor/files/weight_entry.h"
 
 namespace burin::nn {
 
@@ -34,5 +35,12 @@ struct NamedSource {
 /// missed: files from before 2018 lack it, and it is set to 0.
 LoadReport load_state(Module& module, const std::vector<NamedSource>& dict);
 LoadReport load_state(Module& module, const std::vector<NamedTensor>& dict);
+
+/// Writes tensors, wherever they are, to a file that models::load_weights and PyTorch read: as
+/// torch.save would where `path` ends in .pth or .pt, which has no room for metadata, else as
+/// safetensors. Atomically: a file of that name stays as it was until the new one is complete.
+/// Throws Error if it can't be written.
+void save_state(const std::string& path, const std::vector<NamedTensor>& state,
+                const Metadata& metadata = {});
 
 }  // namespace burin::nn

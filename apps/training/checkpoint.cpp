@@ -2,10 +2,9 @@
 
 #include <charconv>
 
+#include "burin/nn/state_dict.h"
 #include "burin/tensor/context.h"
-#include "burin/tensor/files/safetensors.h"
 #include "burin/tensor/files/weight_file.h"
-#include "burin/tensor/ops/copy.h"
 #include "burin/version.h"
 
 namespace burin::apps {
@@ -80,13 +79,7 @@ void Checkpoint::restore(const std::string& prefix, std::vector<nn::NamedTensor>
 void Checkpoint::save(const std::string& path) const {
   Metadata metadata = {{format_key, format_version}, {"burin.release", release}};
   for (const auto& [key, value] : text) metadata.emplace_back("run." + key, value);
-  std::vector<Tensor> on_host;  // alive until the file is written
-  std::vector<NamedView> views;
-  for (const nn::NamedTensor& entry : tensors) {
-    on_host.push_back(to_device(entry.tensor, Device::cpu()));
-    views.push_back({entry.name, on_host.back().view()});
-  }
-  write_safetensors(path, views, metadata);
+  nn::save_state(path, tensors, metadata);
 }
 
 bool is_checkpoint(const WeightFile& file) {

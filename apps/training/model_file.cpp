@@ -6,8 +6,6 @@
 #include "burin/apps/training/checkpoint.h"
 #include "burin/models/catalog.h"
 #include "burin/models/load_weights.h"
-#include "burin/tensor/files/safetensors.h"
-#include "burin/tensor/ops/copy.h"
 #include "burin/tensor/random.h"
 #include "burin/version.h"
 
@@ -100,13 +98,7 @@ void save_model(const std::string& path, models::Model& model,
                        {"burin.mean", three(model.preprocess.mean)},
                        {"burin.std", three(model.preprocess.std)}};
   metadata.insert(metadata.end(), further.begin(), further.end());
-  std::vector<Tensor> on_host;  // alive until the file is written
-  std::vector<NamedView> views;
-  for (const nn::NamedTensor& entry : nn::state(model)) {
-    on_host.push_back(to_device(entry.tensor, Device::cpu()));
-    views.push_back({entry.name, on_host.back().view()});
-  }
-  write_safetensors(path, views, metadata);
+  nn::save_state(path, nn::state(model), metadata);
 }
 
 ModelCard load_model(const std::string& path, const ModelOverrides& overrides) {

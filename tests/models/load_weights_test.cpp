@@ -6,9 +6,10 @@
 #include <fstream>
 #include <sstream>
 
+#include "burin/kernels/registry.h"
 #include "burin/models/catalog.h"
 #include "burin/tensor/allocator.h"
-#include "burin/tensor/files/safetensors.h"
+#include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
 namespace burin::models {
@@ -26,15 +27,40 @@ size_t resident_file_bytes() {
   return 0;
 }
 
+TEST(LoadWeights, ReadsWhatSaveStateWrites) {
+  const testing_support::TemporaryFolder folder;
+  for (const Device device : {Device::cpu(), Device::emulator()}) {
+    if (registry().device(device.kind) == nullptr) continue;
+    Generator generator(1), other_generator(2);
+    const auto written = make_model("resnet20", 3, generator);
+    nn::to(*written, device, Layout::nhwc);
+    const std::vector<nn::NamedTensor> state = nn::state(*written);
+    for (const char* const name : {"a.safetensors", "a.pth", "a.pt"}) {
+      const std::string path = folder.file(name);
+      nn::save_state(path, state);
+      const auto read = make_model("resnet20", 3, other_generator);
+      const WeightsReport report = load_weights(*read, path);
+      EXPECT_TRUE(report.entries.complete()) << report.entries.to_string();
+      const std::vector<nn::NamedTensor> back = nn::state(*read);
+      for (size_t i = 0; i < state.size(); ++i) {
+        EXPECT_EQ(back[i].tensor.to_vector<double>(), state[i].tensor.to_vector<double>())
+            << path << ": " << state[i].name;
+      }
+    }
+    expect_error(
+        [&] {
+          nn::save_state(folder.file("b.pth"), state, {{"key", "value"}});
+        },
+        "a .pth file has no place for metadata");
+  }
+}
+
 TEST(LoadWeights, HoldsNoSecondCopyOfTheWeights) {
   Generator generator(0);
   const auto model = make_model("resnet18", 2, generator);
   const testing_support::TemporaryFolder folder;
   const std::string path = folder.file("resnet18.safetensors");
-  const std::vector<nn::NamedTensor> state = nn::state(*model);
-  std::vector<NamedView> views;
-  for (const nn::NamedTensor& entry : state) views.push_back({entry.name, entry.tensor.view()});
-  write_safetensors(path, views, {});
+  nn::save_state(path, nn::state(*model));
 
   constexpr size_t largest = 4 * 512 * 512 * 9;  // a convolution of the last stage
   constexpr size_t mib = size_t{1} << 20;

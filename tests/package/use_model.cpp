@@ -2,7 +2,6 @@
 #include <burin/models/catalog.h>
 #include <burin/models/load_weights.h>
 #include <burin/tensor/context.h>
-#include <burin/tensor/files/safetensors.h>
 
 #include <iostream>
 
@@ -24,11 +23,7 @@ int main() {
   const auto written = models::make_model("resnet20", 10, first_seed);
   const auto read = models::make_model("resnet20", 10, second_seed);
 
-  std::vector<NamedView> views;
-  for (const nn::NamedTensor& entry : nn::state(*written)) {
-    views.push_back({entry.name, entry.tensor.view()});
-  }
-  write_safetensors("model.safetensors", views, {});
+  nn::save_state("model.safetensors", nn::state(*written));
   const models::WeightsReport report = models::load_weights(*read, "model.safetensors");
 
   std::cout << report.entries.loaded << " tensors read\n";
