@@ -57,6 +57,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target,
 
 Tensor cross_entropy_per_sample(const Tensor& logits, const Tensor& target,
                                 const CrossEntropyOptions& options) {
+  check_no_gradient("cross_entropy_per_sample", {logits});
   return forward(logits, target, options).sample_loss;
 }
 

@@ -17,7 +17,7 @@ struct CrossEntropyOptions {
 Tensor cross_entropy(const Tensor& logits, const Tensor& target,
                      const CrossEntropyOptions& options = {});
 
-/// The loss of each sample [N], not recorded.
+/// The loss of each sample [N]. A gradient asked of the logits is an error.
 Tensor cross_entropy_per_sample(const Tensor& logits, const Tensor& target,
                                 const CrossEntropyOptions& options = {});
 

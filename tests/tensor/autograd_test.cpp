@@ -6,8 +6,10 @@
 
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/activation.h"
+#include "burin/tensor/ops/cross_entropy.h"
 #include "burin/tensor/ops/elementwise.h"
 #include "burin/tensor/ops/reduce.h"
+#include "burin/tensor/ops/shape.h"
 #include "burin/tensor/random.h"
 #include "support/expect_error.h"
 
@@ -137,6 +139,11 @@ TEST(Autograd, RefusesToLoseAGradient) {
   Tensor sum_so_far = zeros({2}), weight = leaf({1, 2}, {2});
   expect_error([&] { max(x); }, "max: is not differentiable, and a gradient would be wanted");
   expect_error([&] { sum_of_squares(x * x); }, "sum_of_squares: is not differentiable");
+  expect_error(
+      [&] {
+        cross_entropy_per_sample(reshape(x, {1, 2}), zeros({1}, {DType::i64}));
+      },
+      "cross_entropy_per_sample: is not differentiable");
   expect_error([&] { add_(sum_so_far, x * x); }, "add_: is not differentiable");
   expect_error([&] { scale_(weight, 2); }, "scale_: is not differentiable");
   expect_error([&] { copy_into(sum_so_far, x); }, "copy_into: is not differentiable");
