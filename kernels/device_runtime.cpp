@@ -44,6 +44,9 @@ void* DeviceRuntime::allocate_host(size_t bytes) {
 void DeviceRuntime::free_host(void* data) noexcept {
   std::free(data);
 }
+bool DeviceRuntime::is_pinned(const void* /*data*/) const {
+  return false;
+}
 
 void DeviceRuntime::begin_recording(Stream& stream) {
   fail("device: ", stream.device(), " can't record work to replay it");

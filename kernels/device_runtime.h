@@ -52,8 +52,8 @@ class DeviceRuntime {
 
   virtual std::unique_ptr<Stream> make_stream(int index) = 0;
   /// Copies in stream order between this kind's memory and the host's, or within either.
-  /// Ordinary host memory that is read may be reused at once; memory of allocate_host(), and what
-  /// is written, when synchronize() has returned.
+  /// Ordinary host memory that is read may be reused at once; pinned memory, and what is written,
+  /// when synchronize() has returned.
   virtual void copy(Stream& stream, void* to, Device to_device, const void* from,
                     Device from_device, size_t bytes) = 0;
   /// Returns when all work queued on the stream has ended.
@@ -73,6 +73,8 @@ class DeviceRuntime {
   /// keeps it until synchronize(). The default is ordinary memory. Throws OutOfMemory.
   virtual void* allocate_host(size_t bytes);
   virtual void free_host(void* data) noexcept;
+  /// Whether copies read and write this host memory in place. The default: never.
+  virtual bool is_pinned(const void* data) const;
 
   /// Whether work can be recorded. The three below throw Error where it can't.
   virtual bool can_record() const { return false; }

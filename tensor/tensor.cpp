@@ -23,7 +23,7 @@ void transfer(void* to, Device to_device, const void* from, Device from_device, 
   Stream& stream = current_stream(device);
   DeviceRuntime& runtime = runtime_of(device);
   runtime.copy(stream, to, to_device, from, from_device, bytes);
-  if (from_device.kind != DeviceKind::cpu) runtime.synchronize(stream);
+  if (from_device.kind != DeviceKind::cpu || runtime.is_pinned(from)) runtime.synchronize(stream);
 }
 
 /// The elements of x on the host as T, row-major.

@@ -69,6 +69,7 @@ class EmulatorRuntime final : public DeviceRuntime {
   }
   void free(int index, void* data) noexcept override {
     const std::lock_guard guard(machine().lock);
+    machine().note_free(index);
     machine().drain(index);  // as cudaFree does
     machine().memory(index).free(data);
   }
@@ -129,6 +130,13 @@ class EmulatorRuntime final : public DeviceRuntime {
     pinned_.erase(static_cast<std::byte*>(data));
     DeviceRuntime::free_host(data);
   }
+  /// What came from allocate_host().
+  bool is_pinned(const void* data) const override {
+    const std::lock_guard guard(machine().lock);
+    const auto* const at = static_cast<const std::byte*>(data);
+    auto behind = pinned_.upper_bound(at);
+    return behind != pinned_.begin() && at < (--behind)->first + behind->second;
+  }
 
   bool can_record() const override { return true; }
   void begin_recording(Stream& stream) override {
@@ -147,14 +155,6 @@ class EmulatorRuntime final : public DeviceRuntime {
 
  private:
   std::atomic<int64_t>& waits_of(int index) { return waits_.at(static_cast<size_t>(index)); }
-
-  /// Whether it lies in memory of allocate_host(), which copies read when their turn comes.
-  bool is_pinned(const void* data) const {
-    const std::lock_guard guard(machine().lock);
-    const auto* const at = static_cast<const std::byte*>(data);
-    auto behind = pinned_.upper_bound(at);
-    return behind != pinned_.begin() && at < (--behind)->first + behind->second;
-  }
 
   std::map<const std::byte*, size_t> pinned_;              // with the bytes of each
   std::array<std::atomic<int64_t>, max_devices> waits_{};  // by device

@@ -2,13 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <span>
 #include <sstream>
 #include <string_view>
 #include <thread>
 
+#include "burin/kernels/plugin.h"
+#include "burin/kernels/registry.h"
 #include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/shape.h"
+#include "support/environment.h"
 #include "support/expect_error.h"
 
 namespace burin {
@@ -151,6 +156,23 @@ TEST_F(Allocator, AtItsCapItThrowsAndWorkGoesOn) {
   }
   EXPECT_EQ(zeros({1000}).numel(), 1000);
   allocator->set_cap(0);
+}
+
+TEST(Tensor, MadeFromPinnedMemoryLeavesItFree) {
+  const DeviceRuntime* const found = registry().device(DeviceKind::emulator);
+  if (found == nullptr) GTEST_SKIP() << why_family_is_missing("emulator");
+  const Environment late("BURIN_EMULATOR_STREAMS", "late");
+  std::jthread([] {  // which gets a stream of its own
+    DeviceRuntime& runtime = runtime_of(Device::emulator());
+    auto* const pinned = static_cast<float*>(runtime.allocate_host(4 * sizeof(float)));
+    std::fill(pinned, pinned + 4, 5.0f);
+    const Tensor x =
+        Tensor::from(std::span<const float>(pinned, 4), {4}, {DType::f32, Device::emulator()});
+    std::fill(pinned, pinned + 4, 7.0f);
+    EXPECT_EQ(x.to_vector<float>(), std::vector<float>(4, 5.0f));
+    runtime.free_host(pinned);
+  })
+      .join();
 }
 
 TEST_F(Allocator, ServesThreadsAtOnce) {

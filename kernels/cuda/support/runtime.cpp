@@ -13,29 +13,14 @@
 namespace burin::cuda {
 namespace {
 
-/// Makes a GPU the thread's current one while it lives.
-class DeviceScope {
- public:
-  explicit DeviceScope(int index) {
-    cudaGetDevice(&previous_);
-    cuda_check(cudaSetDevice(index));
-  }
-  ~DeviceScope() { cudaSetDevice(previous_); }
-  DeviceScope(const DeviceScope&) = delete;
-  DeviceScope& operator=(const DeviceScope&) = delete;
-
- private:
-  int previous_ = 0;
-};
+/// Makes a GPU the thread's current one, and leaves it so, as a launch does: to go back to one that
+/// the thread has not used would open it, half a gigabyte of its memory.
+void use_device(int index) {
+  cuda_check(cudaSetDevice(index));
+}
 
 cudaStream_t queue_of(const Stream& stream) {
   return static_cast<cudaStream_t>(stream.native());
-}
-
-bool is_pinned(const void* data) {
-  cudaPointerAttributes attributes{};
-  cuda_check(cudaPointerGetAttributes(&attributes, data));
-  return attributes.type == cudaMemoryTypeHost;
 }
 
 bool is_recording(cudaStream_t queue) {
@@ -84,7 +69,7 @@ class CudaRuntime final : public DeviceRuntime {
   }
 
   size_t free_bytes(int index) const override {
-    const DeviceScope scope(index);
+    use_device(index);
     size_t free = 0;
     size_t total = 0;
     cuda_check(cudaMemGetInfo(&free, &total));
@@ -92,7 +77,7 @@ class CudaRuntime final : public DeviceRuntime {
   }
 
   void* allocate(int index, size_t bytes) override {
-    const DeviceScope scope(index);
+    use_device(index);
     void* data = nullptr;
     const cudaError_t status = cudaMalloc(&data, bytes);
     if (status == cudaErrorMemoryAllocation) {
@@ -106,14 +91,20 @@ class CudaRuntime final : public DeviceRuntime {
     cuda_check(status);
     return data;
   }
-  void free(int /*index*/, void* data) noexcept override { cudaFree(data); }
+  void free(int index, void* data) noexcept override {
+    cudaSetDevice(index);
+    cudaFree(data);
+  }
 
   std::unique_ptr<Stream> make_stream(int index) override {
-    const DeviceScope scope(index);
+    use_device(index);
     cudaStream_t queue = nullptr;
     cuda_check(cudaStreamCreateWithFlags(&queue, cudaStreamNonBlocking));
     return std::make_unique<Stream>(Device::cuda(index), queue,
                                     std::shared_ptr<void>(queue, [](void* owned) {
+                                      // The next stream may get the same handle, and with it what
+                                      // the allocator keeps for this one.
+                                      cudaStreamSynchronize(static_cast<cudaStream_t>(owned));
                                       cudaStreamDestroy(static_cast<cudaStream_t>(owned));
                                     }));
   }
@@ -122,6 +113,7 @@ class CudaRuntime final : public DeviceRuntime {
             size_t bytes) override;
 
   void synchronize(Stream& stream) override {
+    use_device(stream.device().index);
     ++waits_of(stream.device().index);
     cuda_check(cudaStreamSynchronize(queue_of(stream)));
   }
@@ -130,7 +122,7 @@ class CudaRuntime final : public DeviceRuntime {
   }
 
   std::shared_ptr<Mark> mark(Stream& stream) override {
-    const DeviceScope scope(stream.device().index);
+    use_device(stream.device().index);
     auto reached = std::make_shared<Event>(stream.device().index);
     cuda_check(cudaEventRecord(reached->event, queue_of(stream)));
     return reached;
@@ -138,6 +130,7 @@ class CudaRuntime final : public DeviceRuntime {
 
   void wait(Mark& mark) override {
     const auto& reached = static_cast<const Event&>(mark);
+    use_device(reached.device);
     const cudaError_t status = cudaEventQuery(reached.event);
     if (status == cudaErrorNotReady) {
       ++waits_of(reached.device);
@@ -148,7 +141,7 @@ class CudaRuntime final : public DeviceRuntime {
   }
 
   void order(Stream& later, Stream& earlier) override {
-    const DeviceScope scope(earlier.device().index);
+    use_device(earlier.device().index);
     const Event reached(earlier.device().index);  // CUDA keeps it until both streams have passed
     cuda_check(cudaEventRecord(reached.event, queue_of(earlier)));
     cuda_check(cudaStreamWaitEvent(queue_of(later), reached.event, 0));
@@ -160,15 +153,22 @@ class CudaRuntime final : public DeviceRuntime {
     return data;
   }
   void free_host(void* data) noexcept override { cudaFreeHost(data); }
+  bool is_pinned(const void* data) const override {
+    cudaPointerAttributes attributes{};
+    cuda_check(cudaPointerGetAttributes(&attributes, data));
+    return attributes.type == cudaMemoryTypeHost;
+  }
 
   bool can_record() const override { return true; }
 
   void begin_recording(Stream& stream) override {
+    use_device(stream.device().index);
     // Relaxed: the caching allocator may ask for a new segment on the way, which queues nothing.
     cuda_check(cudaStreamBeginCapture(queue_of(stream), cudaStreamCaptureModeRelaxed));
   }
 
   std::shared_ptr<Recording> end_recording(Stream& stream) override {
+    use_device(stream.device().index);
     cudaGraph_t graph = nullptr;
     cuda_check(cudaStreamEndCapture(queue_of(stream), &graph));
     auto recording = std::make_shared<Graph>();
@@ -179,7 +179,7 @@ class CudaRuntime final : public DeviceRuntime {
   }
 
   void replay(Recording& recording, Stream& stream) override {
-    const DeviceScope scope(stream.device().index);
+    use_device(stream.device().index);
     cuda_check(cudaGraphLaunch(static_cast<Graph&>(recording).executable, queue_of(stream)));
   }
 
@@ -196,7 +196,7 @@ class CudaRuntime final : public DeviceRuntime {
 void CudaRuntime::copy(Stream& stream, void* to, Device to_device, const void* from,
                        Device from_device, size_t bytes) {
   if (bytes == 0) return;
-  const DeviceScope scope(stream.device().index);
+  use_device(stream.device().index);
   const cudaStream_t queue = queue_of(stream);
   const bool from_host = from_device.kind == DeviceKind::cpu;
   const bool to_host = to_device.kind == DeviceKind::cpu;

@@ -9,7 +9,10 @@ namespace burin::cuda {
 
 Staging::~Staging() {
   for (const Chunk& chunk : chunks_) {
-    if (chunk.read != nullptr) cudaEventDestroy(chunk.read);
+    if (chunk.read != nullptr) {
+      cudaEventSynchronize(chunk.read);
+      cudaEventDestroy(chunk.read);
+    }
     if (chunk.data != nullptr) cudaFreeHost(chunk.data);
   }
 }
