@@ -38,9 +38,15 @@ CachingAllocator::~CachingAllocator() {
   release_cached();
 }
 
-CachingAllocator::Block* CachingAllocator::find_free(size_t bytes, const void* stream) {
-  FreeBlocks& blocks = free_[stream];
-  Block wanted{nullptr, bytes, stream};
+/// Whether a request shares a segment with other small ones: never where there is an arena.
+bool CachingAllocator::is_small(size_t bytes, const void* stream) const {
+  const auto arena = arenas_.find(stream);
+  return bytes <= small && (arena == arenas_.end() || arena->second.memory == nullptr);
+}
+
+CachingAllocator::Block* CachingAllocator::find_free(size_t bytes, const Shelf& shelf) {
+  FreeBlocks& blocks = free_[shelf];
+  Block wanted{nullptr, bytes, shelf.first};
   const auto found = blocks.lower_bound(&wanted);
   if (found == blocks.end()) return nullptr;
   Block* const block = *found;
@@ -48,14 +54,11 @@ CachingAllocator::Block* CachingAllocator::find_free(size_t bytes, const void* s
   return block;
 }
 
-CachingAllocator::Block* CachingAllocator::new_segment(size_t bytes, const void* stream) {
+/// Null if neither the device nor the cap has room, even after all cached blocks are given back.
+CachingAllocator::Block* CachingAllocator::new_segment(size_t bytes, const Shelf& shelf) {
   const size_t size = caching_ ? segment_bytes(bytes) : bytes;
-  const auto out_of_memory = [&] {
-    return OutOfMemory(str(device_, ": no memory for ", bytes, " bytes: ", stats_.in_use_bytes,
-                           " bytes are in use", cap_ > 0 ? str(", the cap is ", cap_) : ""));
-  };
   if (over_cap(size)) release_cached_locked();
-  if (over_cap(size)) throw out_of_memory();
+  if (over_cap(size)) return nullptr;
   void* data = nullptr;
   try {
     data = runtime_.allocate(device_.index, size);
@@ -64,19 +67,19 @@ CachingAllocator::Block* CachingAllocator::new_segment(size_t bytes, const void*
     try {
       data = runtime_.allocate(device_.index, size);
     } catch (const OutOfMemory&) {
-      throw out_of_memory();
+      return nullptr;
     }
   }
-  return add_block(static_cast<std::byte*>(data), size, stream);
+  return add_block(static_cast<std::byte*>(data), size, shelf);
 }
 
 /// Memory fresh from the device.
 CachingAllocator::Block* CachingAllocator::add_block(std::byte* data, size_t bytes,
-                                                     const void* stream) {
+                                                     const Shelf& shelf) {
   ++stats_.device_allocations;
   stats_.held_bytes += bytes;
   stats_.peak_held_bytes = std::max(stats_.peak_held_bytes, stats_.held_bytes);
-  auto block = std::make_unique<Block>(Block{data, bytes, stream});
+  auto block = std::make_unique<Block>(Block{data, bytes, shelf.first, shelf.second});
   Block* const made = block.get();
   blocks_[data] = std::move(block);
   return made;
@@ -99,7 +102,7 @@ CachingAllocator::Block* CachingAllocator::grow_arena(size_t bytes, const void* 
   const size_t more = bytes - (joined ? last->bytes : 0);
   const auto held = static_cast<size_t>(end.data - arena.memory->data());
   if (over_cap(more) || !arena.memory->resize(held + more)) return nullptr;
-  Block* const grown = add_block(end.data, more, stream);
+  Block* const grown = add_block(end.data, more, {stream, false});
   end.data += more;
   grown->before = last;
   grown->behind = &end;
@@ -107,19 +110,20 @@ CachingAllocator::Block* CachingAllocator::grow_arena(size_t bytes, const void* 
   if (last == nullptr) return grown;
   last->behind = grown;
   if (!joined) return grown;
-  free_[stream].erase(last);
+  beside(last).erase(last);
   return join(last, grown);
 }
 
 /// Leaves `bytes` in the block and makes a free one of what is behind.
 void CachingAllocator::split(Block* block, size_t bytes) {
   if (!caching_ || block->bytes - bytes < granule) return;
-  auto rest = std::make_unique<Block>(
-      Block{block->data + bytes, block->bytes - bytes, block->stream, true, block, block->behind});
+  auto rest =
+      std::make_unique<Block>(Block{block->data + bytes, block->bytes - bytes, block->stream,
+                                    block->of_small, true, block, block->behind});
   if (block->behind != nullptr) block->behind->before = rest.get();
   block->behind = rest.get();
   block->bytes = bytes;
-  free_[rest->stream].insert(rest.get());
+  beside(block).insert(rest.get());
   blocks_[rest->data] = std::move(rest);
 }
 
@@ -136,9 +140,16 @@ void* CachingAllocator::allocate(size_t bytes, const Stream& stream) {
   const size_t size = caching_ ? rounded(bytes) : std::max<size_t>(bytes, 1);
   const std::lock_guard lock(mutex_);
   const void* const owner = owner_on(stream);
-  Block* block = caching_ ? find_free(size, owner) : nullptr;
+  const Shelf shelf{owner, is_small(size, owner)};
+  Block* block = caching_ ? find_free(size, shelf) : nullptr;
   if (block == nullptr && caching_) block = grow_arena(size, owner);
-  if (block == nullptr) block = new_segment(size, owner);
+  if (block == nullptr) block = new_segment(size, shelf);
+  if (block == nullptr && shelf.second)
+    block = find_free(size, {owner, false});  // better than none
+  if (block == nullptr) {
+    throw OutOfMemory(str(device_, ": no memory for ", size, " bytes: ", stats_.in_use_bytes,
+                          " bytes are in use", cap_ > 0 ? str(", the cap is ", cap_) : ""));
+  }
   block->free = false;
   split(block, size);
   stats_.in_use_bytes += block->bytes;
@@ -156,7 +167,7 @@ void CachingAllocator::free(void* data) noexcept {
     runtime_.free(device_.index, data);
     return;
   }
-  FreeBlocks& blocks = free_[block->stream];
+  FreeBlocks& blocks = beside(block);
   if (block->behind != nullptr && block->behind->free) {
     blocks.erase(block->behind);
     block = join(block, block->behind);
@@ -194,8 +205,10 @@ void CachingAllocator::dissolve_pool(const void* pool, const Stream& stream) {
   for (const auto& [data, block] : blocks_) {
     if (block->stream == pool) block->stream = stream.native();
   }
-  free_[stream.native()].merge(free_[pool]);
-  free_.erase(pool);
+  for (const bool of_small : {false, true}) {
+    free_[{stream.native(), of_small}].merge(free_[{pool, of_small}]);
+    free_.erase({pool, of_small});
+  }
   kept_.erase(pool);
 }
 
@@ -214,7 +227,7 @@ void CachingAllocator::trim(Arena& arena) {
   if (last == nullptr || !last->free) return;
   if (!arena.memory->resize(static_cast<size_t>(last->data - arena.memory->data()))) return;
   stats_.held_bytes -= last->bytes;
-  free_[last->stream].erase(last);
+  beside(last).erase(last);
   arena.end.data = last->data;
   arena.end.before = last->before;
   if (last->before != nullptr) last->before->behind = &arena.end;
@@ -222,9 +235,10 @@ void CachingAllocator::trim(Arena& arena) {
 }
 
 void CachingAllocator::release_cached_locked() {
+  if (!pools_.empty()) return;  // what is being recorded forbids it (DeviceRuntime)
   for (auto& [stream, arena] : arenas_) trim(arena);
-  for (auto& [stream, blocks] : free_) {
-    if (kept_.contains(stream)) continue;
+  for (auto& [shelf, blocks] : free_) {
+    if (kept_.contains(shelf.first)) continue;
     for (auto at = blocks.begin(); at != blocks.end();) {
       Block* const block = *at;
       const bool whole_segment = block->before == nullptr && block->behind == nullptr;
@@ -260,7 +274,7 @@ std::string CachingAllocator::report() const {
                          in_mib(stats_.peak_in_use_bytes), "), ", in_mib(stats_.held_bytes),
                          " MiB held (peak ", in_mib(stats_.peak_held_bytes), "), ",
                          stats_.device_allocations, " device allocations\n");
-  for (const auto& [stream, blocks] : free_) {
+  for (const auto& [shelf, blocks] : free_) {
     int shown = 0;
     for (auto block = blocks.rbegin(); block != blocks.rend() && shown < 5; ++block, ++shown) {
       text += str("  free: a block of ", in_mib((*block)->bytes), " MiB\n");

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "burin/kernels/base/error.h"
@@ -30,7 +31,8 @@ struct AllocatorStats {
 ///
 /// Where the device has memory that grows (the CPU), each stream's lies in one piece, its arena:
 /// any two neighbours that are free become one, and little is lost between blocks. Elsewhere, and
-/// in pools, memory comes in segments.
+/// in pools, memory comes in segments; small requests have their own, or one of them would keep a
+/// large segment from the device.
 ///
 /// BURIN_ALLOCATOR=plain turns caching off, so that ASan and valgrind see each tensor's true
 /// bounds.
@@ -70,7 +72,8 @@ class CachingAllocator {
   struct Block {
     std::byte* data;
     size_t bytes;
-    const void* stream;  // whose work may use it, or a pool
+    const void* stream;     // whose work may use it, or a pool
+    bool of_small = false;  // in a segment for small requests
     bool free = false;
     Block* before = nullptr;
     Block* behind = nullptr;
@@ -85,12 +88,15 @@ class CachingAllocator {
     Block end;                              // of no bytes, behind the last block; never free
   };
   using FreeBlocks = std::set<Block*, SmallerFirst>;
+  using Shelf = std::pair<const void*, bool>;  // a Block's stream and of_small
 
   const void* owner_on(const Stream& stream) const;
-  Block* find_free(size_t bytes, const void* stream);
+  bool is_small(size_t bytes, const void* stream) const;
+  FreeBlocks& beside(const Block* block) { return free_[{block->stream, block->of_small}]; }
+  Block* find_free(size_t bytes, const Shelf& shelf);
   Block* grow_arena(size_t bytes, const void* stream);
-  Block* new_segment(size_t bytes, const void* stream);
-  Block* add_block(std::byte* data, size_t bytes, const void* stream);
+  Block* new_segment(size_t bytes, const Shelf& shelf);
+  Block* add_block(std::byte* data, size_t bytes, const Shelf& shelf);
   void split(Block* block, size_t bytes);
   Block* join(Block* front, Block* back);
   void release_cached_locked();
@@ -102,7 +108,7 @@ class CachingAllocator {
   bool caching_;
   size_t cap_ = 0;
   mutable std::mutex mutex_;
-  std::map<const void*, FreeBlocks> free_;                          // by stream or pool
+  std::map<Shelf, FreeBlocks> free_;
   std::map<const void*, Arena> arenas_;                             // by stream
   std::map<const void*, const void*> pools_;                        // by stream, while they fill
   std::set<const void*> kept_;                                      // pools that are still replayed

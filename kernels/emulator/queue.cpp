@@ -209,6 +209,14 @@ void Machine::drain(int device) noexcept {
   }
 }
 
+void Machine::note_free(int device) noexcept {
+  for (const cudaStream_t stream : streams_) {
+    if (stream->device != device || stream->tape == nullptr) continue;
+    failures_[device] = std::make_exception_ptr(
+        Error("emulator: memory was given back while a stream's work was recorded"));
+  }
+}
+
 void Machine::rethrow(int device) {
   const std::lock_guard guard(lock);
   std::exception_ptr& failure = failures_[device];

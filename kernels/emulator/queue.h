@@ -64,7 +64,9 @@ class Machine {
   /// Runs all that is pending on the device. What fails is kept for rethrow(): a device's memory
   /// can always be given back.
   void drain(int device) noexcept;
-  /// Throws what a drain of the device met, once.
+  /// To be called when memory of the device is given back, which no recording allows meanwhile.
+  void note_free(int device) noexcept;
+  /// Throws what a drain of the device met, or note_free() did, once.
   void rethrow(int device);
 
  private:

@@ -86,6 +86,25 @@ TEST_P(DeviceMemory, WhenItIsFullTrainingGoesOnWithASmallerBatch) {
   allocator->release_cached();
 }
 
+TEST_P(DeviceMemory, ASmallTensorKeepsNoLargeSegment) {
+  CachingAllocator& allocator = *allocator_of(device());
+  allocator.release_cached();
+  const size_t before = allocator.stats().held_bytes;
+  { const Tensor large = empty({int64_t{64} << 20}, {DType::u8, device()}); }
+  const Tensor small = empty({1}, {DType::f32, device()});
+  allocator.release_cached();
+  EXPECT_LE(allocator.stats().held_bytes, before + (2 << 20));
+
+  // But it is served from one before it is refused.
+  Tensor half = empty({int64_t{64} << 20}, {DType::u8, device()});
+  half = Tensor();
+  half = empty({int64_t{32} << 20}, {DType::u8, device()});
+  allocator.set_cap(allocator.stats().held_bytes);
+  std::vector<Tensor> many;
+  for (int i = 0; i < 4; ++i) many.push_back(empty({1 << 20}, {DType::u8, device()}));
+  allocator.set_cap(0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Devices, DeviceMemory,
                          testing::Values(DeviceKind::emulator, DeviceKind::cuda),
                          [](const auto& one) { return std::string(name_of(one.param)); });

@@ -123,6 +123,20 @@ TEST_P(StepGraphOn, ARecordedStepMayNotWait) {
   EXPECT_EQ(y.item(), 2);  // and the stream goes on
 }
 
+TEST_P(StepGraphOn, ARecordedStepThatFindsNoMemoryGivesNoneBack) {
+  CachingAllocator& allocator = *allocator_of(device());
+  allocator.release_cached();
+  constexpr int64_t large = 48 << 20, smaller = 32 << 20;
+  { const Tensor cached = empty({large}, {DType::u8, device()}); }
+  const size_t held = allocator.stats().held_bytes;
+  allocator.set_cap(held + (1 << 20));
+  const auto step = [&] { zeros({smaller}, {DType::u8, device()}); };
+  expect_error([&] { StepGraph(device(), step); }, "no memory for 33554432 bytes");
+  EXPECT_EQ(allocator.stats().held_bytes, held);
+  step();  // not recorded, it may
+  allocator.set_cap(0);
+}
+
 TEST_P(StepGraphOn, ASteadyStepNeitherAllocatesNorWaits) {
   Training training(device());
   for (int64_t i = 0; i < eager_steps; ++i) {
