@@ -148,10 +148,18 @@ Refusal refuse_operands(const ConstView& a, const ConstView& b, const ConstView&
   return a.dtype == b.dtype ? "" : str("dtypes ", a.dtype, " and ", b.dtype);
 }
 
+/// What rides along promises cuDNN as much as the operands do.
+Refusal refuse_misaligned(const ConstView& bias, const ConstView& residual) {
+  if (!is_aligned(bias)) return "the bias does not begin at 16 bytes";
+  return is_aligned(residual) ? "" : "the residual does not begin at 16 bytes";
+}
+
 Refusal accepts_forward(const Conv2dForward& op, const Context& context) {
   // Its approximation of tanh is off by more than the rounding of what is stored.
   if (op.epilogue.activation == Activation::gelu_tanh) return "activation gelu_tanh";
   if (Refusal refusal = refuse_operands(op.x, op.w, op.y); !refusal.empty()) return refusal;
+  Refusal refusal = refuse_misaligned(op.epilogue.bias, op.epilogue.residual);
+  if (!refusal.empty()) return refusal;
   return plan_of(op, context).refusal;
 }
 /// Engines for nchw that were seen to be off by up to twice the tolerance (H200, cuDNN 9), without
@@ -164,7 +172,7 @@ Refusal refuse_inexact(const ConstView& image, DType inexact) {
 Refusal accepts_backward_data(const Conv2dBackwardData& op, const Context& context) {
   if (Refusal refusal = refuse_inexact(op.dy, DType::f16); !refusal.empty()) return refusal;
   if (Refusal refusal = refuse_operands(op.dy, op.w, op.dx); !refusal.empty()) return refusal;
-  if (!is_aligned(op.residual)) return "the residual does not begin at 16 bytes";
+  if (Refusal refusal = refuse_misaligned({}, op.residual); !refusal.empty()) return refusal;
   return plan_of(op, context).refusal;
 }
 Refusal accepts_backward_weight(const Conv2dBackwardWeight& op, const Context& context) {

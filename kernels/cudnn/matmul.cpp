@@ -4,7 +4,8 @@
 
 #include <cublasLt.h>
 
-#include <array>
+#include <algorithm>
+#include <cstdint>
 
 #include "burin/kernels/cudnn/support/family.h"
 
@@ -83,7 +84,7 @@ class Product {
   Product& operator=(const Product&) = delete;
 
   /// False if cuBLASLt has no algorithm.
-  bool find_algorithm(cublasLtHandle_t handle);
+  bool find_algorithm(cublasLtHandle_t handle, const Matmul& op);
   void run(cublasLtHandle_t handle, const Matmul& op, Workspace workspace, cudaStream_t queue);
 
  private:
@@ -151,11 +152,31 @@ Product::~Product() {
   cublasLtMatmulDescDestroy(description_);
 }
 
-bool Product::find_algorithm(cublasLtHandle_t handle) {
+/// cuBLASLt's C; without a residual it is not read.
+const void* added_by(const Matmul& op) {
+  return op.epilogue.residual ? op.epilogue.residual.data : op.y.data;
+}
+
+/// As much as cuBLASLt asks of an address at the most.
+uint32_t alignment_of(const void* data) {
+  constexpr uintptr_t most = 256;
+  const auto address = reinterpret_cast<uintptr_t>(data);
+  return static_cast<uint32_t>(std::min(most, address & (0 - address)));
+}
+
+bool Product::find_algorithm(cublasLtHandle_t handle, const Matmul& op) {
   cublasLtMatmulPreference_t preference = nullptr;
   cublas_check(cublasLtMatmulPreferenceCreate(&preference));
   cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                        &workspace_limit, sizeof workspace_limit);
+  const auto promise = [&](cublasLtMatmulPreferenceAttributes_t name, const void* data) {
+    const uint32_t bytes = alignment_of(data);
+    cublasLtMatmulPreferenceSetAttribute(preference, name, &bytes, sizeof bytes);
+  };
+  promise(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, op.b.data);
+  promise(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, op.a.data);
+  promise(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, added_by(op));
+  promise(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, op.y.data);
   int count = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(handle, description_, b_, a_, y_, y_,
                                                                preference, 1, &found_, &count);
@@ -165,12 +186,10 @@ bool Product::find_algorithm(cublasLtHandle_t handle) {
 
 void Product::run(cublasLtHandle_t handle, const Matmul& op, Workspace workspace,
                   cudaStream_t queue) {
-  const bool adds = static_cast<bool>(op.epilogue.residual);
   const float one = 1;
-  const float beta = adds ? 1 : 0;
-  const void* const added = adds ? op.epilogue.residual.data : op.y.data;
+  const float beta = op.epilogue.residual ? 1 : 0;
   cublas_check(cublasLtMatmul(handle, description_, &one, op.b.data, b_, op.a.data, a_, &beta,
-                              added, y_, op.y.data, y_, &found_.algo, workspace.data,
+                              added_by(op), y_, op.y.data, y_, &found_.algo, workspace.data,
                               workspace.bytes, queue));
 }
 
@@ -194,8 +213,10 @@ Refusal accepts(const Matmul& op, const Context& context) {
   if (op.epilogue.residual && !same_dense_order(op.epilogue.residual, op.y)) {
     return "the residual does not lie like y";
   }
+  if (!is_aligned(op.epilogue.residual)) return "the residual does not begin at 16 bytes";
+  if (!is_aligned(op.epilogue.bias)) return "the bias does not begin at 16 bytes";
   Product product(op);
-  return product.find_algorithm(light_handle_of(context.stream))
+  return product.find_algorithm(light_handle_of(context.stream), op)
              ? ""
              : "cuBLASLt has no algorithm for it";
 }
@@ -207,7 +228,7 @@ size_t workspace_bytes(const Matmul& /*op*/, const Context& /*context*/) {
 void run(const Matmul& op, Workspace workspace, Stream& stream) {
   const cublasLtHandle_t handle = light_handle_of(stream);
   Product product(op);
-  check(product.find_algorithm(handle), "cublasLt: no algorithm for a product it had accepted");
+  check(product.find_algorithm(handle, op), "cublasLt: no algorithm for a product it had accepted");
   product.run(handle, op, workspace, static_cast<cudaStream_t>(stream.native()));
 }
 
