@@ -29,7 +29,7 @@ std::string description_of(const checks::CaseInfo& info) {
 /// An exception is a failure like a wrong number: the implementation had accepted.
 checks::Verdict check_one(const checks::OpCase& one, const std::string& name, Device device) {
   try {
-    return one.check(name, device);
+    return one.check(name, device, checks::all_aligned);
   } catch (const Error& error) {
     return {false, 0, str("it threw: ", error.what())};
   }
@@ -107,7 +107,7 @@ int check_kernels(std::ostream& out, const KernelSelection& selection, Progress&
     state.values = {{"op", std::string(one->op())}};
     progress.update(state);
     if (one->info.large) continue;  // bench checks these
-    for (const Candidate& candidate : one->candidates(selection.device)) {
+    for (const Candidate& candidate : one->candidates(selection.device, checks::all_aligned)) {
       if (!is_selected(selection, one->op(), candidate.name)) continue;
       check_case(out, *one, candidate, selection.device,
                  tally_of(tallies, one->op(), candidate.name));
@@ -145,7 +145,7 @@ int bench_kernels(std::ostream& out, const KernelSelection& selection, double se
     if (!one->info.large) continue;
     state.values = {{"op", std::string(one->op())}};
     progress.update(state);
-    for (const Candidate& candidate : one->candidates(selection.device)) {
+    for (const Candidate& candidate : one->candidates(selection.device, checks::all_aligned)) {
       if (!candidate.refusal.empty()) continue;
       if (!is_selected(selection, one->op(), candidate.name)) continue;
       const checks::Verdict verdict = check_one(*one, candidate.name, selection.device);

@@ -31,7 +31,7 @@ AnswersByOp ask_all(const KernelSelection& selection) {
   AnswersByOp all;
   for (const checks::OpCase* const one : selected_cases(selection)) {
     if (one->info.large) continue;  // seconds of memory traffic for the answers the small ones give
-    for (const Candidate& candidate : one->candidates(selection.device)) {
+    for (const Candidate& candidate : one->candidates(selection.device, checks::all_aligned)) {
       if (!is_selected(selection, one->op(), candidate.name)) continue;
       Answers& answers = all[std::string(one->op())][candidate.name];
       Count& count = answers.counts[{one->info.dtype, one->info.layout}];

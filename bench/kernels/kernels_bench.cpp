@@ -18,6 +18,7 @@
 namespace {
 
 using burin::Device;
+using burin::checks::all_aligned;
 using burin::checks::OpCase;
 using burin::checks::Roofline;
 
@@ -25,13 +26,13 @@ constexpr double seconds_a_row = 0.5;
 
 void time_case(benchmark::State& state, const OpCase& one, const std::string& implementation,
                const Roofline& roofline) {
-  for (const burin::Candidate& candidate : one.candidates(Device::cpu())) {
+  for (const burin::Candidate& candidate : one.candidates(Device::cpu(), all_aligned)) {
     if (candidate.name == implementation && !candidate.refusal.empty()) {
       state.SkipWithError(("refused: " + candidate.refusal).c_str());
       return;
     }
   }
-  const burin::checks::Verdict verdict = one.check(implementation, Device::cpu());
+  const burin::checks::Verdict verdict = one.check(implementation, Device::cpu(), all_aligned);
   if (!verdict.passed) {
     state.SkipWithError(verdict.message.c_str());
     return;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "burin/kernels/base/random.h"
+
 namespace burin::checks {
 
 OpCase::~OpCase() = default;
@@ -56,8 +58,7 @@ Verdict compare(const Expectation& expectation, Operands& operands) {
 }
 
 GuardedWorkspace::GuardedWorkspace(Operands& operands, size_t bytes)
-    : view_(operands.output(DType::f32, {static_cast<int64_t>((bytes + 63) / 64 * 16)})),
-      bytes_((bytes + 63) / 64 * 64) {}
+    : view_(operands.scratch((bytes + 63) / 64 * 64)), bytes_((bytes + 63) / 64 * 64) {}
 
 namespace {
 
@@ -96,6 +97,14 @@ const Cases& all_cases() {
     return made;
   }();
   return cases;
+}
+
+Misaligned misaligned_operand(const OpCase& one, Device device) {
+  const auto& list = all_cases().list();
+  const auto found = std::find_if(list.begin(), list.end(),
+                                  [&](const auto& other) { return other.get() == &one; });
+  const auto drawn = philox_word(0, 0, static_cast<uint64_t>(found - list.begin()));
+  return static_cast<Misaligned>(drawn % static_cast<uint32_t>(one.operand_count(device)));
 }
 
 std::vector<const OpCase*> cases_of(std::string_view op) {

@@ -62,10 +62,13 @@ class OpCase {
 
   const CaseInfo info;
   virtual std::string_view op() const = 0;
+  /// How many operands it has.
+  virtual int operand_count(Device device) const = 0;
   /// Every implementation's answer, in dispatch order.
-  virtual std::vector<Candidate> candidates(Device device) const = 0;
+  virtual std::vector<Candidate> candidates(Device device, Misaligned misaligned) const = 0;
   /// Runs one implementation (it must accept) and compares all outputs with the definition.
-  virtual Verdict check(std::string_view implementation, Device device) const = 0;
+  virtual Verdict check(std::string_view implementation, Device device,
+                        Misaligned misaligned) const = 0;
   /// Runs it for about `seconds` after a warm-up, on warm operands.
   virtual Timing time(std::string_view implementation, Device device, double seconds) const = 0;
 };
@@ -88,8 +91,9 @@ class GuardedWorkspace {
 /// kernel.
 template <class Op>
 Verdict check_implementation(const std::function<Problem<Op>(Operands&)>& make,
-                             const Implementation<Op>& implementation, Device device) {
-  Operands operands(device);
+                             const Implementation<Op>& implementation, Device device,
+                             Misaligned misaligned) {
+  Operands operands(device, misaligned);
   const Problem<Op> problem = make(operands);
   const Context context{operands.stream()};
   const GuardedWorkspace workspace(operands, implementation.workspace_bytes(problem.op, context));
@@ -128,19 +132,27 @@ class TypedCase final : public OpCase {
 
   std::string_view op() const override { return Op::name; }
 
-  std::vector<Candidate> candidates(Device device) const override {
+  int operand_count(Device device) const override {
     Operands operands(device);
+    make_(operands);
+    return operands.count();
+  }
+
+  std::vector<Candidate> candidates(Device device, Misaligned misaligned) const override {
+    Operands operands(device, misaligned);
     const Problem<Op> problem = make_(operands);
     return burin::candidates(problem.op, Context{operands.stream()});
   }
 
-  Verdict check(std::string_view implementation, Device device) const override {
-    return check(find_implementation<Op>(implementation, device.kind), device);
+  Verdict check(std::string_view implementation, Device device,
+                Misaligned misaligned) const override {
+    return check_implementation<Op>(make_, find_implementation<Op>(implementation, device.kind),
+                                    device, misaligned);
   }
   Problem<Op> make(Operands& operands) const { return make_(operands); }
   /// The same for one that is not registered: a test plants wrong kernels to see them caught.
   Verdict check(const Implementation<Op>& implementation, Device device) const {
-    return check_implementation<Op>(make_, implementation, device);
+    return check_implementation<Op>(make_, implementation, device, all_aligned);
   }
 
   Timing time(std::string_view name, Device device, double seconds) const override {
@@ -173,6 +185,10 @@ class Cases {
 
 /// The cases of every op; made once.
 const Cases& all_cases();
+
+/// Which of a case's operands is misaligned where that is tried for one of them: drawn, so that it
+/// is another one in cases that are alike, and the same at each run.
+Misaligned misaligned_operand(const OpCase& one, Device device);
 
 /// The cases of ops named `op` or beginning with `op` and an underscore; all for an empty name.
 std::vector<const OpCase*> cases_of(std::string_view op);

@@ -9,6 +9,7 @@ namespace burin::checks {
 namespace {
 
 constexpr size_t guard_bytes = 256;  // keeps the 64-byte alignment of what follows
+constexpr uint64_t seed = 1;
 constexpr std::byte guard_byte{0xA7};
 constexpr std::byte unwritten_byte{0xFF};  // reads as NaN in every floating dtype
 constexpr std::byte unwritten_integer_byte{0xCB};
@@ -56,9 +57,11 @@ struct Operands::Block {
   Shape shape;
   Strides strides;
   size_t bytes;
-  void* data;  // in device memory, guards included
+  size_t lead;  // bytes of the guard before it
+  void* data;   // in device memory, guards included
 
-  void* first() const { return static_cast<std::byte*>(data) + guard_bytes; }
+  void* first() const { return static_cast<std::byte*>(data) + lead; }
+  size_t with_guards() const { return lead + bytes + guard_bytes; }
 };
 
 Values normal_values() {
@@ -115,22 +118,32 @@ void write_element(void* data, DType dtype, int64_t offset, double value) {
   });
 }
 
-Operands::Operands(Device device, uint64_t seed)
+Operands::Operands(Device device, Misaligned misaligned)
     : device_(device),
       runtime_(runtime_of(device)),
       stream_(runtime_.make_stream(device.index)),
-      seed_(seed) {}
+      misaligned_(misaligned) {}
 
 Operands::~Operands() {
   for (const Block& block : blocks_) runtime_.free(device_.index, block.data);
 }
 
-Operands::Block& Operands::allocate(DType dtype, const Shape& shape, const Strides& strides) {
+int Operands::count() const {
+  return static_cast<int>(blocks_.size());
+}
+
+size_t Operands::skew_of_next(DType dtype) const {
+  return count() == misaligned_ ? size_of(dtype) : 0;
+}
+
+Operands::Block& Operands::allocate(DType dtype, const Shape& shape, const Strides& strides,
+                                    size_t skew) {
   int64_t last = burin::numel(shape) > 0 ? 0 : -1;
   for (int i = 0; i < shape.rank() && last >= 0; ++i) last += (shape[i] - 1) * strides[i];
   const size_t bytes = static_cast<size_t>(last + 1) * size_of(dtype);
-  void* const data = runtime_.allocate(device_.index, bytes + 2 * guard_bytes);
-  blocks_.push_back({dtype, shape, strides, bytes, data});
+  Block block{dtype, shape, strides, bytes, guard_bytes + skew, nullptr};
+  block.data = runtime_.allocate(device_.index, block.with_guards());
+  blocks_.push_back(block);
   return blocks_.back();
 }
 
@@ -140,7 +153,7 @@ void Operands::upload(const Block& block, const std::vector<std::byte>& bytes) {
 }
 
 std::vector<std::byte> Operands::download(const Block& block) {
-  std::vector<std::byte> bytes(block.bytes + 2 * guard_bytes);
+  std::vector<std::byte> bytes(block.with_guards());
   runtime_.copy(*stream_, bytes.data(), Device::cpu(), block.data, device_, bytes.size());
   runtime_.synchronize(*stream_);
   return bytes;
@@ -152,15 +165,15 @@ View Operands::input(DType dtype, const Shape& shape, Layout layout, const Value
 
 View Operands::input(DType dtype, const Shape& shape, const Strides& strides,
                      const Values& values) {
-  Block& block = allocate(dtype, shape, strides);
-  std::vector<std::byte> bytes(block.bytes + 2 * guard_bytes, guard_byte);
+  Block& block = allocate(dtype, shape, strides, skew_of_next(dtype));
+  std::vector<std::byte> bytes(block.with_guards(), guard_byte);
   const uint64_t stream_offset = drawn_++;
   visit_dtype(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    T* const elements = reinterpret_cast<T*>(bytes.data() + guard_bytes);
+    T* const elements = reinterpret_cast<T*>(bytes.data() + block.lead);
     std::array<uint32_t, 4> words{};  // what philox_word() picks its one from
     for_each_element(shape, strides, [&](int64_t i, int64_t offset) {
-      if (i % 4 == 0) words = philox(seed_, stream_offset, static_cast<uint64_t>(i / 4));
+      if (i % 4 == 0) words = philox(seed, stream_offset, static_cast<uint64_t>(i / 4));
       elements[offset] = from_double<T>(values(i, words[static_cast<size_t>(i % 4)]));
     });
   });
@@ -173,9 +186,17 @@ View Operands::output(DType dtype, const Shape& shape, Layout layout) {
 }
 
 View Operands::output(DType dtype, const Shape& shape, const Strides& strides) {
-  Block& block = allocate(dtype, shape, strides);
-  std::vector<std::byte> bytes(block.bytes + 2 * guard_bytes, guard_byte);
-  std::fill_n(bytes.begin() + guard_bytes, block.bytes,
+  return unwritten(dtype, shape, strides, skew_of_next(dtype));
+}
+
+View Operands::scratch(size_t bytes) {
+  return unwritten(DType::f32, {static_cast<int64_t>(bytes / sizeof(float))}, {1}, 0);
+}
+
+View Operands::unwritten(DType dtype, const Shape& shape, const Strides& strides, size_t skew) {
+  Block& block = allocate(dtype, shape, strides, skew);
+  std::vector<std::byte> bytes(block.with_guards(), guard_byte);
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(block.lead), block.bytes,
               is_floating(dtype) ? unwritten_byte : unwritten_integer_byte);
   upload(block, bytes);
   return BasicView<void*>{block.first(), dtype, shape, strides, {}};
@@ -191,7 +212,7 @@ std::vector<double> Operands::read(const ConstView& view) {
     const auto* const at = static_cast<const std::byte*>(view.data);
     if (at < begin || at >= begin + std::max<size_t>(block.bytes, 1)) continue;
     const std::vector<std::byte> bytes = download(block);
-    const std::byte* const base = bytes.data() + guard_bytes + (at - begin);
+    const std::byte* const base = bytes.data() + block.lead + (at - begin);
     std::vector<double> values(static_cast<size_t>(view.numel()));
     visit_dtype(view.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
@@ -209,7 +230,8 @@ std::string Operands::damage() {
   for (const Block& block : blocks_) {
     const std::vector<std::byte> bytes = download(block);
     const auto is_guard = [](std::byte b) { return b == guard_byte; };
-    if (!std::all_of(bytes.begin(), bytes.begin() + guard_bytes, is_guard)) {
+    const auto first = bytes.begin() + static_cast<std::ptrdiff_t>(block.lead);
+    if (!std::all_of(bytes.begin(), first, is_guard)) {
       return str("memory before the operand ", block.dtype, ' ', block.shape, " was written");
     }
     if (!std::all_of(bytes.end() - guard_bytes, bytes.end(), is_guard)) {

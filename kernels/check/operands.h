@@ -22,11 +22,16 @@ Values uniform_values(double low, double high);
 Values index_values(int64_t count);
 Values constant_values(double value);
 
+/// The operand of a problem, counted as they are made, that begins one element behind a multiple of
+/// 64 bytes, as a slice may; none of them, if it is negative.
+using Misaligned = int;
+inline constexpr Misaligned all_aligned = -1;
+
 /// Memory for one problem on one device: inputs filled with seeded values that are exact in their
 /// dtype, outputs filled with a pattern that reads as NaN, and guard zones on both sides of each.
 class Operands {
  public:
-  explicit Operands(Device device, uint64_t seed = 1);
+  explicit Operands(Device device, Misaligned misaligned = all_aligned);
   ~Operands();
   Operands(const Operands&) = delete;
   Operands& operator=(const Operands&) = delete;
@@ -39,6 +44,8 @@ class Operands {
   /// An operand to be written, dense in `layout`, filled with NaN (floats) or 0xCB (the others).
   View output(DType dtype, const Shape& shape, Layout layout = Layout::nchw);
   View output(DType dtype, const Shape& shape, const Strides& strides);
+  /// Memory that is no operand, filled with NaN, of a multiple of four bytes.
+  View scratch(size_t bytes);
   /// Gives the operand a content key of its own, as a weight has.
   void name_content(View& view);
 
@@ -48,19 +55,22 @@ class Operands {
   /// Empty, or which operand was written outside its bounds.
   std::string damage();
 
+  int count() const;
   Stream& stream() { return *stream_; }
   Device device() const { return device_; }
 
  private:
   struct Block;
-  Block& allocate(DType dtype, const Shape& shape, const Strides& strides);
+  Block& allocate(DType dtype, const Shape& shape, const Strides& strides, size_t skew);
+  View unwritten(DType dtype, const Shape& shape, const Strides& strides, size_t skew);
+  size_t skew_of_next(DType dtype) const;
   void upload(const Block& block, const std::vector<std::byte>& bytes);
   std::vector<std::byte> download(const Block& block);
 
   Device device_;
   DeviceRuntime& runtime_;
   std::unique_ptr<Stream> stream_;
-  uint64_t seed_;
+  Misaligned misaligned_;
   uint64_t drawn_ = 0;
   std::deque<Block> blocks_;
 };

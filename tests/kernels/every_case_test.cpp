@@ -19,13 +19,14 @@ std::vector<const checks::OpCase*> cases_where(bool large) {
 }
 
 /// Holds every implementation that accepts the case and is not in `left_out` to the definition.
-void expect_definition(const checks::OpCase& one, const std::set<std::string>& left_out = {}) {
+void expect_definition(const checks::OpCase& one, const std::set<std::string>& left_out = {},
+                       checks::Misaligned misaligned = checks::all_aligned) {
   int accepted = 0;
-  for (const Candidate& candidate : one.candidates(Device::cpu())) {
+  for (const Candidate& candidate : one.candidates(Device::cpu(), misaligned)) {
     if (!candidate.refusal.empty()) continue;
     ++accepted;
     if (left_out.contains(candidate.name)) continue;
-    const checks::Verdict verdict = one.check(candidate.name, Device::cpu());
+    const checks::Verdict verdict = one.check(candidate.name, Device::cpu(), misaligned);
     EXPECT_TRUE(verdict.passed) << candidate.name << " on " << one.info.problem << ' '
                                 << one.info.dtype << ' ' << one.info.layout << " (" << one.info.why
                                 << "): " << verdict.message;
@@ -39,6 +40,11 @@ class ExhaustiveNetworkCase : public EveryCase {};
 
 TEST_P(EveryCase, MatchesTheDefinition) {
   expect_definition(*GetParam());
+}
+
+// What a slice begins with may lie anywhere: a kernel refuses it or computes as with any other.
+TEST_P(EveryCase, MatchesTheDefinitionWhereAnOperandIsMisaligned) {
+  expect_definition(*GetParam(), {}, misaligned_operand(*GetParam(), Device::cpu()));
 }
 
 // Without the plain loops, which take minutes here, and which small cases tell as much about.

@@ -23,12 +23,12 @@ const Candidate* find(const std::vector<Candidate>& candidates, std::string_view
 TEST(MyKernel, MatchesTheDefinitionWhereItAccepts) {
   int checked = 0;
   for (const checks::OpCase* one : checks::cases_of("conv2d_forward")) {
-    const std::vector<Candidate> candidates = one->candidates(Device::cpu());
+    const std::vector<Candidate> candidates = one->candidates(Device::cpu(), checks::all_aligned);
     const Candidate* const mine = find(candidates, "my_kernel");
     ASSERT_NE(mine, nullptr);
     EXPECT_TRUE(mine->only_when_named);
     if (!mine->refusal.empty() || one->info.large) continue;
-    const checks::Verdict verdict = one->check("my_kernel", Device::cpu());
+    const checks::Verdict verdict = one->check("my_kernel", Device::cpu(), checks::all_aligned);
     EXPECT_TRUE(verdict.passed) << one->info.problem << ' ' << one->info.layout << " ("
                                 << one->info.why << "): " << verdict.message;
     ++checked;
