@@ -8,15 +8,16 @@
 //            joins the shares, each of its blocks for itself and in one order
 //   cluster  train, small images: vector in one launch and one reading. A cluster of blocks keeps
 //            what it read in shared memory and joins its sums there; not yet run on a GPU
+//            (support/batch_norm_cluster.cu)
 //   cooperative  train: vector in one launch whose blocks, one an SM, wait for each other. They
 //            keep in shared memory what fits there; not yet run on a GPU
+//            (support/batch_norm_cooperative.cu)
 // Then one pass applies (backward: writes dx). No atomics: equal from run to run.
-// Kernels: support/batch_norm_{forward,cluster,cooperative,backward}.h.
+// Kernels: support/batch_norm_{forward,backward}.h.
 #include "burin/kernels/batch_norm.h"
 
+#include "burin/kernels/cuda/support/batch_norm.h"
 #include "burin/kernels/cuda/support/batch_norm_backward.h"
-#include "burin/kernels/cuda/support/batch_norm_cluster.h"
-#include "burin/kernels/cuda/support/batch_norm_cooperative.h"
 #include "burin/kernels/cuda/support/batch_norm_forward.h"
 #include "burin/kernels/cuda/support/family.h"
 
@@ -25,10 +26,7 @@ namespace {
 
 constexpr int threads = 128;
 
-enum class Rung { naive, welford, vector, cluster, cooperative };
-constexpr bool in_eights(Rung rung) {
-  return rung != Rung::naive && rung != Rung::welford;
-}
+enum class Rung { naive, welford, vector };
 
 /// Doubles of [parts, 2, C]; only `vector` makes more than one part.
 size_t sums_of(Rung rung, const Channels& channels) {
@@ -87,56 +85,8 @@ void queue_train_vector(const Affine<T>& op, Workspace workspace, const Statisti
   queue_apply_vector(op, BatchStatistics{sums, shift, over.parts(), to}, channels, stream);
 }
 
-template <class T>
-void queue_train_cluster(const Affine<T>& op, const Statistics& to, const Channels& channels,
-                         Stream& stream) {
-  const ClusterRows over = ClusterRows::of(Rows::of(channels));
-  const auto kernel = op.residual != nullptr ? train_cluster<T, true> : train_cluster<T, false>;
-  launch_clusters(kernel, {over.grid(), over.block(), over.shared_bytes<T>(), stream},
-                  {1, ClusterRows::blocks, 1}, op, to, over);
-}
-
-int shared_bytes_of(Device device) {
-  int most = 0;
-  check_launch(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device.index),
-               Where::current());
-  return most;
-}
-
-template <class T>
-auto* cooperative_kernel(bool has_residual) {
-  return has_residual ? train_cooperative<T, true> : train_cooperative<T, false>;
-}
-
-/// As many blocks as the device holds with the most shared memory that each can have.
-CooperativeRows cooperative_rows(const BatchNormTrain& op, Device device) {
-  const int most = shared_bytes_of(device);
-  return visit_element(op.x.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const int resident =
-        resident_blocks(cooperative_kernel<T>(bool(op.residual)), row_threads, most, device);
-    return CooperativeRows::of<T>(Rows::of(Channels::of(op.x)), resident, most);
-  });
-}
-
-template <class T>
-void queue_train_cooperative(const Affine<T>& op, const CooperativeRows& how, Workspace workspace,
-                             const Statistics& to, const Channels& channels, Stream& stream) {
-  auto* const sums = workspace.take<double>(how.over.sums());
-  auto* const shift = workspace.take<float>(static_cast<size_t>(channels.C));
-  launch_cooperative(cooperative_kernel<T>(op.residual != nullptr),
-                     {how.over.grid, how.over.block, how.shared_bytes, stream}, op, sums, shift, to,
-                     Rows::of(channels), how.kept_end);
-}
-
-size_t cooperative_workspace(const BatchNormTrain& op, const Context& context) {
-  return Workspace::room_for<double>(cooperative_rows(op, context.stream.device()).over.sums()) +
-         Workspace::room_for<float>(static_cast<size_t>(op.x.dim(1)));
-}
-
 template <Rung rung>
 size_t train_workspace(const BatchNormTrain& op, const Context& /*context*/) {
-  if (rung == Rung::cluster) return 0;
   const Channels channels = Channels::of(op.x);
   const auto C = static_cast<size_t>(channels.C);
   if (rung != Rung::vector) return Workspace::room_for<Moments>(C);
@@ -149,22 +99,9 @@ void train(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
   const Statistics statistics = Statistics::of(op);
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const Affine<T> affine{op.x.as<T>(),
-                           op.residual.as<T>(),
-                           op.y.as<T>(),
-                           op.relu_mask.as<uint8_t>(),
-                           op.mean.as<float>(),
-                           op.inverse_std.as<float>(),
-                           op.weight.as<float>(),
-                           op.bias.as<float>(),
-                           op.relu};
+    const auto affine = Affine<T>::of(op, op.inverse_std.template as<float>());
     if constexpr (rung == Rung::vector) {
       queue_train_vector(affine, workspace, statistics, channels, stream);
-    } else if constexpr (rung == Rung::cluster) {
-      queue_train_cluster(affine, statistics, channels, stream);
-    } else if constexpr (rung == Rung::cooperative) {
-      queue_train_cooperative(affine, cooperative_rows(op, stream.device()), workspace, statistics,
-                              channels, stream);
     } else {
       queue_statistics(rung, affine.x, workspace, statistics, channels, stream);
       queue_apply(affine, channels, stream);
@@ -189,15 +126,7 @@ void inference(const BatchNormInference& op, Workspace workspace, Stream& stream
   }
   visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const Affine<T> affine{op.x.as<T>(),
-                           op.residual.as<T>(),
-                           op.y.as<T>(),
-                           op.relu_mask.as<uint8_t>(),
-                           op.mean.as<float>(),
-                           inverse_std,
-                           op.weight.as<float>(),
-                           op.bias.as<float>(),
-                           op.relu};
+    const auto affine = Affine<T>::of(op, inverse_std);
     if constexpr (rung == Rung::vector) {
       const GivenStatistics given{affine.mean, op.variance.as<float>(), op.epsilon};
       queue_apply_vector(affine, given, channels, stream);
@@ -266,75 +195,23 @@ void backward(const BatchNormBackward& op, Workspace workspace, Stream& stream) 
 
 // ---- what is taken
 
-Refusal accepts_image(const ConstView& x) {
-  if (!is_floating(x.dtype)) return str("dtype ", x.dtype);
-  if (x.rank() != 2 && x.rank() != 4) {
-    return str("x ", x.shape, ", neither [N, C] nor [N, C, H, W]");
-  }
-  if (x.numel() == 0) return str("x ", x.shape, " is empty");
-  if (x.rank() == 2) return x.is_contiguous() ? "" : "x is not row-major";
-  const bool dense = x.is_dense(Layout::nhwc) || x.is_dense(Layout::nchw);
-  return dense ? "" : "x is dense in no layout";
-}
-
-/// Why an optional operand of x's shape does not lie like x, or empty.
-template <Rung rung, class V>
-Refusal refuse_other(const ConstView& x, const V& other, const char* name) {
-  if (!other) return "";
-  if (other.dtype != x.dtype || !same_dense_order(x, other)) {
-    return str(name, " differs from x in dtype or layout");
-  }
-  return !in_eights(rung) || is_aligned(other) ? "" : str(name, " does not begin at 16 bytes");
-}
-
-template <Rung rung>
-Refusal refuse_rung(const ConstView& x) {
-  if (Refusal refusal = accepts_image(x); !refusal.empty()) return refusal;
-  if (!in_eights(rung)) return "";
-  if (Channels::of(x).inner != 1) return "not nhwc";
-  if (x.dim(1) % per_byte != 0) return str(x.dim(1), " channels, no multiple of ", per_byte);
-  if (x.numel() / x.dim(1) > Rows::most || x.dim(1) > Rows::most)
-    return "too many rows or channels";
-  return is_aligned(x) ? "" : "x does not begin at 16 bytes";
-}
-
 template <Rung rung, class Op>
 Refusal accepts_forward(const Op& op, const Context& /*context*/) {
-  if (Refusal refusal = refuse_rung<rung>(op.x); !refusal.empty()) return refusal;
-  if (Refusal refusal = refuse_other<rung>(op.x, op.y, "y"); !refusal.empty()) return refusal;
-  return refuse_other<rung>(op.x, op.residual, "the residual");
-}
-
-Refusal accepts_cluster(const BatchNormTrain& op, const Context& context) {
-  if (Refusal refusal = accepts_forward<Rung::cluster>(op, context); !refusal.empty()) {
-    return refusal;
-  }
-  const int most = shared_bytes_of(context.stream.device());
-  const ClusterRows over = ClusterRows::of(Rows::of(Channels::of(op.x)));
-  const size_t bytes =
-      op.x.dtype == DType::f32 ? over.shared_bytes<float>() : over.shared_bytes<__half>();
-  return bytes <= static_cast<size_t>(most)
-             ? ""
-             : str("a block would keep ", bytes, " bytes in shared memory");
-}
-
-Refusal accepts_cooperative(const BatchNormTrain& op, const Context& context) {
-  if (Refusal refusal = accepts_forward<Rung::cooperative>(op, context); !refusal.empty()) {
-    return refusal;
-  }
-  const CooperativeRows how = cooperative_rows(op, context.stream.device());
-  return how.fits() ? ""
-                    : str(op.x.dim(1), " channels need more than ", how.resident,
-                          " blocks, more than there are at the same time");
+  return refuse_forward<rung == Rung::vector>(op);
 }
 
 template <Rung rung>
 Refusal accepts_backward(const BatchNormBackward& op, const Context& /*context*/) {
-  if (Refusal refusal = refuse_rung<rung>(op.x); !refusal.empty()) return refusal;
-  if (Refusal refusal = refuse_other<rung>(op.x, op.dy, "dy"); !refusal.empty()) return refusal;
-  if (Refusal refusal = refuse_other<rung>(op.x, op.dx, "dx"); !refusal.empty()) return refusal;
-  if (rung == Rung::vector && !is_aligned(op.mean)) return "the mean does not begin at 16 bytes";
-  return refuse_other<rung>(op.x, op.dresidual, "dresidual");
+  constexpr bool in_eights = rung == Rung::vector;
+  if (Refusal refusal = refuse_image<in_eights>(op.x); !refusal.empty()) return refusal;
+  if (Refusal refusal = refuse_other<in_eights>(op.x, op.dy, "dy"); !refusal.empty()) {
+    return refusal;
+  }
+  if (Refusal refusal = refuse_other<in_eights>(op.x, op.dx, "dx"); !refusal.empty()) {
+    return refusal;
+  }
+  if (in_eights && !is_aligned(op.mean)) return "the mean does not begin at 16 bytes";
+  return refuse_other<in_eights>(op.x, op.dresidual, "dresidual");
 }
 
 template <Rung rung>
@@ -367,16 +244,8 @@ void register_cuda_batch_norm(Registry& registry) {
   add_rung<Rung::vector>(registry, "cuda/vector", place::handwritten);
   add_rung<Rung::welford>(registry, "cuda/welford", place::handwritten);
   add_rung<Rung::naive>(registry, "cuda/naive", place::plain);
-  add<BatchNormTrain>(registry, {.name = "cuda/cluster",
-                                 .accepts = accepts_cluster,
-                                 .workspace_bytes = train_workspace<Rung::cluster>,
-                                 .run = train<Rung::cluster>,
-                                 .caveat = not_yet_run});
-  add<BatchNormTrain>(registry, {.name = "cuda/cooperative",
-                                 .accepts = accepts_cooperative,
-                                 .workspace_bytes = cooperative_workspace,
-                                 .run = train<Rung::cooperative>,
-                                 .caveat = not_yet_run});
+  register_batch_norm_cluster(registry);
+  register_batch_norm_cooperative(registry);
 }
 
 }  // namespace burin

@@ -7,10 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
 [ -x "$nvcc" ] || { echo "the CUDA toolkit is not installed"; exit 77; }
 
-# A build of its own: only a compiler that runs reports, and the report is what is wanted.
+# A build of its own: only a compiler that runs reports, and the report is what is wanted. Of the oldest GPUs that the
+# kernels can be built for, PTX alone.
 build=build/cuda_report
 cmake --preset cuda -B $build -DBURIN_TESTS=OFF -DBURIN_APPS=OFF -DBURIN_EMULATOR=OFF -DBURIN_ONEDNN=OFF \
-  -DBURIN_CPU_LEVELS= -DCMAKE_CUDA_FLAGS=-Xptxas=-v >/dev/null
+  -DBURIN_CPU_LEVELS= "-DCMAKE_CUDA_ARCHITECTURES=80-virtual;90" -DCMAKE_CUDA_FLAGS=-Xptxas=-v >/dev/null
 cmake --build $build --target help | grep -q burin_family_cuda ||
   { echo "the CUDA toolkit that is installed can't be used"; exit 77; }
 targets=(burin_family_cuda)

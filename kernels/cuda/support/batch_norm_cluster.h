@@ -2,7 +2,8 @@
 
 #include <cooperative_groups.h>
 
-#include "burin/kernels/cuda/support/batch_norm_forward.h"
+#include "burin/kernels/cuda/support/batch_norm_apply.h"
+#include "burin/kernels/cuda/support/batch_norm_statistics.h"
 
 namespace burin::cuda {
 

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 
-#include "burin/kernels/cuda/support/batch_norm_forward.h"
+#include "burin/kernels/cuda/support/batch_norm_apply.h"
+#include "burin/kernels/cuda/support/batch_norm_statistics.h"
 
 /// The `cooperative` rung of batch_norm.cu: what `vector` does in two launches, done by one whose
 /// blocks wait for each other. So a thread still has its rows when the statistics are there, in

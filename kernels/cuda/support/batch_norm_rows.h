@@ -76,7 +76,7 @@ struct RowGrid {
   }
   int parts() const { return static_cast<int>(grid.y); }
   /// Doubles of [parts, 2, C].
-  size_t sums() const { return static_cast<size_t>(parts() * 2 * C); }
+  size_t sums() const { return static_cast<size_t>(parts()) * 2 * static_cast<size_t>(C); }
 };
 
 struct TwoSums {

@@ -6,7 +6,8 @@
 namespace burin::cuda {
 namespace {
 
-Refusal accepts(const Conv2dForward& op, const Context& /*context*/) {
+Refusal accepts(const Conv2dForward& op, const Context& context) {
+  if (Refusal refusal = clusters_refuse(context.stream.device()); !refusal.empty()) return refusal;
   const Conv2dGeometry g = Conv2dGeometry::of(op);
   if (Refusal refusal = tensor_cores_refuse(g, op.x, op.y, op.w); !refusal.empty()) return refusal;
   return g.C % 8 == 0 ? "" : odd_channels;

@@ -13,6 +13,19 @@ namespace burin::cuda {
 /// The kind of device that the kernels of this folder are compiled for.
 inline constexpr DeviceKind device_kind = DeviceKind::cuda;
 
+// CUDA's own (launch_overlapped in launch.h), which code for GPUs before Hopper lacks. There no
+// launches overlap, and there is nothing to wait for.
+__device__ inline void cudaGridDependencySynchronize() {
+#if __CUDA_ARCH__ >= 900
+  ::cudaGridDependencySynchronize();
+#endif
+}
+__device__ inline void cudaTriggerProgrammaticLaunchCompletion() {
+#if __CUDA_ARCH__ >= 900
+  ::cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+
 /// The block's dynamic shared memory: textbook CUDA's `extern __shared__ T name[]`. It begins at a
 /// multiple of 1024 bytes: so do the tiles of wgmma.
 template <class T>

@@ -302,12 +302,9 @@ __global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
 
 /// Empty on GPUs that have these instructions. They are Hopper's alone: later ones have others.
 inline Refusal warpgroup_refuses(const Context& context) {
-  const int device = context.stream.device().index;
-  int major = 0, minor = 0;
-  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
-  cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
-  if (major == 9 && minor == 0) return "";
-  return str("the GPU's capability is ", major, '.', minor, ", wgmma needs 9.0");
+  const int has = capability_of(context.stream.device().index);
+  if (has == hopper) return "";
+  return str("the GPU's capability is ", has / 10, '.', has % 10, ", wgmma needs 9.0");
 }
 
 /// Launches it for `count` products of at most M×N, on average K long.

@@ -4,10 +4,12 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include <mutex>
 #include <utility>
 
 #include "burin/kernels/base/error.h"
 #include "burin/kernels/base/stream.h"
+#include "burin/kernels/cuda/support/capability.h"
 #include "burin/kernels/cuda/support/dialect.h"
 
 namespace burin::cuda {
@@ -21,8 +23,12 @@ struct LaunchConfig {
 };
 
 inline void check_launch(cudaError_t status, const Where& where) {
-  check(status == cudaSuccess, "cuda: ", cudaGetErrorString(status), " at ", where.file, ':',
-        where.line);
+  if (status == cudaSuccess) return;
+  const std::string message =
+      str("cuda: ", cudaGetErrorString(status), " at ", where.file, ':', where.line);
+  // A kernel is loaded when it is first launched.
+  if (status == cudaErrorMemoryAllocation) throw OutOfMemory(message);
+  throw Error(message);
 }
 
 namespace detail {
@@ -32,7 +38,9 @@ struct LaunchAttributes {
   cudaLaunchAttribute at[2] = {};
   unsigned count = 0;
 
-  void overlap() {
+  /// Where the kernels were compiled without their waits, launches follow each other.
+  void overlap(Device device) {
+    if (code_capability(device.index) < hopper) return;
     at[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
     at[count++].val.programmaticStreamSerializationAllowed = 1;
   }
@@ -53,6 +61,8 @@ void allow_shared(void (*kernel)(Parameters...), size_t shared_bytes, const Wher
   const int bytes = static_cast<int>(shared_bytes);
   if (bytes <= without_asking) return;
   // Only ever more: another launch of the kernel, recorded or by another thread, may need that.
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   cudaFuncAttributes now{};
   check_launch(cudaFuncGetAttributes(&now, kernel), where);
   if (now.maxDynamicSharedSizeBytes >= bytes) return;
@@ -97,7 +107,7 @@ template <class... Parameters, class... Arguments>
 void launch_overlapped(void (*kernel)(Parameters...), const LaunchConfig& config,
                        Arguments&&... arguments) {
   detail::LaunchAttributes attributes;
-  attributes.overlap();
+  attributes.overlap(config.stream.device());
   detail::launch(kernel, config, attributes, std::forward<Arguments>(arguments)...);
 }
 
@@ -109,7 +119,7 @@ template <class... Parameters, class... Arguments>
 void launch_clusters(void (*kernel)(Parameters...), const LaunchConfig& config, dim3 cluster,
                      Arguments&&... arguments) {
   detail::LaunchAttributes attributes;
-  attributes.overlap();
+  attributes.overlap(config.stream.device());
   attributes.cluster(cluster);
   detail::launch(kernel, config, attributes, std::forward<Arguments>(arguments)...);
 }

@@ -7,7 +7,8 @@
 namespace burin::cuda {
 namespace {
 
-Refusal accepts(const Matmul& op, const Context& /*context*/) {
+Refusal accepts(const Matmul& op, const Context& context) {
+  if (Refusal refusal = clusters_refuse(context.stream.device()); !refusal.empty()) return refusal;
   return matmul_tensor_cores_refuses(op);
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "burin/kernels/cuda/support/capability.h"
 #include "burin/kernels/cuda/support/error.h"
 #include "burin/kernels/cuda/support/staging.h"
 
@@ -97,6 +98,8 @@ class CudaRuntime final : public DeviceRuntime {
   }
 
   std::unique_ptr<Stream> make_stream(int index) override {
+    const std::string refusal = gpu_refuses(index);
+    check(refusal.empty(), Device::cuda(index), ": ", refusal);
     use_device(index);
     cudaStream_t queue = nullptr;
     cuda_check(cudaStreamCreateWithFlags(&queue, cudaStreamNonBlocking));
@@ -218,7 +221,10 @@ void CudaRuntime::copy(Stream& stream, void* to, Device to_device, const void* f
 const char* why_unavailable() {
   int devices = 0;
   const cudaError_t status = cudaGetDeviceCount(&devices);
-  if (status == cudaSuccess && devices > 0) return nullptr;
+  if (status == cudaSuccess && devices > 0) {
+    static const std::string refusal = gpu_refuses(0);
+    return refusal.empty() ? nullptr : refusal.c_str();
+  }
   if (status == cudaErrorInsufficientDriver) {
     return "no GPU: there is no NVIDIA driver, or one older than the CUDA this was built with";
   }

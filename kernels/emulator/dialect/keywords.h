@@ -5,6 +5,7 @@
 // The words of CUDA C++ that a host compiler does not know. They have to be macros: this file is
 // the one exception to the rule against them.
 #define __global__
+#define __CUDA_ARCH_LIST__ 900
 #define __device__
 #define __host__
 #define __forceinline__ inline

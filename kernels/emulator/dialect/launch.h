@@ -12,7 +12,7 @@
 struct CUstream_st;  // CUDA's name for what a cudaStream_t points to
 using cudaStream_t = CUstream_st*;
 
-enum cudaError_t { cudaSuccess };
+enum cudaError_t { cudaSuccess, cudaErrorMemoryAllocation };
 inline const char* cudaGetErrorString(cudaError_t /*error*/) {
   return "no error";
 }
@@ -62,11 +62,13 @@ struct cudaLaunchConfig_t {
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
 struct cudaFuncAttributes {
   int maxDynamicSharedSizeBytes;
+  int ptxVersion;
 };
 /// The launch itself checks the size.
 template <class Kernel>
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel /*kernel*/) {
   attributes->maxDynamicSharedSizeBytes = 0;
+  attributes->ptxVersion = 90;
   return cudaSuccess;
 }
 template <class Kernel>

@@ -1,0 +1,60 @@
+// The rung `cooperative` of batch_norm.cu: training's forward pass in one launch whose blocks wait
+// for each other (batch_norm_cooperative.h).
+#include "burin/kernels/cuda/support/batch_norm_cooperative.h"
+
+#include "burin/kernels/cuda/support/batch_norm.h"
+
+namespace burin::cuda {
+namespace {
+
+template <class T>
+auto* kernel_for(const BatchNormTrain& op) {
+  return op.residual ? train_cooperative<T, true> : train_cooperative<T, false>;
+}
+
+/// As many blocks as the device holds with the most shared memory that each can have.
+CooperativeRows rows_of(const BatchNormTrain& op, Device device) {
+  const int most = shared_bytes_of(device);
+  return visit_element(op.x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const int resident = resident_blocks(kernel_for<T>(op), row_threads, most, device);
+    return CooperativeRows::of<T>(Rows::of(Channels::of(op.x)), resident, most);
+  });
+}
+
+Refusal accepts(const BatchNormTrain& op, const Context& context) {
+  if (Refusal refusal = refuse_forward<true>(op); !refusal.empty()) return refusal;
+  const CooperativeRows how = rows_of(op, context.stream.device());
+  return how.fits() ? ""
+                    : str(op.x.dim(1), " channels need more than ", how.resident,
+                          " blocks, more than there are at the same time");
+}
+
+size_t workspace_bytes(const BatchNormTrain& op, const Context& context) {
+  return Workspace::room_for<double>(rows_of(op, context.stream.device()).over.sums()) +
+         Workspace::room_for<float>(static_cast<size_t>(op.x.dim(1)));
+}
+
+void run(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
+  const CooperativeRows how = rows_of(op, stream.device());
+  auto* const sums = workspace.take<double>(how.over.sums());
+  auto* const shift = workspace.take<float>(static_cast<size_t>(op.x.dim(1)));
+  visit_element(op.x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    launch_cooperative(kernel_for<T>(op), {how.over.grid, how.over.block, how.shared_bytes, stream},
+                       Affine<T>::of(op, op.inverse_std.as<float>()), sums, shift,
+                       Statistics::of(op), Rows::of(Channels::of(op.x)), how.kept_end);
+  });
+}
+
+}  // namespace
+
+void register_batch_norm_cooperative(Registry& registry) {
+  add<BatchNormTrain>(registry, {.name = "cuda/cooperative",
+                                 .accepts = accepts,
+                                 .workspace_bytes = workspace_bytes,
+                                 .run = run,
+                                 .caveat = not_yet_run});
+}
+
+}  // namespace burin::cuda
