@@ -43,13 +43,35 @@ std::optional<pid_t> writer_of(std::string_view name) {
   return writer;
 }
 
+/// The file that `path` names, past symbolic links, whether it is there or not. Throws WriteError
+/// where another kind of thing is there.
+std::string target_of(const std::string& path) {
+  namespace fs = std::filesystem;
+  const auto refuse_if = [&](bool condition, const char* reason) {
+    if (condition) throw WriteError(str(path, ": ", reason));
+  };
+  std::error_code error;
+  const fs::file_status there = fs::status(path, error);
+  refuse_if(is_directory(there), "is a folder, not a file");
+  refuse_if(exists(there) && !is_regular_file(there), "is no ordinary file");
+  fs::path target = path;
+  constexpr int most = 40;  // Linux follows as many
+  for (int links = 0; fs::is_symlink(fs::symlink_status(target, error)); ++links) {
+    refuse_if(links == most, "symbolic links lead round in a circle");
+    // /dev/stdout, say: whoever has the file open would not see the one that takes its place.
+    const fs::path folder = fs::weakly_canonical(target.parent_path(), error);
+    refuse_if(folder.native().starts_with("/proc/"), "is no ordinary file");
+    target = target.parent_path() / fs::read_symlink(target, error);
+  }
+  return target.string();
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(const std::string& path) : path_(path), temporary_(temporary_name(path)) {
-  std::error_code error;
-  const std::filesystem::file_status there = std::filesystem::status(path, error);
-  check(!is_directory(there), path, ": is a folder, not a file");
-  check(!exists(there) || is_regular_file(there), path, ": is no ordinary file");
+WriteError::~WriteError() = default;
+
+AtomicFile::AtomicFile(const std::string& path)
+    : path_(path), target_(target_of(path)), temporary_(temporary_name(target_)) {
   // A leftover of a process of the same id that was killed is nobody's: truncate it.
   file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (file_ < 0) {
@@ -78,14 +100,11 @@ void AtomicFile::write(Bytes bytes) {
 void AtomicFile::commit() {
   check(file_ >= 0, path_, ": committed twice");
   if (fsync(file_) != 0) fail_with_errno("flushed");
-  const int closed = close(std::exchange(file_, -1));
-  if (closed != 0) fail_with_errno("closed");
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with_errno("renamed into place");
-  temporary_.clear();
+  commit_without_flush();
 
   // The new name itself must reach the disk. Some file systems can't flush a folder: the file is
   // in place all the same.
-  const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
+  const std::filesystem::path parent = std::filesystem::path(target_).parent_path();
   const int folder =
       open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return;
@@ -93,8 +112,16 @@ void AtomicFile::commit() {
   close(folder);
 }
 
+void AtomicFile::commit_without_flush() {
+  check(file_ >= 0, path_, ": committed twice");
+  const int closed = close(std::exchange(file_, -1));
+  if (closed != 0) fail_with_errno("closed");
+  if (std::rename(temporary_.c_str(), target_.c_str()) != 0) fail_with_errno("renamed into place");
+  temporary_.clear();
+}
+
 void AtomicFile::fail_with_errno(std::string_view doing) const {
-  fail(path_, ": can't be ", doing, ": ", std::strerror(errno));
+  throw WriteError(str(path_, ": can't be ", doing, ": ", std::strerror(errno)));
 }
 
 void AtomicFile::close_file() {

@@ -1,5 +1,6 @@
 #include "burin/tensor/files/atomic_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -34,6 +35,15 @@ TEST(AtomicFile, ReplacesAFileOnlyOnCommit) {
   EXPECT_EQ(read_whole(folder.file("a")), "new content");
   EXPECT_EQ(files_in(folder), 1u);
   expect_error([&] { file.write("more"); }, "written to after commit");
+}
+
+TEST(AtomicFile, AppearsAsWellWithoutAFlush) {
+  const TemporaryFolder folder;
+  AtomicFile file(folder.file("a"));
+  file.write("content");
+  file.commit_without_flush();
+  EXPECT_EQ(read_whole(folder.file("a")), "content");
+  EXPECT_EQ(files_in(folder), 1u);
 }
 
 TEST(AtomicFile, LeavesNothingBehindWithoutCommit) {
@@ -79,6 +89,30 @@ TEST(AtomicFile, SaysWhyItCantBeCreated) {
   expect_error([&] { AtomicFile(folder.file("taken")); }, "taken: is a folder, not a file");
   expect_error([&] { AtomicFile("/dev/null"); }, "/dev/null: is no ordinary file");
   EXPECT_EQ(files_in(folder), 1u);
+}
+
+TEST(AtomicFile, WritesWhatALinkLeadsTo) {
+  namespace fs = std::filesystem;
+  const TemporaryFolder folder;
+  fs::create_directory(folder.file("disk"));
+  write_whole(folder.file("disk/old"), "old");
+  fs::create_symlink("disk/old", folder.file("relative"));
+  fs::create_symlink(folder.file("disk/new"), folder.file("dangling"));
+  fs::create_symlink("dangling", folder.file("of_a_link"));
+  for (const char* const link : {"relative", "dangling", "of_a_link"}) {
+    write_file(folder.file(link), link);
+    EXPECT_TRUE(fs::is_symlink(folder.file(link)));
+  }
+  EXPECT_EQ(read_whole(folder.file("disk/old")), "relative");
+  EXPECT_EQ(read_whole(folder.file("disk/new")), "of_a_link");
+
+  fs::create_symlink("circle", folder.file("circle"));
+  expect_error([&] { AtomicFile(folder.file("circle")); }, "circle: symbolic links lead round");
+  // As /dev/stdout of `>old`: the shell's file would be another than the one that is written.
+  const int open_file = open(folder.file("disk/old").c_str(), O_RDONLY | O_CLOEXEC);
+  fs::create_symlink(str("/proc/self/fd/", open_file), folder.file("stdout"));
+  expect_error([&] { AtomicFile(folder.file("stdout")); }, "stdout: is no ordinary file");
+  close(open_file);
 }
 
 TEST(AtomicFile, TakesTheLongestName) {
