@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "burin/kernels/base/error.h"
+#include "burin/tensor/files/atomic_file.h"
 
 namespace burin::apps {
 
@@ -30,7 +31,8 @@ class Failure : public Error {
   std::string hint;  // one line, or empty
 };
 
-/// Runs f and turns an Error into a Failure with `code`; a Failure and OutOfMemory pass.
+/// Runs f and turns an Error into a Failure with `code`; a Failure, OutOfMemory and WriteError,
+/// which no input is to blame for, pass.
 /// A "\n  hint: …" at the end of the message becomes the hint.
 template <class F>
 decltype(auto) failing_with(ExitCode code, const F& f) {
@@ -39,6 +41,8 @@ decltype(auto) failing_with(ExitCode code, const F& f) {
   } catch (const Failure&) {
     throw;
   } catch (const OutOfMemory&) {
+    throw;
+  } catch (const WriteError&) {
     throw;
   } catch (const Error& error) {
     throw Failure(code, error.what());

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -59,8 +58,8 @@ std::vector<SourceImage> find_sources(const PrepareOptions& options) {
   return images;
 }
 
-/// Runs f for every index on all threads; images whose Error it throws are left out and reported. A
-/// Failure, which is not the image's, ends it.
+/// Runs f for every index on all threads; images that can't be read are left out and reported. What
+/// is no image's fault, a full disk or too little memory, ends it.
 template <class F>
 void for_each_image(std::vector<SourceImage>& images, const char* title, const Session& session,
                     const F& f) {
@@ -69,18 +68,13 @@ void for_each_image(std::vector<SourceImage>& images, const char* title, const S
   std::mutex mutex;  // guards what follows
   std::vector<bool> bad(images.size(), false);
   std::vector<std::string> messages;
-  std::exception_ptr failure;
   parallel_for(static_cast<int64_t>(images.size()), 1, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
       std::optional<std::string> message;
       try {
-        f(i);
-      } catch (const Failure&) {
-        const std::lock_guard lock(mutex);
-        failure = std::current_exception();
-        return;
-      } catch (const std::exception& error) {
-        message = error.what();
+        failing_with(exit_bad_input, [&] { f(i); });
+      } catch (const Failure& failure) {
+        message = failure.what();
       }
       const std::lock_guard lock(mutex);
       if (message) {
@@ -92,7 +86,6 @@ void for_each_image(std::vector<SourceImage>& images, const char* title, const S
     }
   });
   progress.clear();
-  if (failure) std::rethrow_exception(failure);
   std::sort(messages.begin(), messages.end());
   for (const std::string& message : messages) {
     std::cerr << "left out: " << printable_lines(message) << '\n';

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
+#include <span>
+#include <system_error>
 
-#include "burin/apps/exit.h"
 #include "burin/data/decode.h"
 #include "burin/data/encode.h"
 #include "burin/data/file.h"
@@ -12,6 +12,7 @@
 #include "burin/data/resize.h"
 #include "burin/data/transforms.h"
 #include "burin/kernels/base/error.h"
+#include "burin/tensor/files/atomic_file.h"
 
 namespace burin::apps {
 namespace {
@@ -30,13 +31,16 @@ bool stays_as_it_is(const data::Decoded& decoded, const Conversion& conversion) 
   return plain && right_format && (conversion.size == 0 || shorter <= conversion.size);
 }
 
-/// Thousands of files: without the flush to disk that an AtomicFile makes for each.
-void write_plainly(const std::string& path, const std::vector<uint8_t>& bytes) {
-  std::ofstream out(path, std::ios::binary);
-  out.write(reinterpret_cast<const char*>(bytes.data()),
-            static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out.good()) throw Failure(exit_failed, path + ": cannot be written");
+void write_unflushed(const std::string& path, const std::vector<uint8_t>& bytes) {
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(bytes)));
+  file.commit_without_flush();
+}
+
+void link_to(const std::string& source, const std::string& path) {
+  std::error_code error;
+  fs::create_symlink(fs::absolute(source), path, error);
+  if (error) throw WriteError(str(path, ": can't be linked: ", error.message()));
 }
 
 data::Image resized(const data::Image& image, int64_t shorter_side) {
@@ -81,17 +85,17 @@ Converted convert_image(const std::string& source, const std::string& path,
     result.width = decoded.image.width;
     result.height = decoded.image.height;
     if (conversion.link) {
-      fs::create_symlink(fs::absolute(source), result.path);
+      link_to(source, result.path);
     } else {
-      write_plainly(result.path, bytes);
+      write_unflushed(result.path, bytes);
     }
     return result;
   }
   const data::Image image = resized(decoded.image, conversion.size);
   result.width = image.width;
   result.height = image.height;
-  write_plainly(result.path,
-                jpeg ? data::encode_jpeg(image, conversion.quality) : data::encode_png(image));
+  write_unflushed(result.path,
+                  jpeg ? data::encode_jpeg(image, conversion.quality) : data::encode_png(image));
   return result;
 }
 

@@ -226,8 +226,9 @@ TEST_F(PreparedFolder, EndsWhereNothingCanBeWritten) {
   const Ran ran = run_burin("prepare " + folder.file("photos") + ' ' + folder.file("a"),
                             "trap '' XFSZ; ulimit -f 1;");
   EXPECT_EQ(ran.code, exit_failed) << ran.err;
-  EXPECT_NE(ran.err.find(": cannot be written\n"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find(": can't be written: File too large\n"), std::string::npos) << ran.err;
   EXPECT_EQ(ran.err.find("left out"), std::string::npos) << ran.err;
+  EXPECT_EQ(files("a"), std::vector<std::string>{}) << "half a picture";
 }
 
 TEST_F(PreparedFolder, IsShownAsASheet) {

@@ -140,6 +140,18 @@ TEST_F(TrainedRun, WhereNothingCanBeWrittenThatIsSaidFirst) {
   }
 }
 
+// Also in commands that put down their other errors to what they read.
+TEST_F(TrainedRun, AFullDiskIsNoFaultOfTheInput) {
+  const std::string photos = file("photos"), small_disk = "trap '' XFSZ; ulimit -f 1;";
+  for (const std::string& arguments :
+       {"show " + photos + " --out " + file("sheet.png"), "prepare " + photos + " " + file("other"),
+        "gradcam -m " + run() + " " + photos + " --out " + file("maps")}) {
+    const Ran ran = run_burin(arguments, small_disk);
+    EXPECT_EQ(ran.code, apps::exit_failed) << arguments;
+    EXPECT_NE(ran.err.find("can't be written: File too large\n"), std::string::npos) << ran.err;
+  }
+}
+
 TEST_F(TrainedRun, FineTuningNothingIsSaidToBeThat) {
   const std::string train = "train " + file("photos") + quick + " --epochs 1 --no-plots ";
   const std::string elsewhere = "--name tuned --project " + file("runs");
