@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <numeric>
 
 #include "burin/data/decode.h"
@@ -51,7 +52,7 @@ Classifier::Classifier(LoadedModel loaded, TestTimeAugmentation tta)
 std::vector<Prediction> Classifier::classify(const std::vector<InputImage>& images) const {
   const auto N = static_cast<int64_t>(images.size());
   std::vector<Prediction> predictions(images.size());
-  std::vector<uint8_t> pixels(images.size() * input_bytes());
+  std::vector<uint8_t> pixels = room_for(images.size());
   const auto part = [&](size_t i) {
     return std::span(pixels).subspan(i * input_bytes(), input_bytes());
   };
@@ -62,14 +63,14 @@ std::vector<Prediction> Classifier::classify(const std::vector<InputImage>& imag
   });
 
   // What could not be decoded leaves the batch.
-  std::vector<uint8_t> sound;
   std::vector<Prediction*> decoded;
   for (size_t i = 0; i < predictions.size(); ++i) {
     if (!predictions[i].error.empty()) continue;
-    sound.insert(sound.end(), part(i).begin(), part(i).end());
+    if (decoded.size() < i) std::ranges::copy(part(i), part(decoded.size()).begin());
     decoded.push_back(&predictions[i]);
   }
-  if (!decoded.empty()) run(std::move(sound), decoded);
+  pixels.resize(decoded.size() * input_bytes());
+  if (!decoded.empty()) run(std::move(pixels), decoded);
   return predictions;
 }
 
@@ -79,6 +80,15 @@ size_t Classifier::plain_bytes() const {
 
 size_t Classifier::input_bytes() const {
   return inputs_per_image() * plain_bytes();
+}
+
+std::vector<uint8_t> Classifier::room_for(size_t images) const {
+  try {
+    return std::vector<uint8_t>(images * input_bytes());
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory(str(path(), ": not enough memory for ", images * inputs_per_image(),
+                          " images of ", transform_.width, "x", transform_.height, " pixels"));
+  }
 }
 
 Prediction Classifier::prepare(const InputImage& input, std::span<uint8_t> pixels) const {
@@ -104,6 +114,8 @@ Prediction Classifier::prepare(const InputImage& input, std::span<uint8_t> pixel
   } catch (const data::DecodeError& error) {
     prediction.error = error.what();
     prediction.defect = error.defect();
+  } catch (const OutOfMemory&) {
+    throw;
   } catch (const Error& error) {
     prediction.error = error.what();
   }

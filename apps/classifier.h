@@ -46,14 +46,16 @@ class Classifier {
   Device device() const { return loaded_.device; }
 
   /// Decodes the images on all threads and runs them as one batch. An image that can't be decoded
-  /// gets an error of its own.
+  /// gets an error of its own. Throws OutOfMemory.
   std::vector<Prediction> classify(const std::vector<InputImage>& images) const;
 
   /// The two halves of classify. Bytes of an image that is ready for the model: the plain image,
   /// then its augmented views.
   size_t input_bytes() const;
+  /// Room for so many images. Throws OutOfMemory, which says how large the model's images are.
+  std::vector<uint8_t> room_for(size_t images) const;
   /// Decodes one image into `pixels` (input_bytes() of them), or says in the prediction why not.
-  /// May be called from several threads at once.
+  /// May be called from several threads at once. Throws OutOfMemory.
   Prediction prepare(const InputImage& image, std::span<uint8_t> pixels) const;
   /// Runs images that are ready, one after the other in `pixels`, and completes their predictions.
   /// From one thread, always the same: plans and packed weights belong to it.

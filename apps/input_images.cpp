@@ -1,12 +1,12 @@
 #include "burin/apps/input_images.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
 
 #include "burin/apps/exit.h"
 #include "burin/data/decode.h"
+#include "burin/data/scan.h"
 
 namespace burin::apps {
 namespace {
@@ -14,17 +14,16 @@ namespace {
 namespace fs = std::filesystem;
 
 void add_folder(const std::string& folder, std::vector<InputImage>& images) {
-  std::vector<std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    const bool image = data::format_of_extension(entry.path().extension().string()).has_value();
-    if (image && entry.is_regular_file()) files.push_back(entry.path().string());
+  const size_t before = images.size();
+  for (const fs::path& file :
+       failing_with(exit_bad_input, [&] { return data::files_below(folder); })) {
+    const bool image = data::format_of_extension(file.extension().string()).has_value();
+    if (image) images.push_back({file.string(), std::nullopt});
   }
-  if (files.empty()) {
+  if (images.size() == before) {
     throw Failure(exit_bad_input, str(folder, ": no image below this folder"),
                   "images are told by their extension: .jpg, .png, .webp, …");
   }
-  std::sort(files.begin(), files.end());
-  for (std::string& file : files) images.push_back({std::move(file), std::nullopt});
 }
 
 void add_path(const std::string& path, std::vector<InputImage>& images) {

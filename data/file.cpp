@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <new>
 #include <system_error>
 
 #include "burin/kernels/base/error.h"
@@ -20,7 +21,12 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path, int64_t max_by
         max_bytes);
   std::ifstream in(path, std::ios::binary);
   check(in.is_open(), path.string(), ": can't be opened: ", std::strerror(errno));
-  std::vector<uint8_t> bytes(static_cast<size_t>(size));
+  std::vector<uint8_t> bytes;
+  try {
+    bytes.resize(static_cast<size_t>(size));
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory(str(path.string(), ": not enough memory to read its ", size, " bytes"));
+  }
   in.read(reinterpret_cast<char*>(bytes.data()), size);
   check(in.gcount() == size, path.string(), ": read ", in.gcount(), " of ", size, " bytes");
   return bytes;

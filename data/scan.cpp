@@ -92,12 +92,14 @@ void describe(const Decoded& decoded, ScanResult& result) {
   if (source.animated) add(result, Verdict::animated, "animated, the first frame is taken");
 }
 
-/// Everything that one file tells by itself.
+/// Everything that one file tells by itself. Throws OutOfMemory.
 Fingerprint examine(ScanResult& result, const DecodeOptions& options) {
   Fingerprint print;
   std::vector<uint8_t> bytes;
   try {
     bytes = read_file(result.file);
+  } catch (const OutOfMemory&) {
+    throw;  // no fault of the file: nothing that can be read is to be moved away
   } catch (const Error& error) {
     add(result, Verdict::unreadable, error.what());
     return print;
@@ -112,8 +114,6 @@ Fingerprint examine(ScanResult& result, const DecodeOptions& options) {
   } catch (const DecodeError& error) {
     add(result, verdict_of(error.defect(), is_image_name(result.file)),
         std::string(error.what()).substr(name.size() + 2));
-  } catch (const OutOfMemory& error) {
-    add(result, Verdict::bomb, std::string(error.what()).substr(name.size() + 2));
   }
   return print;
 }
@@ -160,6 +160,7 @@ void collect(const fs::path& directory, std::vector<fs::path>& files) {
       files.push_back(it->path());
     }
   }
+  check(!error, directory.string(), ": can't be listed: ", error.message());
 }
 
 }  // namespace
@@ -180,8 +181,6 @@ std::vector<fs::path> files_below(const fs::path& directory) {
   std::error_code error;
   check(fs::exists(directory, error), directory.string(), ": no such folder");
   check(fs::is_directory(directory, error), directory.string(), ": is a file, not a folder");
-  const fs::directory_iterator entries(directory, error);
-  check(!error, directory.string(), ": can't be listed: ", error.message());
   std::vector<fs::path> files;
   collect(directory, files);
   std::sort(files.begin(), files.end(),
@@ -216,7 +215,12 @@ std::vector<ScanResult> scan(const std::vector<fs::path>& files, const ScanOptio
   };
   {
     std::vector<std::jthread> workers;
-    for (int i = 1; i < options.workers; ++i) workers.emplace_back(work);
+    try {
+      for (int i = 1; i < options.workers; ++i) workers.emplace_back(work);
+    } catch (...) {
+      next = total;  // those that could be started have nothing to do
+      throw;
+    }
     work();
   }
   if (stopped) std::rethrow_exception(stopped);

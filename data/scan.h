@@ -55,11 +55,12 @@ struct ScanOptions {
 };
 
 /// The regular files below `directory`, sorted, without what begins with a dot.
-/// Throws Error if there is no such folder.
+/// Throws Error if there is no such folder, and for one below it that can't be listed.
 std::vector<std::filesystem::path> files_below(const std::filesystem::path& directory);
 
 /// One verdict for each file, in the given order; nothing that is in a file throws, crashes or
-/// hangs. Near duplicates cost a comparison for every pair of files, some 10⁹ a second.
+/// hangs. Throws OutOfMemory, which may have other reasons than the file that it names. Near
+/// duplicates cost a comparison for every pair of files, some 10⁹ a second.
 std::vector<ScanResult> scan(const std::vector<std::filesystem::path>& files,
                              const ScanOptions& options = {});
 

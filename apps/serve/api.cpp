@@ -158,6 +158,16 @@ HttpResponse answer_of(const PredictJob& job, size_t topk, HttpClock::time_point
   return json_response(document);
 }
 
+/// The same from a thread of the queue, which no exception may end.
+HttpResponse answer_or_failure(const PredictJob& job, size_t topk,
+                               HttpClock::time_point body_here) {
+  try {
+    return answer_of(job, topk, body_here);
+  } catch (const std::exception& error) {
+    return response_of({500, "internal", error.what()});
+  }
+}
+
 }  // namespace
 
 struct ApiServer::Route {
@@ -281,7 +291,7 @@ void ApiServer::predict(HttpRequest& request, HttpAnswer& answer) {
   request.body = {};
   const auto slot = std::make_shared<std::optional<HttpAnswer>>(std::move(answer));
   job->done = [topk, body_here, slot](const PredictJob& done) {
-    (**slot)(answer_of(done, topk, body_here));
+    (**slot)(answer_or_failure(done, topk, body_here));
   };
   if (!queue_.submit(job)) (**slot)(response_of(busy("too many images are waiting")));
 }

@@ -8,6 +8,7 @@
 #include "burin/apps/exit.h"
 #include "burin/data/decode.h"
 #include "burin/data/file.h"
+#include "burin/data/scan.h"
 
 namespace burin::apps {
 namespace {
@@ -47,12 +48,12 @@ std::vector<ExampleImage> load_examples(const std::string& folder, int64_t max_b
     throw Failure(exit_bad_input, str(folder, ": no such folder"), "--examples takes a folder");
   }
   std::map<fs::path, std::vector<fs::path>> by_folder;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) by_folder[entry.path().parent_path()].push_back(entry.path());
+  for (const fs::path& file :
+       failing_with(exit_bad_input, [&] { return data::files_below(folder); })) {
+    if (fs::is_regular_file(file)) by_folder[file.parent_path()].push_back(file);
   }
   size_t longest = 0;
-  for (auto& [parent, files] : by_folder) {
-    std::sort(files.begin(), files.end());
+  for (const auto& [parent, files] : by_folder) {
     longest = std::max(longest, files.size());
   }
   for (size_t i = 0; i < longest; ++i) {

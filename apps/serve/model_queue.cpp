@@ -11,9 +11,9 @@ namespace {
 /// Black pictures: the first run makes plans and packs weights.
 void warm_up(const std::vector<std::shared_ptr<const ServedModel>>& models) {
   for (const auto& model : models) {
-    std::vector<uint8_t> pixels(model->classifier->input_bytes());
+    std::vector<uint8_t> pixels = model->classifier->room_for(1);
     Prediction prediction;
-    model->classifier->run(pixels, {&prediction});
+    model->classifier->run(std::move(pixels), {&prediction});
   }
 }
 
@@ -90,7 +90,7 @@ void ModelQueue::decode(Prepared& one) {
   PredictJob& job = *one.job;
   try {
     const Classifier& classifier = *job.model->classifier;
-    one.pixels.resize(classifier.input_bytes());
+    one.pixels = classifier.room_for(1);
     Prediction& prediction = job.predictions[one.index];
     prediction = classifier.prepare(job.images[one.index], one.pixels);
     if (!prediction.error.empty()) one.pixels.clear();
@@ -131,17 +131,17 @@ std::vector<ModelQueue::Prepared> ModelQueue::take_batch() {
 }
 
 void ModelQueue::run(std::vector<Prepared>& batch) {
-  std::vector<uint8_t> pixels;
   std::vector<Prediction*> sound;
   double decode_ms = 0, preprocess_ms = 0, forward_ms = 0;
   for (Prepared& one : batch) {
-    if (one.pixels.empty()) continue;
-    pixels.insert(pixels.end(), one.pixels.begin(), one.pixels.end());
-    sound.push_back(&one.job->predictions[one.index]);
+    if (!one.pixels.empty()) sound.push_back(&one.job->predictions[one.index]);
   }
   if (sound.empty()) return;
   const Classifier& classifier = *batch.front().job->model->classifier;
   try {
+    std::vector<uint8_t> pixels = classifier.room_for(sound.size());
+    auto room = pixels.begin();
+    for (const Prepared& one : batch) room = std::ranges::copy(one.pixels, room).out;
     classifier.run(std::move(pixels), sound);
     for (Prepared& one : batch) {
       if (one.pixels.empty() || !one.job->explain) continue;

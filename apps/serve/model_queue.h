@@ -29,7 +29,8 @@ struct PredictJob {
   bool explain = false;  // with Grad-CAM,
   int64_t target = -1;   // of this class; −1: of the one predicted
   HttpClock::time_point deadline;
-  /// Called once, on a thread of the queue: all images are done, or `failure` says why not.
+  /// Called once, on a thread of the queue: all images are done, or `failure` says why not. Must
+  /// not throw.
   std::function<void(PredictJob&)> done;
 
   std::vector<Prediction> predictions;  // one for each image

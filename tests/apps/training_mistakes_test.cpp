@@ -4,6 +4,7 @@
 #include "apps/trained_run.h"
 #include "burin/apps/exit.h"
 #include "burin/apps/training/datasets.h"
+#include "burin/apps/training/model_file.h"
 #include "support/expect_error.h"
 
 namespace burin {
@@ -151,6 +152,32 @@ TEST_F(TrainedRun, AFullDiskIsNoFaultOfTheInput) {
     EXPECT_NE(ran.err.find("can't be written: File too large\n"), std::string::npos) << ran.err;
   }
 }
+
+// Sanitizers reserve more than any such limit.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_F(TrainedRun, TooLittleMemoryIsNoFaultOfTheInputEither) {
+  apps::ModelCard card = apps::load_model(run() + "/weights/best.safetensors");
+  card.model->preprocess = {.resize = 16384, .crop = 16384};
+  apps::save_model(file("large.safetensors"), *card.model, card.classes);
+  const std::string photos = file("photos");
+  const Ran predicted = run_burin(
+      "predict --threads 1 -m " + file("large.safetensors") + " " + photos, "ulimit -v 2000000;");
+  EXPECT_EQ(predicted.code, apps::exit_no_memory) << predicted.err;
+  EXPECT_NE(predicted.err.find("not enough memory for 16 images of 16384x16384 pixels\n  hint: "),
+            std::string::npos)
+      << predicted.err;
+
+  // 49 million grey pixels: within the limit, three times as many bytes in RGB.
+  std::filesystem::create_directory(file("large"));
+  write_whole(file("large/a.pgm"), "P5 7000 7000 255\n");
+  std::filesystem::resize_file(file("large/a.pgm"), 17 + 7000 * 7000);
+  const Ran scanned = run_burin("scan --workers 1 " + file("large") + " --move-to " + file("moved"),
+                                "ulimit -v 150000;");
+  EXPECT_EQ(scanned.code, apps::exit_no_memory) << scanned.err;
+  EXPECT_NE(scanned.err.find("a.pgm: not enough memory to "), std::string::npos) << scanned.err;
+  EXPECT_FALSE(std::filesystem::exists(file("moved"))) << "a sound picture was moved away";
+}
+#endif
 
 TEST_F(TrainedRun, FineTuningNothingIsSaidToBeThat) {
   const std::string train = "train " + file("photos") + quick + " --epochs 1 --no-plots ";

@@ -118,9 +118,12 @@ TEST_F(TrainedRun, PredictsFilesFoldersAndStdin) {
   EXPECT_EQ(text.code, apps::exit_ok) << text.err;
   EXPECT_NE(text.out.find("n10.png  red   "), std::string::npos) << text.out;
 
+  write_whole(file("photos/red/._n10.png"), "what a Mac leaves beside a picture: not looked at");
   const Ran csv = run_burin(predict + "--format csv --topk 1 " + file("photos"));
+  EXPECT_EQ(csv.code, apps::exit_ok) << csv.err;
   EXPECT_EQ(csv.out.substr(0, csv.out.find('\n')), "file,label,probability,error");
   EXPECT_EQ(std::count(csv.out.begin(), csv.out.end(), '\n'), 41);
+  std::filesystem::remove(file("photos/red/._n10.png"));
 
   write_whole(file("list"), file("photos/blue/n10.png") + "\n" + file("photos/red/n11.png") + "\n");
   const std::string burin = "'" BURIN_COMMAND "' ";

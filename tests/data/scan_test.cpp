@@ -126,10 +126,14 @@ TEST(Scan, AFileThatCannotBeReadHasAVerdict) {
   expect_error([] { files_below("/nowhere"); }, "/nowhere: no such folder");
   expect_error([] { files_below("/dev/null"); }, "/dev/null: is a file, not a folder");
   if (geteuid() == 0) return;  // who may list everything
-  const TemporaryFolder locked;
-  std::filesystem::permissions(locked.path(), std::filesystem::perms::none);
-  expect_error([&] { files_below(locked.path()); }, "can't be listed: Permission denied");
-  std::filesystem::permissions(locked.path(), std::filesystem::perms::owner_all);
+  const TemporaryFolder folder;
+  const std::filesystem::path locked = folder.path() / "sub/locked";
+  std::filesystem::create_directories(locked);
+  std::filesystem::permissions(locked, std::filesystem::perms::none);
+  for (const std::filesystem::path& above : {locked, folder.path()}) {
+    expect_error([&] { files_below(above); }, "locked: can't be listed: Permission denied");
+  }
+  std::filesystem::permissions(locked, std::filesystem::perms::owner_all);
 }
 
 TEST(Scan, GivesEveryNastyFileAVerdict) {
