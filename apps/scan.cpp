@@ -6,6 +6,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <system_error>
 #include <thread>
 
 #include "burin/apps/commands.h"
@@ -15,6 +16,7 @@
 #include "burin/apps/progress.h"
 #include "burin/apps/table.h"
 #include "burin/tensor/files/atomic_file.h"
+#include "burin/tensor/files/mapped_file.h"
 
 namespace burin::apps {
 namespace {
@@ -109,6 +111,19 @@ void write_json(const std::string& path, const std::vector<ScanResult>& results)
   write_file(path, list.text(1) + "\n");
 }
 
+/// Also to another disk, where the file appears whole or not at all.
+void move_file(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error == std::errc::cross_device_link) {
+    AtomicFile copy(to.string());
+    copy.write(MappedFile(from.string()).bytes());
+    copy.commit();
+    if (fs::remove(from, error); error) fs::remove(to);
+  }
+  if (error) throw WriteError(str(from.string(), ": can't be moved: ", error.message()));
+}
+
 /// Moves what can't be used, keeping its place below the folder; nothing is overwritten.
 void move_bad(const ScanFlags& flags, const std::vector<ScanResult>& results) {
   int moved = 0;
@@ -117,12 +132,7 @@ void move_bad(const ScanFlags& flags, const std::vector<ScanResult>& results) {
     const fs::path target = fs::path(flags.move_to) / fs::relative(result.file, flags.directory);
     check(!fs::exists(target), "--move-to: ", target.string(), " is there already");
     fs::create_directories(target.parent_path());
-    std::error_code other_disk;
-    fs::rename(result.file, target, other_disk);
-    if (other_disk) {
-      fs::copy_file(result.file, target);
-      fs::remove(result.file);
-    }
+    move_file(result.file, target);
     ++moved;
   }
   std::cout << moved << " moved to " << printable(flags.move_to) << '\n';

@@ -71,5 +71,38 @@ TEST_F(Scan, MovesThemAwayOnce) {
   EXPECT_NE(again.out.find("0 can't be used\n0 moved"), std::string::npos) << again.out;
 }
 
+TEST_F(Scan, MovesToAnotherDiskWholeOrNotAtAll) {
+  namespace fs = std::filesystem;
+  const fs::path other = fs::path("/dev/shm") / folder_.path().filename();
+  std::error_code error;
+  fs::create_directories(other, error);
+  fs::create_hard_link(folder_.file("in/a/empty.jpg"), other / "link", error);
+  if (error != std::errc::cross_device_link) GTEST_SKIP() << "there is no other disk";
+  testing_support::write_whole(folder_.file("in/a/noise.jpg"), std::string(3000, '?'));
+  const std::string command = "scan " + folder_.file("in") + " --move-to " + other.string();
+  const Ran full = run_burin(command, "trap '' XFSZ; ulimit -f 1;");
+  EXPECT_EQ(full.code, apps::exit_failed);
+  EXPECT_NE(full.err.find("noise.jpg: can't be written: File too large\n"), std::string::npos)
+      << full.err;
+  EXPECT_FALSE(fs::exists(other / "a/noise.jpg"));
+  EXPECT_EQ(run_burin(command).code, apps::exit_ok);
+  EXPECT_EQ(read_whole((other / "a/noise.jpg").string()), std::string(3000, '?'));
+  EXPECT_FALSE(fs::exists(folder_.file("in/a/noise.jpg")));
+  fs::remove_all(other);
+}
+
+// A thread's stack is as large as ulimit -s has it.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_F(Scan, SaysThatNoThreadCanBeStarted) {
+  const Ran ran =
+      run_burin("scan --workers 4 " + folder_.file("in"), "ulimit -s 8000000; ulimit -v 4000000;");
+  EXPECT_EQ(ran.code, apps::exit_failed);
+  EXPECT_NE(
+      ran.err.find("a thread can't be started: Resource temporarily unavailable\n  hint: fewer"),
+      std::string::npos)
+      << ran.err;
+}
+#endif
+
 }  // namespace
 }  // namespace burin
