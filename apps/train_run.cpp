@@ -163,7 +163,7 @@ ExitCode TrainRun::run() {
 
 ExitCode TrainRun::run_and_conclude() {
   options_.device = str(choose_device(options_.device));
-  catch_interrupts();
+  catch_interrupts_and_broken_pipes();
   for (;;) {
     try {
       outcome_ = train();

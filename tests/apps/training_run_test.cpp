@@ -263,6 +263,16 @@ TEST_F(TrainedRun, AHangUpLeavesACheckpointTooUnlessItIsIgnored) {
   EXPECT_EQ(hung_up("ignored", "10"), apps::exit_ok);
 }
 
+// As in `burin train photos 2>&1 | head`.
+TEST_F(TrainedRun, LeavesACheckpointWhereNobodyReadsItsOutputAnyMore) {
+  const std::string command = "'" BURIN_COMMAND "' train " + file("photos") + quick +
+                              " --no-plots --epochs 500 --name unread --project " + file("runs") +
+                              " 2>&1 >" + file("out") + " | head -3 >" + file("err");
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  EXPECT_NE(read_whole(file("out")).find("next: burin train --resume "), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(file("runs/unread/weights/last.ckpt")));
+}
+
 TEST_F(TrainedRun, KilledAtAnyMomentItGoesOnTheSame) {
   const std::string start =
       "train " + file("photos") + quick +
