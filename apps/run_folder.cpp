@@ -87,6 +87,9 @@ fs::path make_numbered_folder(const fs::path& project, const std::string& name) 
     if (!project.empty()) fs::create_directories(project);
     for (int number = 1;; ++number) {
       fs::path path = project / (number == 1 ? name : str(name, number));
+      // What is no folder takes a name too; create_directory would throw.
+      std::error_code leads_nowhere;
+      if (fs::exists(fs::symlink_status(path)) && !fs::is_directory(path, leads_nowhere)) continue;
       // It answers whether it was this process that made it: two runs that start together get two
       // folders.
       if (fs::create_directory(path)) return path;

@@ -141,6 +141,15 @@ TEST_F(TrainedRun, WhereNothingCanBeWrittenThatIsSaidFirst) {
   }
 }
 
+TEST_F(TrainedRun, TakesTheNextNumberWhereAFileHasTheName) {
+  write_whole(file("runs/numbered"), "");
+  std::filesystem::create_symlink("nowhere", file("runs/numbered2"));
+  const Ran ran = run_burin("train " + file("photos") + quick +
+                            " --no-plots --epochs 1 --name numbered --project " + file("runs"));
+  EXPECT_EQ(ran.code, apps::exit_ok) << ran.err;
+  EXPECT_TRUE(std::filesystem::exists(file("runs/numbered3/results.csv")));
+}
+
 // Also in commands that put down their other errors to what they read.
 TEST_F(TrainedRun, AFullDiskIsNoFaultOfTheInput) {
   const std::string photos = file("photos"), small_disk = "trap '' XFSZ; ulimit -f 1;";
