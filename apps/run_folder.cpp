@@ -13,9 +13,18 @@
 namespace burin::apps {
 
 namespace fs = std::filesystem;
+namespace {
 
-RunFolder::RunFolder(fs::path path) : path_(std::move(path)) {
-  fs::create_directories(path_ / "weights");
+/// The folder with what a run needs in it, made where it is missing.
+fs::path made(fs::path path) {
+  fs::create_directories(path / "weights");
+  return path;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path path)
+    : path_(made(std::move(path))), lock_((path_ / "train.log").string()) {
   // A run that was killed while it wrote: as large as its checkpoint, and hidden.
   remove_leftovers(path_.string());
   remove_leftovers(weights());

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "burin/apps/folder_lock.h"
 #include "burin/apps/training/trainer.h"
 
 namespace burin::apps {
@@ -16,7 +17,7 @@ class RunFolder {
   /// Makes PROJECT/NAME; where that exists, PROJECT/NAME2, NAME3, …, or takes it with `exist_ok`.
   static RunFolder create(const std::string& project, const std::string& name, bool exist_ok);
   /// Opens the run that `path` names: the folder itself, or a checkpoint in its weights/.
-  /// Throws Failure (bad input) if there is none.
+  /// Throws Failure (bad input) if there is none. Both throw it where another process writes there.
   static RunFolder open(const std::string& path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -36,6 +37,7 @@ class RunFolder {
   explicit RunFolder(std::filesystem::path path);
 
   std::filesystem::path path_;
+  FolderLock lock_;
   std::ofstream log_;
 };
 

@@ -273,6 +273,22 @@ TEST_F(TrainedRun, LeavesACheckpointWhereNobodyReadsItsOutputAnyMore) {
   EXPECT_TRUE(std::filesystem::exists(file("runs/unread/weights/last.ckpt")));
 }
 
+TEST_F(TrainedRun, IsWrittenByOneProcessAtATime) {
+  const std::string train = "'" BURIN_COMMAND "' train " + file("photos") + quick +
+                            " --no-plots --epochs 500 --name locked --project " + file("runs");
+  const std::string resume = "train --epochs 2 --resume " + file("runs/locked");
+  const std::string command = train + " >" + file("out") + " 2>&1 & pid=$!; while ! [ -s " +
+                              file("runs/locked/results.csv") + " ]; do sleep 0.02; done; '" +
+                              BURIN_COMMAND "' " + resume + " 2>" + file("err") + "; first=$?; " +
+                              train + " --exist-ok 2>>" + file("err") +
+                              "; second=$?; kill -9 $pid; wait $pid; exit $first$second";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 10 * apps::exit_failed + apps::exit_failed);
+  const std::string refused = "train.log: another training is writing this run\n  hint: wait";
+  const std::string errors = read_whole(file("err"));
+  EXPECT_NE(errors.find(refused), errors.rfind(refused)) << errors;
+  EXPECT_EQ(run_burin(resume).code, apps::exit_ok) << "a kill gives the lock back";
+}
+
 TEST_F(TrainedRun, KilledAtAnyMomentItGoesOnTheSame) {
   const std::string start =
       "train " + file("photos") + quick +
