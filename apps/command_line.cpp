@@ -110,7 +110,8 @@ std::vector<Option> global_options(Globals& globals) {
   all.add("--progress", &globals.progress, "how progress is shown",
           one_of({"auto", "bar", "line", "none"}));
   all.add("--impl", &globals.impl, "kernels: a family, or conv2d=cpu/im2col,matmul=onednn");
-  all.add("--threads", &globals.threads, "compute threads, 0 for all cores", between(0, 1024));
+  all.add("--threads", &globals.threads, "compute threads, 0 for all cores",
+          between(0, most_threads));
   return all.options;
 }
 

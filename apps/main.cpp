@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -47,7 +48,9 @@ void set_up(const Globals& globals) {
   for (const char* const name : {"BURIN_PLUGINS", "BURIN_CPU_LEVEL"}) {
     if (std::getenv(name) != nullptr) failing_with(exit_usage, [] { registry(); });
   }
-  if (globals.threads > 0) set_compute_threads(globals.threads);
+  // OMP_NUM_THREADS=1000000 would be more than libgomp has room for on the stack.
+  const int threads = globals.threads > 0 ? globals.threads : compute_threads();
+  set_compute_threads(std::min(threads, most_threads));
   if (!globals.impl.empty()) {
     failing_with(exit_usage, [&] { set_implementations(globals.impl); });
   }

@@ -58,6 +58,7 @@ struct Globals {
   std::string impl;
   int threads = 0;  // 0: all cores
 };
+constexpr int most_threads = 1024;
 
 /// What a command is given besides its own options.
 struct Session {

@@ -102,6 +102,12 @@ TEST(CommandLine, AWrongVariableIsAnErrorOfUsage) {
   EXPECT_EQ(run_burin("info", "BURIN_PLUGINS=/nowhere.so").code, exit_usage);
 }
 
+// A million threads would be more than libgomp has room for on the stack.
+TEST(CommandLine, TakesNoMoreThreadsThanTheOptionMayName) {
+  const Ran ran = run_burin("info --system", "OMP_NUM_THREADS=1000000");
+  EXPECT_NE(ran.out.find("threads          1024\n"), std::string::npos) << ran.out;
+}
+
 TEST(CommandLine, InfoSuggestsAModel) {
   const Ran ran = run_burin("info resnet81");
   EXPECT_EQ(ran.code, apps::exit_bad_input);
