@@ -8,6 +8,7 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "burin/apps/command_line.h"
@@ -83,6 +84,15 @@ void hold_standard_streams() {
   }
 }
 
+/// Weight files are read through the page cache: one that another program cuts short meanwhile, or
+/// whose disk fails, is no error that a call returns.
+void end_with_bus_error(int /*signal*/) {
+  constexpr std::string_view words =
+      "burin: error: a file was cut short while it was read, or its disk fails\n";
+  const bool said = write(STDERR_FILENO, words.data(), words.size()) > 0;
+  _exit(said ? exit_bad_input : exit_failed);
+}
+
 /// Throws Failure where what was printed did not arrive: results in a file on a full disk.
 void finish_output() {
   std::cout.flush();
@@ -97,6 +107,7 @@ int main(int argc, char** argv) {
   burin::apps::hold_standard_streams();
   burin::apps::set_wait_policy(argv);
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error to report
+  std::signal(SIGBUS, burin::apps::end_with_bus_error);
   std::string program = "burin";
   try {
     const int code = burin::apps::run_command_line({argv + 1, argv + argc}, program);

@@ -10,6 +10,7 @@
 namespace burin {
 namespace {
 
+using testing_support::read_whole;
 using testing_support::write_whole;
 
 TEST_F(TrainedRun, EvaluatesThePartThatIsAskedFor) {
@@ -202,6 +203,18 @@ TEST_F(TrainedRun, NothingFromStdinIsNoAnswer) {
   const Ran ran = run_burin("predict -m " + run() + " -");
   EXPECT_EQ(ran.code, apps::exit_bad_input);
   EXPECT_NE(ran.err.find("-: nothing comes from stdin\n  hint: "), std::string::npos) << ran.err;
+}
+
+// The signal that reading a mapped file ends with where it was cut short meanwhile.
+TEST_F(TrainedRun, AFileCutShortWhileItIsReadIsAnError) {
+  const std::string command =
+      "mkfifo " + file("pipe") + "; '" BURIN_COMMAND "' predict -m " + run() + " - <" +
+      file("pipe") + " 2>" + file("err") + " & pid=$!; exec 3>" + file("pipe") +
+      "; until grep -q 'SigCgt:.*[4-7c-f].$' /proc/$pid/status; do sleep 0.01; done; "
+      "kill -BUS $pid; wait $pid; exit $?";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), apps::exit_bad_input);
+  EXPECT_EQ(read_whole(file("err")),
+            "burin: error: a file was cut short while it was read, or its disk fails\n");
 }
 
 TEST(EvaluationData, AClassMayBeCalledTest) {
