@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "burin/apps/device.h"
@@ -18,6 +19,7 @@
 #include "burin/apps/training/model_file.h"
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/plugin.h"
+#include "burin/tensor/files/atomic_file.h"
 #include "burin/version.h"
 
 namespace burin::apps {
@@ -155,6 +157,12 @@ TrainOutcome TrainRun::train() {
 ExitCode TrainRun::run() {
   try {
     return run_and_conclude();
+  } catch (const WriteError& error) {
+    folder_.remove_unused();
+    if (!std::filesystem::exists(folder_.checkpoint())) throw;
+    throw Failure(exit_failed, error.what(),
+                  str("once that is mended, burin train --resume ",
+                      shell_word(folder_.path().string()), " goes on from the last checkpoint"));
   } catch (...) {
     folder_.remove_unused();
     throw;

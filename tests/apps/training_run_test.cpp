@@ -273,6 +273,22 @@ TEST_F(TrainedRun, LeavesACheckpointWhereNobodyReadsItsOutputAnyMore) {
   EXPECT_TRUE(std::filesystem::exists(file("runs/unread/weights/last.ckpt")));
 }
 
+TEST_F(TrainedRun, GoesOnWhereItsReportFoundNoPlace) {
+  std::filesystem::create_directories(file("runs/full/report.html"));
+  const Ran full = run_burin("train " + file("photos") + quick +
+                             " --epochs 1 --name full --exist-ok --project " + file("runs"));
+  EXPECT_EQ(full.code, apps::exit_failed);
+  const std::string resume = "train --resume " + file("runs/full");
+  EXPECT_NE(full.err.find("full/report.html: is a folder, not a file\n  hint: once that is mended, "
+                          "burin " +
+                          resume + " goes on from the last checkpoint\n"),
+            std::string::npos)
+      << full.err;
+  std::filesystem::remove(file("runs/full/report.html"));
+  EXPECT_EQ(run_burin(resume).code, apps::exit_ok);
+  EXPECT_TRUE(std::filesystem::is_regular_file(file("runs/full/report.html")));
+}
+
 TEST_F(TrainedRun, IsWrittenByOneProcessAtATime) {
   const std::string train = "'" BURIN_COMMAND "' train " + file("photos") + quick +
                             " --no-plots --epochs 500 --name locked --project " + file("runs");
