@@ -61,7 +61,8 @@ std::optional<Batch> Loader::next() {
   {
     std::unique_lock lock(mutex_);
     if (slots_.empty() && next_number_ < batches_per_epoch()) {
-      slots_.push_back(make_slot(next_number_++));
+      slots_.push_back(make_slot(next_number_));
+      ++next_number_;
       work_wanted_.notify_all();
     }
     if (slots_.empty()) return std::nullopt;
@@ -85,7 +86,12 @@ std::shared_ptr<Loader::Slot> Loader::make_slot(int64_t number) const {
   const int64_t end = std::min(begin + options_.batch_size, dataset_->size());
   batch.indices.assign(order_.begin() + begin, order_.begin() + end);
   for (const int64_t i : batch.indices) batch.labels.push_back(dataset_->label(i));
-  batch.pixels.resize(static_cast<size_t>((end - begin) * batch.height * batch.width * 3));
+  try {
+    batch.pixels.resize(static_cast<size_t>((end - begin) * batch.height * batch.width * 3));
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory(str("loader: no memory for a batch of ", end - begin, " images of ",
+                          batch.width, "x", batch.height, " pixels"));
+  }
   return slot;
 }
 
@@ -96,7 +102,12 @@ std::optional<Loader::Task> Loader::find_task() {
   }
   const bool has_room = static_cast<int64_t>(slots_.size()) < options_.prefetch;
   if (!has_room || next_number_ >= batches_per_epoch()) return std::nullopt;
-  slots_.push_back(make_slot(next_number_++));
+  try {
+    slots_.push_back(make_slot(next_number_));
+  } catch (const OutOfMemory&) {
+    return std::nullopt;  // for working ahead; next() tries again when it needs the batch
+  }
+  ++next_number_;
   return Task{slots_.back(), slots_.back()->given_out++};
 }
 

@@ -60,7 +60,7 @@ class Loader {
 
   /// The next batch of the epoch, or nothing at its end. Waits for it.
   /// Throws Error naming the sample if one of the batch could not be read; the next call goes on
-  /// with the batch after it.
+  /// with the batch after it. Throws OutOfMemory where there is no room for the batch.
   std::optional<Batch> next();
 
  private:

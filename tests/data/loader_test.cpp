@@ -155,6 +155,20 @@ TEST(Loader, DoesNotRunAheadOfItsPrefetch) {
   EXPECT_LE(dataset->loads, 15);
 }
 
+// Sanitizers end a program that asks for so much.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(Loader, SaysThatABatchHasNoRoom) {
+  Transform huge = augmentation();
+  huge.width = huge.height = int64_t{1} << 23;  // a batch is more than can be addressed
+  Loader loader(std::make_shared<NoiseDataset>(20), huge, {.batch_size = 2, .workers = 3});
+  loader.start(0);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THROW(loader.next(), OutOfMemory);
+    expect_error([&] { loader.next(); }, "no memory for a batch of 2 images of 8388608x8388608");
+  }
+}
+#endif
+
 TEST(Loader, StopsInTheMiddleOfAnEpoch) {
   const auto dataset = std::make_shared<NoiseDataset>(100);
   for (int round = 0; round < 20; ++round) {
