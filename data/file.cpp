@@ -13,6 +13,8 @@ namespace burin::data {
 std::vector<uint8_t> read_file(const std::filesystem::path& path, int64_t max_bytes) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
+  const bool unknown = status.type() == std::filesystem::file_type::none;  // no right to look, say
+  check(!unknown, path.string(), ": ", error.message());
   check(std::filesystem::exists(status), path.string(), ": no such file");
   check(std::filesystem::is_regular_file(status), path.string(), ": not a regular file");
   const auto size = static_cast<int64_t>(std::filesystem::file_size(path, error));

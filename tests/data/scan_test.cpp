@@ -123,6 +123,10 @@ TEST(Scan, AFileThatCannotBeReadHasAVerdict) {
   const auto results = scan({"/nowhere/a.jpg", "/dev/zero"});
   EXPECT_EQ(results[0].verdict, Verdict::unreadable);
   EXPECT_EQ(results[1].reason, "/dev/zero: not a regular file");
+  const TemporaryFolder circle;
+  std::filesystem::create_symlink("a.jpg", circle.file("a.jpg"));
+  EXPECT_EQ(scan({circle.file("a.jpg")})[0].reason,
+            circle.file("a.jpg") + ": Too many levels of symbolic links");
   expect_error([] { files_below("/nowhere"); }, "/nowhere: no such folder");
   expect_error([] { files_below("/dev/null"); }, "/dev/null: is a file, not a folder");
   if (geteuid() == 0) return;  // who may list everything
