@@ -2,13 +2,14 @@
 // scripts/gpu_check.sh.
 //
 //   step_bench FOLDER [DEVICE]   writes a model's weights there at first use, for the other side
-//   stdin:   MODEL train|infer f32|bf16 BATCH STEPS [graph]
+//   stdin:   MODEL train|infer f32|bf16 BATCH STEPS [graph] [IMPL]
 //   stdout:  seconds per step, peak MiB (resident; on another device than the CPU what its
-//            allocator held), and a check value: the loss before the first step ever, or the sum of
-//            |logits|
+//            allocator held for the command's first call), and a check value: the loss before the
+//            first step ever, or the sum of |logits|
 //
-// With `graph`, steps are recorded once and replayed (tensor/step_graph.h). On the CPU every step
-// reads its loss back; elsewhere the host waits once, behind the last step.
+// With `graph`, steps are recorded once and replayed (tensor/step_graph.h); IMPL chooses kernels as
+// --impl does. On the CPU every step reads its loss back; elsewhere the host waits once, behind the
+// last step.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -21,6 +22,7 @@
 #include <sstream>
 #include <string>
 
+#include "burin/kernels/dispatch.h"
 #include "burin/models/catalog.h"
 #include "burin/models/fold.h"
 #include "burin/nn/adam.h"
@@ -43,8 +45,11 @@ struct Command {
   int64_t batch;
   int steps;
   bool graph;
+  std::string impl;  // as of --impl
 
-  std::string key() const { return str(model, ' ', what, ' ', dtype, ' ', batch, ' ', graph); }
+  std::string key() const {
+    return str(model, ' ', what, ' ', dtype, ' ', batch, ' ', graph, ' ', impl);
+  }
 };
 
 /// The same numbers on both sides: a linear congruential sequence over the logical index.
@@ -153,14 +158,29 @@ class Inference final : public Repeated {
   std::optional<StepGraph> graph_;
 };
 
-double peak_mib(Device device) {
-  if (device != Device::cpu()) {
-    return static_cast<double>(allocator_of(device)->stats().peak_held_bytes) / (1 << 20);
+/// Of the process on the CPU; of one command on a GPU, where many are kept beside each other.
+class PeakMemory {
+ public:
+  explicit PeakMemory(Device device) : device_(device) {
+    if (device == Device::cpu()) return;
+    allocator_of(device)->release_cached();
+    allocator_of(device)->reset_peak();
+    before_ = allocator_of(device)->stats().held_bytes;
   }
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
+  double mib() const {
+    if (device_ != Device::cpu()) {
+      return static_cast<double>(allocator_of(device_)->stats().peak_held_bytes - before_) /
+             (1 << 20);
+    }
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<double>(usage.ru_maxrss) / 1024;
+  }
+
+ private:
+  Device device_;
+  size_t before_ = 0;
+};
 
 /// With the weights that both sides begin with.
 std::unique_ptr<models::Model> make_net(const std::string& name) {
@@ -173,14 +193,20 @@ void write_weights(models::Model& net, const std::string& folder) {
 }
 
 std::optional<Command> read_command() {
-  std::string line, dtype, graph;
+  std::string line, dtype;
   if (!std::getline(std::cin, line)) return std::nullopt;
   Command command{};
   std::istringstream words(line);
   words >> command.model >> command.what >> dtype >> command.batch >> command.steps;
-  check(!words.fail(), "expected MODEL train|infer f32|bf16 BATCH STEPS [graph], got '", line, "'");
-  words >> graph;
-  command.graph = graph == "graph";
+  check(!words.fail(), "expected MODEL train|infer f32|bf16 BATCH STEPS [graph] [IMPL], got '",
+        line, "'");
+  for (std::string word; words >> word;) {
+    if (word == "graph") {
+      command.graph = true;
+    } else {
+      command.impl = word;
+    }
+  }
   command.dtype = dtype == "bf16" ? DType::bf16 : DType::f32;
   return command;
 }
@@ -190,35 +216,46 @@ class Bench {
   Bench(std::string folder, Device device) : folder_(std::move(folder)), device_(device) {}
 
   void run(const Command& command) {
-    Repeated& repeated = repeated_for(command);
+    const ImplGuard rules(command.impl);
+    Kept& kept = kept_for(command);
+    Repeated& repeated = *kept.repeated;
     synchronize(device_);
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < command.steps; ++i) repeated.step();
     synchronize(device_);
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-    std::cout << std::setprecision(9) << passed.count() / command.steps << ' ' << peak_mib(device_)
+    if (kept.peak_mib == 0 || device_ == Device::cpu()) kept.peak_mib = kept.memory.mib();
+    std::cout << std::setprecision(9) << passed.count() / command.steps << ' ' << kept.peak_mib
               << ' ' << repeated.check_value() << std::endl;
   }
 
  private:
-  Repeated& repeated_for(const Command& command) {
-    std::unique_ptr<Repeated>& held = repeated_[command.key()];
-    if (held) return *held;
+  struct Kept {
+    explicit Kept(Device device) : memory(device) {}
+    PeakMemory memory;
+    double peak_mib = 0;  // of its first call, which makes it
+    std::unique_ptr<Repeated> repeated;
+  };
+
+  Kept& kept_for(const Command& command) {
+    const auto found = kept_.find(command.key());
+    if (found != kept_.end()) return found->second;
+    Kept made(device_);
     std::unique_ptr<models::Model> net = make_net(command.model);
     if (written_.insert(command.model).second) write_weights(*net, folder_);
     nn::to(*net, device_, Layout::nhwc);
     if (command.what == "train") {
-      held = std::make_unique<Training>(std::move(net), command, device_);
+      made.repeated = std::make_unique<Training>(std::move(net), command, device_);
     } else {
-      held = std::make_unique<Inference>(std::move(net), command, device_);
+      made.repeated = std::make_unique<Inference>(std::move(net), command, device_);
     }
-    return *held;
+    return kept_.emplace(command.key(), std::move(made)).first->second;
   }
 
   std::string folder_;
   Device device_;
   std::set<std::string> written_;  // models whose weights are in the folder
-  std::map<std::string, std::unique_ptr<Repeated>> repeated_;
+  std::map<std::string, Kept> kept_;
 };
 
 void run(const std::string& folder, Device device) {
