@@ -50,7 +50,8 @@ begin() {
   (
     status=0 started=$SECONDS left=$((budget - SECONDS))
     [ $left -gt 0 ] || { echo "nothing left of $budget s" >"$logs/$name.log"; echo "124 0" >"$logs/$name.end"; exit; }
-    timeout $((left < most ? left : most)) bash -c '"$@"' _ "$@" >"$logs/$name.log" 2>&1 </dev/null || status=$?
+    # A kernel that hangs does not hear the first signal, and a training saves what it has at that.
+    timeout -k 5 $((left < most ? left : most)) bash -c '"$@"' _ "$@" >"$logs/$name.log" 2>&1 </dev/null || status=$?
     echo "$status $((SECONDS - started))" >"$logs/$name.end"
   ) &
 }
@@ -63,12 +64,32 @@ row() {
   case $status in
     0) result=ok ;;
     77) result="skipped: $(tail -n 1 "$logs/$1.log")" ;;
-    124) result="out of time" ;;
+    124 | 137) result="out of time" ;;
     *) result="FAILED ($status)" ;;
   esac
   rows+=("$1|$result|$seconds|$(tail -n 1 "$logs/$1.log" 2>/dev/null | tr -d '"\\|')")
   printf '%-36s %5d s  %s\n' "$1" "$seconds" "$result"
 }
+
+# A folder's worth of results as one JSON object: also of a run that was cut short.
+write_json() {
+  local row name result seconds last separator=''
+  printf '{"device": "%s", "gpu": "%s", "revision": "%s", "date": "%s",\n"nvcc": "%s", "pytorch": "%s",\n"checks": [' \
+    "$device" "$gpu" "$(cat build/cuda/revision 2>/dev/null || git describe --always --dirty)" "$(date -u +%F)" \
+    "$(nvcc --version 2>/dev/null | tail -n 1)" "$(python3 -c 'import torch; print(torch.__version__)' 2>/dev/null || true)"
+  for row in "${rows[@]}"; do
+    IFS='|' read -r name result seconds last <<<"$row"
+    printf '%s\n  {"name": "%s", "result": "%s", "seconds": %s, "last_line": "%s"}' \
+      "$separator" "$name" "$result" "$seconds" "$last"
+    separator=,
+  done
+  printf '\n],\n"kernels": [\n'
+  [ ! -s $logs/kernels.jsonl ] || grep '}$' $logs/kernels.jsonl | sed '$!s/$/,/'
+  printf '],\n"steps": '
+  if [ -s $logs/steps.json ]; then cat $logs/steps.json; else printf '{}'; fi
+  printf '\n}\n'
+}
+trap 'write_json >"$json"' EXIT
 
 # alone NAME SECONDS COMMAND…: the same with nothing beside it, for what is timed.
 alone() {
@@ -121,7 +142,10 @@ check() {
   begin "$1" $((budget / 2)) "${@:2}"
   names+=("$1")
 }
-[ "$device" != cuda ] || check pytorch_compiles beside_pytorch --warm
+if [ "$device" = cuda ]; then  # what is timed later wants it: it may take longer than a check
+  begin pytorch_compiles $((budget * 2 / 3)) beside_pytorch --warm
+  names=(pytorch_compiles)
+fi
 export OMP_NUM_THREADS=1  # many processes, small cases
 if [ "$device" = cuda ]; then
   check step_graph $bin/burin_tensor_tests --gtest_filter='*cuda*-*DeviceMemory*'
@@ -156,23 +180,5 @@ if [ "$device" = cuda ]; then
 fi
 alone train 90 train
 
-# A folder's worth of results as one JSON object.
-{
-  printf '{"device": "%s", "gpu": "%s", "revision": "%s", "date": "%s",\n"nvcc": "%s", "pytorch": "%s",\n"checks": [' \
-    "$device" "$gpu" "$(cat build/cuda/revision 2>/dev/null || git describe --always --dirty)" "$(date -u +%F)" \
-    "$(nvcc --version 2>/dev/null | tail -n 1)" "$(python3 -c 'import torch; print(torch.__version__)' 2>/dev/null || true)"
-  separator=''
-  for row in "${rows[@]}"; do
-    IFS='|' read -r name result seconds last <<<"$row"
-    printf '%s\n  {"name": "%s", "result": "%s", "seconds": %s, "last_line": "%s"}' \
-      "$separator" "$name" "$result" "$seconds" "$last"
-    separator=,
-  done
-  printf '\n],\n"kernels": [\n'
-  [ ! -s $logs/kernels.jsonl ] || sed '$!s/$/,/' $logs/kernels.jsonl
-  printf '],\n"steps": '
-  if [ -s $logs/steps.json ]; then cat $logs/steps.json; else printf '{}'; fi
-  printf '\n}\n'
-} >"$json"
 echo "written: $json; logs in $logs"
 ! printf '%s\n' "${rows[@]}" | grep -qE '\|(FAILED|out of time)'
