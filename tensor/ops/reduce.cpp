@@ -19,8 +19,8 @@ Shape reduced_shape(const Tensor& x, std::initializer_list<int> dims) {
   return shape;
 }
 
-Tensor reduce(const Tensor& x, const Shape& shape, ReduceKind kind, DType dtype) {
-  Tensor y = empty(shape, {dtype, x.device(), x.layout()});
+Tensor reduce(const Tensor& x, const Shape& shape, ReduceKind kind, const TensorOptions& options) {
+  Tensor y = empty(shape, options);
   launch(x.device(), Reduce{x.view(), y.writable(), kind});
   return y;
 }
@@ -38,7 +38,7 @@ Tensor spread(const Tensor& dy, const Shape& shape, const TensorOptions& options
 }
 
 Tensor reduce_recorded(const Tensor& x, const Shape& shape, ReduceKind kind) {
-  const Tensor y = reduce(x, shape, kind, x.dtype());
+  const Tensor y = reduce(x, shape, kind, x.options());
   const double count = static_cast<double>(x.numel()) / static_cast<double>(y.numel());
   const double scale = kind == ReduceKind::mean ? 1 / count : 1;
   return record(
@@ -51,7 +51,7 @@ Tensor reduce_recorded(const Tensor& x, const Shape& shape, ReduceKind kind) {
 /// Over everything, as a scalar [].
 Tensor reduce_all(const Tensor& x, ReduceKind kind) {
   const Shape ones = Shape::filled(x.rank(), 1);
-  const Tensor y = reduce(x, ones, kind, x.dtype()).alias({}, {});
+  const Tensor y = reduce(x, ones, kind, x.options()).alias({}, {});
   const double scale = kind == ReduceKind::mean ? 1 / static_cast<double>(x.numel()) : 1;
   return record(
       kind == ReduceKind::mean ? "mean" : "sum", y, {x},
@@ -78,11 +78,11 @@ Tensor mean(const Tensor& x, std::initializer_list<int> dims) {
 
 Tensor max(const Tensor& x) {
   check_no_gradient("max", {x});
-  return reduce(x, Shape::filled(x.rank(), 1), ReduceKind::max, x.dtype()).alias({}, {});
+  return reduce(x, Shape::filled(x.rank(), 1), ReduceKind::max, x.options()).alias({}, {});
 }
 Tensor sum_of_squares(const Tensor& x) {
   check_no_gradient("sum_of_squares", {x});
-  return reduce(x, Shape::filled(x.rank(), 1), ReduceKind::sum_of_squares, DType::f32)
+  return reduce(x, Shape::filled(x.rank(), 1), ReduceKind::sum_of_squares, {DType::f32, x.device()})
       .alias({}, {});
 }
 
@@ -91,12 +91,12 @@ Tensor sum_to_shape(const Tensor& x, const Shape& shape) {
   Shape kept = Shape::filled(x.rank(), 1);
   const int added = x.rank() - shape.rank();
   for (int i = 0; i < shape.rank(); ++i) kept[added + i] = shape[i];
-  const Tensor y = reduce(x, kept, ReduceKind::sum, x.dtype());
+  const Tensor y = reduce(x, kept, ReduceKind::sum, {x.dtype(), x.device()});
   return y.alias(shape, contiguous_strides(shape));
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape, std::initializer_list<int> dims) {
-  const Tensor y = reduce(x, reduced_shape(x, dims), ReduceKind::sum, DType::f32);
+  const Tensor y = reduce(x, reduced_shape(x, dims), ReduceKind::sum, {DType::f32, x.device()});
   return y.alias(shape, contiguous_strides(shape));
 }
 

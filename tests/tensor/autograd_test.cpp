@@ -6,6 +6,7 @@
 
 #include "burin/tensor/context.h"
 #include "burin/tensor/ops/activation.h"
+#include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/cross_entropy.h"
 #include "burin/tensor/ops/elementwise.h"
 #include "burin/tensor/ops/reduce.h"
@@ -77,6 +78,23 @@ TEST(Autograd, SumsOverWhatWasBroadcast) {
   backward(sum(x * row));
   EXPECT_EQ(row.grad().to_vector<float>(), (std::vector<float>{5, 7, 9}));
   EXPECT_EQ(row.grad().shape(), Shape({3}));
+}
+
+TEST(Autograd, SumsOverWhatWasBroadcastInEitherLayout) {
+  Generator generator(5);
+  Tensor x = empty({2, 3, 4, 5}, {.layout = Layout::nhwc});
+  normal_(x, 0, 1, generator);
+  const Tensor row_major = to_layout(x, Layout::nchw);
+  for (const Shape& shape : {Shape{1, 3, 4, 5}, Shape{3, 4, 5}, Shape{3, 1, 5}, Shape{3, 4, 1}}) {
+    Tensor a = zeros(shape), b = zeros(shape);
+    a.set_requires_grad(true);
+    b.set_requires_grad(true);
+    backward(x + a, x);
+    backward(row_major + b, row_major);
+    const std::vector<float> got = a.grad().to_vector<float>();
+    const std::vector<float> expected = b.grad().to_vector<float>();
+    for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-5) << shape;
+  }
 }
 
 TEST(Autograd, RecordsNothingUnderNoGrad) {
