@@ -56,15 +56,38 @@ Tensor accumulate(Tensor sum, const Tensor& more) {
   return result;
 }
 
-/// The gradient in the strides of its leaf, so that optimisers may walk both as flat memory.
-Tensor in_strides_of(const Node& leaf, const Tensor& gradient) {
-  const bool fits = gradient.strides() == leaf.strides && gradient.dtype() == leaf.dtype;
-  if (fits) return gradient;
-  const bool nhwc = is_dense(leaf.shape, leaf.strides, Layout::nhwc);
-  Tensor result =
-      empty(leaf.shape, {leaf.dtype, gradient.device(), nhwc ? Layout::nhwc : Layout::nchw});
+bool lies_in(const Node& node, Layout layout) {
+  return is_dense(node.shape, node.strides, layout);
+}
+
+/// Whether flat loops over the node's tensor and over its gradient meet the same elements.
+bool lie_alike(const Node& node, const Tensor& gradient) {
+  const ConstView view = gradient.view();
+  return (lies_in(node, Layout::nchw) && view.is_dense(Layout::nchw)) ||
+         (lies_in(node, Layout::nhwc) && view.is_dense(Layout::nhwc));
+}
+
+Tensor copied(const Node& node, const Tensor& gradient, DType dtype) {
+  const Layout layout = lies_in(node, Layout::nhwc) ? Layout::nhwc : Layout::nchw;
+  Tensor result = empty(node.shape, {dtype, gradient.device(), layout});
   copy_into(result, gradient);
   return result;
+}
+
+/// The gradient as kernels want it, which walk it and what forward saved as flat memory. Other
+/// users of a tensor leave its gradient in their own order, or stretched. (A result that is a view
+/// with gaps is no kernel's.)
+Tensor in_order_of(const Node& node, const Tensor& gradient) {
+  const bool dense = lies_in(node, Layout::nchw) || lies_in(node, Layout::nhwc);
+  return !dense || lie_alike(node, gradient) ? gradient : copied(node, gradient, gradient.dtype());
+}
+
+/// The gradient for a leaf to keep: for optimisers in its order and dtype, and nobody else's, so
+/// that it may be changed in place.
+Tensor in_form_of(const Node& leaf, const Tensor& gradient) {
+  const bool fits = lie_alike(leaf, gradient) && gradient.dtype() == leaf.dtype &&
+                    GraphAccess::owned_alone(gradient);
+  return fits ? gradient : copied(leaf, gradient, leaf.dtype);
 }
 
 /// All nodes that `root` depends on, youngest first, found without recursion.
@@ -221,14 +244,14 @@ void backward(const Tensor& loss, const Tensor& seed) {
     gradients.erase(node.get());
     if (!node->backward) {
       if (const auto target = node->leaf_gradient.lock(); target && dy.defined()) {
-        *target = target->defined() ? accumulate(*target, dy) : in_strides_of(*node, dy);
+        *target = target->defined() ? accumulate(*target, dy) : in_form_of(*node, dy);
       }
       node.reset();
       continue;
     }
     if (dy.defined()) {
       Gradients inputs(*node, gradients);
-      node->backward(dy, inputs);
+      node->backward(in_order_of(*node, dy), inputs);
     }
     // Freed as we go: what this node saved is not needed any more. A second backward() finds
     // nothing.
