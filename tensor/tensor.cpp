@@ -1,5 +1,7 @@
 #include "burin/tensor/tensor.h"
 
+#include <limits>
+
 #include "burin/kernels/copy.h"
 #include "burin/kernels/fill.h"
 #include "burin/tensor/autograd.h"
@@ -59,6 +61,11 @@ template Tensor Tensor::from(std::span<const float>, const Shape&, const TensorO
 template Tensor Tensor::from(std::span<const int64_t>, const Shape&, const TensorOptions&);
 template Tensor Tensor::from(std::span<const int32_t>, const Shape&, const TensorOptions&);
 template Tensor Tensor::from(std::span<const uint8_t>, const Shape&, const TensorOptions&);
+
+int64_t Tensor::dim(int i) const {
+  check(i >= -rank() && i < rank(), "tensor: there is no dimension ", i, " of ", shape());
+  return shape()[i < 0 ? rank() + i : i];
+}
 
 Layout Tensor::layout() const {
   return rank() == 4 && view().is_dense(Layout::nhwc) ? Layout::nhwc : Layout::nchw;
@@ -140,10 +147,13 @@ Tensor empty(const Shape& shape, const TensorOptions& options) {
   for (const int64_t extent : shape) {
     check(extent >= 0, "tensor: shape ", shape, " has a negative extent");
   }
+  const auto count = static_cast<size_t>(numel(shape));
+  constexpr size_t addressable = std::numeric_limits<ptrdiff_t>::max();
+  check(count <= addressable / size_of(options.dtype), "tensor: ", options.dtype, ' ', shape,
+        " has more bytes than can be addressed");
   Tensor result;
   result.impl_ = std::make_shared<Tensor::Impl>();
-  result.impl_->storage = std::make_shared<Storage>(
-      static_cast<size_t>(numel(shape)) * size_of(options.dtype), options.device);
+  result.impl_->storage = std::make_shared<Storage>(count * size_of(options.dtype), options.device);
   result.impl_->shape = shape;
   result.impl_->strides = dense_strides(shape, options.layout);
   result.impl_->dtype = options.dtype;

@@ -45,8 +45,8 @@ class Tensor {
   const Shape& shape() const { return impl().shape; }
   const Strides& strides() const { return impl().strides; }
   int rank() const { return impl().shape.rank(); }
-  /// Extent of dimension i; negative counts from the back.
-  int64_t dim(int i) const { return shape()[i < 0 ? rank() + i : i]; }
+  /// Extent of dimension i; negative counts from the back. Throws Error if there is none.
+  int64_t dim(int i) const;
   int64_t numel() const { return burin::numel(shape()); }
   DType dtype() const { return impl().dtype; }
   Device device() const { return impl().storage->device(); }

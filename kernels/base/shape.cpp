@@ -10,8 +10,14 @@ bool Dims::operator==(const Dims& other) const {
 
 int64_t numel(const Shape& shape) {
   int64_t product = 1;
-  for (const int64_t extent : shape) product *= extent;
-  return product;
+  bool empty = false;
+  for (const int64_t extent : shape) {
+    empty = empty || extent == 0;
+    // An empty shape's strides must be countable too.
+    const bool overflows = __builtin_mul_overflow(product, std::max<int64_t>(extent, 1), &product);
+    check(!overflows, "shape: ", shape, " has more elements than 64 bits count");
+  }
+  return empty ? 0 : product;
 }
 
 Strides contiguous_strides(const Shape& shape) {

@@ -50,7 +50,8 @@ using Shape = Dims;
 /// Distance in elements between neighbours along each dimension.
 using Strides = Dims;
 
-/// Product of the extents; 1 for a scalar (rank 0).
+/// Product of the extents, none of them negative; 1 for a scalar (rank 0). Throws Error if 64 bits
+/// do not hold it.
 int64_t numel(const Shape& shape);
 
 /// Row-major strides: the last dimension is dense.

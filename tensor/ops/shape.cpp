@@ -1,5 +1,6 @@
 #include "burin/tensor/ops/shape.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "burin/kernels/copy.h"
@@ -11,18 +12,23 @@
 namespace burin {
 namespace {
 
-Shape with_inferred_extent(const Tensor& x, Shape shape) {
+Shape with_inferred_extent(const Tensor& x, const Shape& wanted) {
+  Shape shape = wanted;
   int inferred = -1;
-  int64_t known = 1;
   for (int i = 0; i < shape.rank(); ++i) {
     if (shape[i] == -1) {
       check(inferred < 0, "reshape: only one extent can be left open");
       inferred = i;
     } else {
-      known *= shape[i];
+      check(shape[i] >= 0, "reshape: ", wanted, " has a negative extent");
     }
   }
-  if (inferred >= 0 && known > 0) shape[inferred] = x.numel() / known;
+  if (inferred >= 0) {
+    shape[inferred] = 1;
+    const int64_t known = numel(shape);
+    check(known > 0, "reshape: ", wanted, ": beside an extent of 0 any extent would do");
+    shape[inferred] = x.numel() / known;
+  }
   check(numel(shape) == x.numel(), "reshape: ", x.shape(), " has ", x.numel(), " elements, ", shape,
         " has ", numel(shape));
   return shape;
@@ -48,7 +54,10 @@ Tensor reshape(const Tensor& x, const Shape& wanted) {
 }
 
 Tensor flatten(const Tensor& x) {
-  return reshape(x, {x.dim(0), -1});
+  check(x.rank() > 0, "flatten: a scalar is not [N, …]");
+  Shape each = x.shape();
+  each[0] = 1;
+  return reshape(x, {x.dim(0), numel(each)});
 }
 
 Tensor permute(const Tensor& x, std::initializer_list<int> order) {
@@ -122,8 +131,10 @@ Tensor slice(const Tensor& x, int dim, int64_t begin, int64_t end) {
 }
 
 Tensor expand(const Tensor& x, const Shape& shape) {
-  check(broadcast_shape(x.shape(), shape) == shape, "expand: ", x.shape(), " does not stretch to ",
-        shape);
+  check(std::all_of(shape.begin(), shape.end(), [](int64_t extent) { return extent >= 0; }) &&
+            broadcast_shape(x.shape(), shape) == shape,
+        "expand: ", x.shape(), " does not stretch to ", shape);
+  numel(shape);  // throws where it can't be counted
   const int added = shape.rank() - x.rank();
   Strides strides = Strides::filled(shape.rank(), 0);
   for (int i = 0; i < x.rank(); ++i) {

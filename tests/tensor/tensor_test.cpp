@@ -66,6 +66,30 @@ TEST(Tensor, ErrorsNameTheValues) {
   expect_error([] { (void)zeros({2}).item(); }, "the tensor has shape [2], not one element");
   expect_error([] { (void)Tensor().shape(); }, "an undefined tensor was used");
   expect_error([] { zeros({2, -1}); }, "has a negative extent");
+  expect_error([] { (void)zeros({2, 3}).dim(2); }, "there is no dimension 2 of [2, 3]");
+  expect_error([] { (void)zeros({2, 3}).dim(-3); }, "there is no dimension -3 of [2, 3]");
+}
+
+TEST(Tensor, RefusesMoreThanCanBeCounted) {
+  constexpr int64_t big = int64_t{1} << 32;
+  expect_error([] { empty({big, big}); }, "has more elements than 64 bits count");
+  expect_error([] { empty({0, big, big}); }, "has more elements than 64 bits count");
+  expect_error([] { empty({big, big / 4}); }, "has more bytes than can be addressed");
+  expect_error([] { expand(zeros({1}), {big, big}); }, "has more elements than 64 bits count");
+  EXPECT_THROW(empty({int64_t{1} << 50}), OutOfMemory);
+}
+
+TEST(Tensor, ReshapesWhatIsEmpty) {
+  EXPECT_EQ(flatten(zeros({0, 3, 4})).shape(), Shape({0, 12}));
+  EXPECT_EQ(flatten(zeros({2, 0})).shape(), Shape({2, 0}));
+  EXPECT_EQ(reshape(zeros({2, 0}), {-1, 3}).shape(), Shape({0, 3}));
+}
+
+TEST(Tensor, RefusesExtentsThatAreNone) {
+  expect_error([] { reshape(zeros({2, 3}), {-2, -3}); }, "reshape: [-2, -3] has a negative extent");
+  expect_error([] { reshape(zeros({0}), {0, -1}); }, "beside an extent of 0 any extent would do");
+  expect_error([] { expand(zeros({1}), {3, -1}); }, "expand: [1] does not stretch to [3, -1]");
+  expect_error([] { flatten(zeros({})); }, "flatten: a scalar");
 }
 
 TEST(Tensor, PrintsItself) {
