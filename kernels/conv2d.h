@@ -13,12 +13,18 @@ struct Conv2dParams {
   int64_t groups = 1;
 
   bool operator==(const Conv2dParams&) const = default;
-  /// Output extent: P = ⌊(H + 2·pad − dilation·(R − 1) − 1) / stride⌋ + 1, and Q likewise.
+  /// Output extent: P = ⌊(H + 2·pad − dilation·(R − 1) − 1) / stride⌋ + 1, and Q likewise; 0 where
+  /// the filter does not fit.
   int64_t output_h(int64_t H, int64_t R) const {
-    return (H + 2 * pad_h - dilation_h * (R - 1) - 1) / stride_h + 1;
+    return output(H + 2 * pad_h - dilation_h * (R - 1) - 1, stride_h);
   }
   int64_t output_w(int64_t W, int64_t S) const {
-    return (W + 2 * pad_w - dilation_w * (S - 1) - 1) / stride_w + 1;
+    return output(W + 2 * pad_w - dilation_w * (S - 1) - 1, stride_w);
+  }
+
+ private:
+  static int64_t output(int64_t reach, int64_t stride) {
+    return reach < 0 ? 0 : reach / stride + 1;
   }
 };
 

@@ -36,15 +36,19 @@ void Generator::move_to(Device device) {
 }
 
 void uniform_(Tensor& x, double low, double high, Generator& generator) {
+  check(low <= high, "uniform: from ", low, " to ", high);
   draw(x, FillKind::uniform, low, high, generator);
 }
 void normal_(Tensor& x, double mean, double std, Generator& generator) {
+  check(std >= 0, "normal: the standard deviation ", std, " must not be negative");
   draw(x, FillKind::normal, mean, std, generator);
 }
 void truncated_normal_(Tensor& x, double mean, double std, Generator& generator) {
+  check(std >= 0, "truncated_normal: the standard deviation ", std, " must not be negative");
   draw(x, FillKind::truncated_normal, mean, std, generator);
 }
 void bernoulli_(Tensor& x, double p, Generator& generator) {
+  check(p >= 0 && p <= 1, "bernoulli: the probability ", p, " must be in [0, 1]");
   draw(x, FillKind::bernoulli, p, 1, generator);
 }
 void fill_(Tensor& x, double value) {

@@ -5,6 +5,7 @@
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/elementwise.h"
+#include "burin/tensor/ops/f32_list.h"
 #include "burin/tensor/ops/pool2d.h"
 #include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
@@ -19,8 +20,15 @@ void check_batch_norm(const Tensor& x, const BatchNormState& state,
   const Shape channels = {x.dim(1)};
   check(state.weight.shape() == channels && state.bias.shape() == channels &&
             state.running_mean.shape() == channels && state.running_variance.shape() == channels,
-        "batch_norm: weight ", state.weight.shape(), " is for ", state.weight.dim(0),
+        "batch_norm: weight ", state.weight.shape(), " is for ", numel(state.weight.shape()),
         " channels, input ", x.shape(), " has ", x.dim(1));
+  check_f32_lists("batch_norm", {{"weight", state.weight},
+                                 {"bias", state.bias},
+                                 {"running_mean", state.running_mean},
+                                 {"running_variance", state.running_variance}});
+  const Tensor& count = state.num_batches_tracked;
+  check(!count.defined() || (count.rank() == 0 && count.dtype() == DType::i64),
+        "batch_norm: num_batches_tracked must be i64 []");
   check(!epilogue.residual.defined() || epilogue.residual.shape() == x.shape(),
         "batch_norm: residual ", epilogue.residual.defined() ? epilogue.residual.shape() : Shape(),
         " differs from the input ", x.shape());
@@ -36,7 +44,7 @@ void check_batch_norm(const Tensor& x, const BatchNormState& state,
 void check_training(const Tensor& x, const BatchNormState& state,
                     const BatchNormEpilogue& epilogue) {
   check_batch_norm(x, state, epilogue);
-  check(x.numel() / x.dim(1) > 1,
+  check(x.numel() > x.dim(1),
         "batch_norm: expected more than 1 value per channel when training, got "
         "input ",
         x.shape());

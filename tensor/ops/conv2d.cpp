@@ -1,7 +1,11 @@
 #include "burin/tensor/ops/conv2d.h"
 
+#include <limits>
+
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/copy.h"
+#include "burin/tensor/ops/f32_list.h"
 #include "burin/tensor/ops/reduce.h"
 #include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
@@ -9,15 +13,24 @@
 namespace burin {
 namespace {
 
+void check_geometry(const Conv2dParams& p) {
+  constexpr int64_t most = std::numeric_limits<int32_t>::max();
+  const auto between = [](int64_t low, int64_t value) { return value >= low && value <= most; };
+  check(between(1, p.stride_h) && between(1, p.stride_w) && between(0, p.pad_h) &&
+            between(0, p.pad_w) && between(1, p.dilation_h) && between(1, p.dilation_w),
+        "conv2d: stride ", p.stride_h, ", ", p.stride_w, " and dilation ", p.dilation_h, ", ",
+        p.dilation_w, " must be positive, pad ", p.pad_h, ", ", p.pad_w,
+        " not negative, none above ", most);
+}
+
 void check_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
                   const Conv2dParams& params) {
   check(x.rank() == 4 && w.rank() == 4, "conv2d: input ", x.shape(), " and weight ", w.shape(),
         " must both have four dimensions");
+  check(w.numel() > 0, "conv2d: the weight ", w.shape(), " is empty");
   check(params.groups > 0 && w.dim(0) % params.groups == 0, "conv2d: ", w.dim(0),
         " output channels do not divide into ", params.groups, " groups");
-  check(params.stride_h > 0 && params.stride_w > 0 && params.dilation_h > 0 &&
-            params.dilation_w > 0 && params.pad_h >= 0 && params.pad_w >= 0,
-        "conv2d: stride and dilation must be positive, pad not negative");
+  check_geometry(params);
   check(x.dim(1) == w.dim(1) * params.groups, "conv2d: weight ", w.shape(), " expects ",
         w.dim(1) * params.groups, " input channels (C / groups), input ", x.shape(), " has ",
         x.dim(1));
@@ -25,6 +38,7 @@ void check_conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
   check(x.dtype() == w.dtype(), "conv2d: input is ", x.dtype(), ", weight is ", w.dtype());
   check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "conv2d: weight ", w.shape(),
         " expects a bias of shape [", w.dim(0), "]");
+  check_f32_lists("conv2d", {{"bias", bias}});
   check(params.output_h(x.dim(2), w.dim(2)) > 0 && params.output_w(x.dim(3), w.dim(3)) > 0,
         "conv2d: the filter ", w.shape(), " does not fit into the padded input ", x.shape());
 }
@@ -84,14 +98,17 @@ Tensor conv2d_fused(const Tensor& x, const Tensor& w, const Tensor& bias, const 
   check(!records({x, w, bias, residual}),
         "conv2d_fused: for inference only, use it under NoGradGuard");
   Tensor y = empty(output_shape(x, w, params), x.options());
-  check(!residual.defined() || residual.shape() == y.shape(), "conv2d_fused: residual ",
-        residual.defined() ? residual.shape() : Shape(), " differs from the output ", y.shape());
-  check_same_device("conv2d_fused", {{"x", x}, {"residual", residual}});
-  launch(x.device(), Conv2dForward{x.view(),
-                                   w.view(),
-                                   y.writable(),
-                                   params,
-                                   {view_or_absent(bias), view_or_absent(residual), activation}});
+  Epilogue epilogue{view_or_absent(bias), {}, activation};
+  Tensor added;
+  if (residual.defined()) {
+    check(residual.shape() == y.shape() && residual.dtype() == y.dtype(), "conv2d_fused: residual ",
+          residual.dtype(), ' ', residual.shape(), " differs from the output ", y.dtype(), ' ',
+          y.shape());
+    check_same_device("conv2d_fused", {{"x", x}, {"residual", residual}});
+    added = to_layout(residual, y.layout());  // kernels find both at one offset
+    epilogue.residual = added.view();
+  }
+  launch(x.device(), Conv2dForward{x.view(), w.view(), y.writable(), params, epilogue});
   return y;
 }
 

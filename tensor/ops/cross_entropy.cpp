@@ -3,6 +3,7 @@
 #include "burin/kernels/cross_entropy.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/f32_list.h"
 #include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
 
@@ -20,6 +21,9 @@ Results forward(const Tensor& logits, const Tensor& target, const CrossEntropyOp
       ' ', target.shape(), " i64 [N]");
   check(!options.class_weight.defined() || options.class_weight.shape() == Shape{logits.dim(1)},
         "cross_entropy: one class weight for each of the ", logits.dim(1), " classes is needed");
+  check(target.is_contiguous(), "cross_entropy: the target ", target.shape(),
+        " must be contiguous");
+  check_f32_lists("cross_entropy", {{"class_weight", options.class_weight}});
   check(options.label_smoothing >= 0 && options.label_smoothing < 1,
         "cross_entropy: label_smoothing ", options.label_smoothing, " must be in [0, 1)");
   check_same_device(

@@ -2,6 +2,7 @@
 
 #include "burin/kernels/gather_u8.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/f32_list.h"
 #include "burin/tensor/ops/same_device.h"
 
 namespace burin {
@@ -16,6 +17,8 @@ void gather_u8(const Tensor& table, const Tensor& rows, const Tensor& mean, cons
         rows.dtype(), ' ', rows.shape(), " must be i32 [", y.dim(0), ", 4]");
   check(mean.shape() == Shape{y.dim(1)} && std.shape() == mean.shape(), "gather_u8: mean ",
         mean.shape(), " and std ", std.shape(), " do not fit ", y.dim(1), " channels");
+  check(rows.is_contiguous(), "gather_u8: rows must be contiguous");
+  check_f32_lists("gather_u8", {{"mean", mean}, {"std", std}});
   check_same_device("gather_u8",
                     {{"table", table}, {"rows", rows}, {"mean", mean}, {"std", std}, {"y", y}});
   launch(y.device(), GatherU8{table.view(), rows.view(), mean.view(), std.view(), y.writable()});

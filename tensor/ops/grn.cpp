@@ -3,6 +3,7 @@
 #include "burin/kernels/grn.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/f32_list.h"
 #include "burin/tensor/ops/same_device.h"
 
 namespace burin {
@@ -23,6 +24,7 @@ Tensor grn(const Tensor& x, const Tensor& weight, const Tensor& bias, float epsi
   const Shape channels = {x.dim(-1)};
   check(weight.shape() == channels && bias.shape() == channels, "grn: weight ", weight.shape(),
         " and bias ", bias.shape(), " do not fit the last axis of ", x.shape());
+  check_f32_lists("grn", {{"weight", weight}, {"bias", bias}});
   check_same_device("grn", {{"x", x}, {"weight", weight}, {"bias", bias}});
   const Tensor y = empty(x.shape(), {x.dtype(), x.device()});
   Tensor norm = empty({x.dim(0), x.dim(-1)}, {DType::f32, x.device()});

@@ -3,15 +3,18 @@
 #include "burin/kernels/layer_norm.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/f32_list.h"
 #include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
 
 namespace burin {
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float epsilon) {
-  check(x.rank() >= 1 && x.is_contiguous(), "layer_norm: input ", x.shape(), " must be contiguous");
+  check(x.rank() >= 1 && x.is_contiguous(), "layer_norm: input ", x.shape(),
+        " must be […, C], contiguous");
   const Shape channels = {x.dim(-1)};
   check(weight.shape() == channels && bias.shape() == channels, "layer_norm: weight ",
         weight.shape(), " and bias ", bias.shape(), " do not fit the last axis of ", x.shape());
+  check_f32_lists("layer_norm", {{"weight", weight}, {"bias", bias}});
   check_same_device("layer_norm", {{"x", x}, {"weight", weight}, {"bias", bias}});
   const int64_t rows = as_rows(x).dim(0);
   Tensor y = empty(x.shape(), {x.dtype(), x.device()});

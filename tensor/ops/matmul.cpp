@@ -3,6 +3,7 @@
 #include "burin/kernels/matmul.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/f32_list.h"
 #include "burin/tensor/ops/reduce.h"
 #include "burin/tensor/ops/same_device.h"
 #include "burin/tensor/ops/views.h"
@@ -37,12 +38,16 @@ Tensor product(const ConstView& a, const ConstView& b, DType dtype, Device devic
 }
 
 void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
-  check(w.rank() == 2 && x.rank() >= 1 && x.dim(-1) == w.dim(1), "linear: weight ", w.shape(),
-        " expects ", w.dim(-1), " input features, input ", x.shape(), " has ", x.dim(-1));
+  check(w.rank() == 2 && x.rank() >= 1, "linear: weight ", w.shape(), " must be [K, C], input ",
+        x.shape(), " […, C]");
+  check(x.dim(-1) == w.dim(1), "linear: weight ", w.shape(), " expects ", w.dim(1),
+        " input features, input ", x.shape(), " has ", x.dim(-1));
+  check(w.dim(1) > 0, "linear: weight ", w.shape(), " is empty");
   check_same_device("linear", {{"x", x}, {"weight", w}, {"bias", bias}});
   check(x.dtype() == w.dtype(), "linear: input is ", x.dtype(), ", weight is ", w.dtype());
   check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "linear: weight ", w.shape(),
         " expects a bias of shape [", w.dim(0), "]");
+  check_f32_lists("linear", {{"bias", bias}});
   check(x.is_contiguous(), "linear: input ", x.shape(), " must be contiguous");
 }
 
@@ -75,8 +80,9 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias,
   Shape y_shape = x.shape();
   y_shape[y_shape.rank() - 1] = K;
   const Tensor& residual = epilogue.residual;
-  check(!residual.defined() || (residual.shape() == y_shape && residual.is_contiguous()),
-        "linear: the residual must be ", y_shape, ", contiguous");
+  check(!residual.defined() || (residual.shape() == y_shape && residual.dtype() == x.dtype() &&
+                                residual.is_contiguous()),
+        "linear: the residual must be ", x.dtype(), ' ', y_shape, ", contiguous");
   check_same_device("linear", {{"x", x}, {"residual", residual}});
   check(epilogue.activation == Activation::none || !records({x, w, bias, residual}),
         "linear: a fused activation has no gradient: use it for inference");

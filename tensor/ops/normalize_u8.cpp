@@ -2,6 +2,7 @@
 
 #include "burin/kernels/normalize_u8.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/f32_list.h"
 #include "burin/tensor/ops/same_device.h"
 
 namespace burin {
@@ -20,6 +21,7 @@ void normalize_u8(const Tensor& x, const Tensor& mean, const Tensor& std, Tensor
         mean.shape(), " and std ", std.shape(), " do not fit ", x.dim(1), " channels");
   check(y.shape() == x.shape(), "normalize_u8: output ", y.shape(), " is not shaped as the input ",
         x.shape());
+  check_f32_lists("normalize_u8", {{"mean", mean}, {"std", std}});
   check_same_device("normalize_u8", {{"x", x}, {"mean", mean}, {"std", std}, {"y", y}});
   launch(x.device(), NormalizeU8{x.view(), mean.view(), std.view(), y.writable()});
 }

@@ -1,5 +1,7 @@
 #include "burin/tensor/ops/pool2d.h"
 
+#include <limits>
+
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
 #include "burin/tensor/ops/shape.h"
@@ -8,10 +10,14 @@ namespace burin {
 
 Shape pooled_shape(const char* op, const Tensor& x, const Pool2dParams& params) {
   check(x.rank() == 4, op, ": input ", x.shape(), " must be [N, C, H, W]");
-  check(params.kernel_h > 0 && params.kernel_w > 0 && params.stride_h > 0 && params.stride_w > 0,
-        op, ": kernel and stride must be positive");
-  check(params.pad_h >= 0 && params.pad_w >= 0 && 2 * params.pad_h <= params.kernel_h &&
-            2 * params.pad_w <= params.kernel_w,
+  constexpr int64_t most = std::numeric_limits<int32_t>::max();
+  const auto positive = [](int64_t value) { return value > 0 && value <= most; };
+  check(positive(params.kernel_h) && positive(params.kernel_w) && positive(params.stride_h) &&
+            positive(params.stride_w),
+        op, ": kernel ", params.kernel_h, ", ", params.kernel_w, " and stride ", params.stride_h,
+        ", ", params.stride_w, " must be positive, none above ", most);
+  check(params.pad_h >= 0 && params.pad_w >= 0 && params.pad_h <= params.kernel_h / 2 &&
+            params.pad_w <= params.kernel_w / 2,
         op, ": pad ", params.pad_h, ", ", params.pad_w, " must be at most half of the kernel ",
         params.kernel_h, ", ", params.kernel_w);
   const int64_t P = params.output_h(x.dim(2));

@@ -9,7 +9,8 @@ namespace burin {
 namespace {
 
 Tensor softmax_over_rows(const Tensor& x, bool log) {
-  check(x.rank() >= 1 && x.is_contiguous(), "softmax: input ", x.shape(), " must be contiguous");
+  check(x.rank() >= 1 && x.is_contiguous(), "softmax: input ", x.shape(),
+        " must be […, C], contiguous");
   Tensor y = empty(x.shape(), {x.dtype(), x.device()});
   launch(x.device(), SoftmaxForward{as_rows(x).view(), as_rows(y).writable(), log});
   return record(log ? "log_softmax" : "softmax", y, {x},

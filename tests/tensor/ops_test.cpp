@@ -6,6 +6,7 @@
 #include "burin/kernels/dispatch.h"
 #include "burin/kernels/plugin.h"
 #include "burin/tensor/autograd.h"
+#include "burin/tensor/context.h"
 #include "burin/tensor/gradcheck.h"
 #include "burin/tensor/ops/activation.h"
 #include "burin/tensor/ops/attention.h"
@@ -106,6 +107,17 @@ TEST(Conv2d, AddsToTheGradientThatAnotherBrought) {
   const ImplGuard no_addition("elementwise_binary=onednn");  // which refuses f16
   backward(y, full(y.shape(), 1, y.options()));
   EXPECT_EQ(x.grad().to_vector<float>(), std::vector<float>(9, 1));
+}
+
+TEST_P(InEitherLayout, Conv2dFusedTakesAResidualOfAnyLayout) {
+  const NoGradGuard no_grad;
+  const Tensor x = random_leaf({2, 3, 5, 4}, GetParam());
+  const Tensor w = random_leaf({4, 3, 1, 1});
+  const Tensor residual = random_leaf({2, 4, 5, 4}, Layout::nhwc);
+  const auto sum = [&](Layout layout) {
+    return conv2d_fused(x, w, {}, to_layout(residual, layout), Activation::none).to_vector<float>();
+  };
+  EXPECT_EQ(sum(Layout::nchw), sum(Layout::nhwc));
 }
 
 TEST_P(InEitherLayout, PoolingGradients) {
