@@ -159,6 +159,14 @@ void Gradients::set_sum(int i, Tensor sum) {
   if (Tensor* const so_far = sum_of(i, sum)) *so_far = std::move(sum);
 }
 
+/// What comes of a result without elements.
+void Gradients::set_zeros(Device device) {
+  for (size_t i = 0; i < node_.inputs.size(); ++i) {
+    const NodePointer& input = node_.inputs[i];
+    if (input) set(static_cast<int>(i), zeros(input->shape, {input->dtype, device}));
+  }
+}
+
 /// Where the gradient of input i is collected; null if none is wanted.
 Tensor* Gradients::sum_of(int i, const Tensor& gradient) {
   const NodePointer& input = node_.inputs[static_cast<size_t>(i)];
@@ -251,7 +259,11 @@ void backward(const Tensor& loss, const Tensor& seed) {
     }
     if (dy.defined()) {
       Gradients inputs(*node, gradients);
-      node->backward(in_order_of(*node, dy), inputs);
+      if (dy.numel() == 0) {
+        inputs.set_zeros(dy.device());
+      } else {
+        node->backward(in_order_of(*node, dy), inputs);
+      }
     }
     // Freed as we go: what this node saved is not needed any more. A second backward() finds
     // nothing.

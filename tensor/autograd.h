@@ -31,6 +31,7 @@ class Gradients {
   using Sums = std::unordered_map<const Node*, Tensor>;  // of all users so far
   Gradients(const Node& node, Sums& sums) : node_(node), sums_(sums) {}
   Tensor* sum_of(int i, const Tensor& gradient);
+  void set_zeros(Device device);
 
   const Node& node_;
   Sums& sums_;

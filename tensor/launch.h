@@ -7,10 +7,22 @@
 
 namespace burin {
 
-/// Runs `op` on this thread's stream of `device`, scratch memory from the caching allocator.
-/// Throws Error if no implementation accepts, with every candidate's reason.
+/// Whether `op` has a result y without elements.
+template <class Op>
+bool makes_nothing(const Op& op) {
+  if constexpr (requires { op.y.numel(); }) {
+    return op.y.numel() == 0;
+  } else {
+    return false;
+  }
+}
+
+/// Runs `op` on this thread's stream of `device`, scratch memory from the caching allocator; for
+/// nothing, which most kernels do not take, does nothing. Throws Error if no implementation
+/// accepts, with every candidate's reason.
 template <class Op>
 void launch(Device device, const Op& op) {
+  if (makes_nothing(op)) return;
   const Range range(device, Op::name);
   Stream& stream = current_stream(device);
   const Context context{stream};

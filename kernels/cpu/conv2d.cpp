@@ -41,25 +41,31 @@ Implementation<Op> depthwise() {
           .run = depthwise_run};
 }
 
-Refusal accepts_dtypes(DType dtype, DType other, DType result) {
+Refusal accepts(const ConstView& one, const ConstView& other, const ConstView& result) {
+  const DType dtype = one.dtype;
   if (!is_floating(dtype)) return str("dtype ", dtype);
-  if (other != dtype) return str("operands are ", dtype, " and ", other);
-  if (result != dtype && result != DType::f32) return str("result is ", result, " of ", dtype);
+  if (other.dtype != dtype) return str("operands are ", dtype, " and ", other.dtype);
+  if (result.dtype != dtype && result.dtype != DType::f32) {
+    return str("result is ", result.dtype, " of ", dtype);
+  }
+  for (const ConstView& view : {one, other, result}) {
+    if (view.numel() == 0) return str(view.shape, " is empty");
+  }
   return {};
 }
 
 Refusal accepts_forward(const Conv2dForward& op, const Context& /*context*/) {
   if (op.y.dtype != op.x.dtype) return str("x is ", op.x.dtype, ", y is ", op.y.dtype);
-  return accepts_dtypes(op.x.dtype, op.w.dtype, op.y.dtype);
+  return accepts(op.x, op.w, op.y);
 }
 
 Refusal accepts_backward_data(const Conv2dBackwardData& op, const Context& /*context*/) {
   if (op.dx.dtype != op.dy.dtype) return str("dy is ", op.dy.dtype, ", dx is ", op.dx.dtype);
-  return accepts_dtypes(op.dy.dtype, op.w.dtype, op.dx.dtype);
+  return accepts(op.dy, op.w, op.dx);
 }
 
 Refusal accepts_backward_weight(const Conv2dBackwardWeight& op, const Context& /*context*/) {
-  return accepts_dtypes(op.dy.dtype, op.x.dtype, op.dw.dtype);
+  return accepts(op.dy, op.x, op.dw);
 }
 
 /// The element of a rank-4 view.

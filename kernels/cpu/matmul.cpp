@@ -37,6 +37,9 @@ Refusal accepts(const Matmul& op, const Context& /*context*/) {
   if (op.y.dtype != op.a.dtype && op.y.dtype != DType::f32) {
     return str("a is ", op.a.dtype, ", y is ", op.y.dtype);
   }
+  for (const ConstView& view : {op.a, op.b}) {
+    if (view.numel() == 0) return str(view.shape, " is empty");
+  }
   return {};
 }
 

@@ -60,7 +60,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
         " · ", b.shape(), ": the inner extents ", a.dim(-1), " and ", b.dim(-2), " must agree");
   check_same_device("matmul", {{"a", a}, {"b", b}});
   check(a.dtype() == b.dtype(), "matmul: ", a.dtype(), " and ", b.dtype(), " differ");
-  const Tensor y = product(a.view(), b.view(), a.dtype(), a.device());
+  Shape y_shape = a.shape();
+  y_shape[y_shape.rank() - 1] = b.dim(-1);
+  const Tensor y = a.dim(-1) == 0 ? zeros(y_shape, {a.dtype(), a.device()})  // sums of nothing
+                                  : product(a.view(), b.view(), a.dtype(), a.device());
   return record(
       "matmul", y, {a, b}, [a = save(a), b = save(b)](const Tensor& dy, Gradients& grads) {
         if (grads.wanted(0)) {
