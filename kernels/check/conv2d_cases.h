@@ -146,6 +146,10 @@ inline const Conv2dCase epilogue_cases[] = {
      stride_pad(1, 1)},
     {"behind a strided 3×3", {2, 8, 7, 9}, {11, 8, 3, 3}, stride_pad(2, 1)},
     {"behind 1×1", {2, 8, 5, 7}, {11, 8, 1, 1}},
+    {"behind 1×1 with a pad: some outputs see no pixel",
+     {1, 3, 4, 4},
+     {5, 3, 1, 1},
+     stride_pad(1, 1)},
     {"behind depthwise", {2, 6, 7, 7}, {6, 1, 3, 3}, {.pad_h = 1, .pad_w = 1, .groups = 6}},
 };
 
