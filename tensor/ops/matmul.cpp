@@ -3,6 +3,7 @@
 #include "burin/kernels/matmul.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/f32_list.h"
 #include "burin/tensor/ops/reduce.h"
 #include "burin/tensor/ops/same_device.h"
@@ -18,6 +19,12 @@ ConstView transposed(const Tensor& x) {
   std::swap(view.shape[r - 2], view.shape[r - 1]);
   std::swap(view.strides[r - 2], view.strides[r - 1]);
   return view;
+}
+
+/// x with rows or columns that are dense, as the kernels read them; a recorded copy if neither are.
+Tensor in_lines(const Tensor& x) {
+  const auto dense = [&](int i) { return x.strides()[i] == 1 || x.dim(i) == 1; };
+  return dense(x.rank() - 1) || dense(x.rank() - 2) ? x : contiguous(x);
 }
 
 /// The view of what is met once: no family shall think of keeping a packed copy.
@@ -53,13 +60,16 @@ void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
-  check(a.rank() == b.rank() && (a.rank() == 2 || a.rank() == 3), "matmul: ", a.shape(), " and ",
-        b.shape(), " must both be matrices, or both batches of matrices");
-  check(a.dim(-1) == b.dim(-2) && (a.rank() == 2 || a.dim(0) == b.dim(0)), "matmul: ", a.shape(),
-        " · ", b.shape(), ": the inner extents ", a.dim(-1), " and ", b.dim(-2), " must agree");
-  check_same_device("matmul", {{"a", a}, {"b", b}});
-  check(a.dtype() == b.dtype(), "matmul: ", a.dtype(), " and ", b.dtype(), " differ");
+Tensor matmul(const Tensor& left, const Tensor& right) {
+  check(left.rank() == right.rank() && (left.rank() == 2 || left.rank() == 3),
+        "matmul: ", left.shape(), " and ", right.shape(),
+        " must both be matrices, or both batches of matrices");
+  check(left.dim(-1) == right.dim(-2) && (left.rank() == 2 || left.dim(0) == right.dim(0)),
+        "matmul: ", left.shape(), " · ", right.shape(), ": the inner extents ", left.dim(-1),
+        " and ", right.dim(-2), " must agree");
+  check_same_device("matmul", {{"a", left}, {"b", right}});
+  check(left.dtype() == right.dtype(), "matmul: ", left.dtype(), " and ", right.dtype(), " differ");
+  const Tensor a = in_lines(left), b = in_lines(right);
   Shape y_shape = a.shape();
   y_shape[y_shape.rank() - 1] = b.dim(-1);
   const Tensor y = a.dim(-1) == 0 ? zeros(y_shape, {a.dtype(), a.device()})  // sums of nothing
@@ -75,9 +85,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
       });
 }
 
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias,
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
               const LinearEpilogue& epilogue) {
-  check_linear(x, w, bias);
+  check_linear(x, weight, bias);
+  const Tensor w = in_lines(weight);
   // One product whatever the leading dimensions are.
   const int64_t K = w.dim(0);
   Shape y_shape = x.shape();

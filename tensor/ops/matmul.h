@@ -6,7 +6,8 @@
 namespace burin {
 
 /// y = a · b, one product or a batch: [M, K] · [K, N] → [M, N], [B, M, K] · [B, K, N] → [B, M, N].
-/// Transposed views are taken as they are. Throws Error for shapes that do not fit. Differentiable.
+/// Transposed views are taken as they are, other ones copied. Throws Error for shapes that do not
+/// fit. Differentiable.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// What is fused behind a linear layer: y = activation(x · wᵀ + bias + residual).

@@ -244,6 +244,21 @@ TEST(Matmul, Gradients) {
                    {random_leaf({2, 3, 5}), random_leaf({4, 5}), random_leaf({4})});
 }
 
+TEST(Matmul, TakesViewsWithoutDenseLines) {
+  const auto rotated = [](const Tensor& x) { return permute(x, {2, 1, 0}); };
+  const Tensor a = random_leaf({3, 4, 2}), b = random_leaf({5, 3, 2});
+  EXPECT_EQ(matmul(rotated(a), rotated(b)).to_vector<float>(),
+            matmul(contiguous(rotated(a)), contiguous(rotated(b))).to_vector<float>());
+  expect_gradients([&](const Inputs& in) { return matmul(rotated(in[0]), rotated(in[1])); },
+                   {a, b});
+  const Tensor column = random_leaf({5, 3});
+  expect_gradients(
+      [](const Inputs& in) {
+        return linear(in[0], expand(slice(in[1], 1, 1, 2), {5, 4}), {});
+      },
+      {random_leaf({2, 4}), column});
+}
+
 TEST(Reduce, Gradients) {
   expect_gradients([](const Inputs& in) { return mean(in[0]); }, {random_leaf({2, 3, 4, 5})});
   expect_gradients(
