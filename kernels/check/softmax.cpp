@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "burin/kernels/check/case.h"
@@ -45,7 +46,16 @@ struct SoftmaxCase {
   const char* why;
   int64_t rows, C;
   double spread;
+  double odd = 0;  // where not 0: what stands in every second row
 };
+
+/// Column 3 of rows 0, 2, 4, …
+Values values_of(const SoftmaxCase& c) {
+  return [=, usual = uniform_values(-c.spread, c.spread)](int64_t i, uint32_t word) {
+    const bool is_odd = c.odd != 0 && i / c.C % 2 == 0 && i % c.C == 3;
+    return is_odd ? c.odd : usual(i, word);
+  };
+}
 
 const SoftmaxCase cases[] = {
     {"two classes", 5, 2, 3},
@@ -53,15 +63,21 @@ const SoftmaxCase cases[] = {
     {"a tail after every vector width", 7, 67, 3},
     {"one class: always 1", 4, 1, 3},
     {"large logits neither overflow nor vanish", 3, 10, 1e4},
+    {"NaN makes the whole row NaN: a diverged run must show", 4, 21, 3,
+     std::numeric_limits<double>::quiet_NaN()},
+    {"infinity does so too", 4, 21, 3, std::numeric_limits<double>::infinity()},
+    {"minus infinity: a class that is masked out", 4, 21, 3,
+     -std::numeric_limits<double>::infinity()},
 };
 
 Problem<SoftmaxForward> forward(Operands& o, const SoftmaxCase& c, DType dtype, bool log) {
-  const View x = o.input(dtype, {c.rows, c.C}, Layout::nchw, uniform_values(-c.spread, c.spread));
+  const View x = o.input(dtype, {c.rows, c.C}, Layout::nchw, values_of(c));
   const View y = o.output(dtype, {c.rows, c.C});
   const auto xs = std::make_shared<std::vector<double>>(o.read(x));
   const auto expected = [=](int64_t i) {
     const Row row = row_of(*xs, i / c.C, c.C);
     const double value = softmax(row, log)[static_cast<size_t>(i % c.C)];
+    if (std::isinf(row[static_cast<size_t>(i % c.C)])) return Expected{value, 0};
     // The subtraction x − max is rounded at the size of x, and exp turns that into a relative
     // error.
     const double size = std::abs(row[static_cast<size_t>(i % c.C)]) +
@@ -76,8 +92,7 @@ Problem<SoftmaxForward> forward(Operands& o, const SoftmaxCase& c, DType dtype, 
 }
 
 Problem<SoftmaxBackward> backward(Operands& o, const SoftmaxCase& c, DType dtype, bool log) {
-  const View x =
-      o.input(DType::f32, {c.rows, c.C}, Layout::nchw, uniform_values(-c.spread, c.spread));
+  const View x = o.input(DType::f32, {c.rows, c.C}, Layout::nchw, values_of(c));
   const std::vector<double> xs = o.read(x);
   const View y = o.input(dtype, {c.rows, c.C}, Layout::nchw, [&](int64_t i, uint32_t) {
     return softmax(row_of(xs, i / c.C, c.C), log)[static_cast<size_t>(i % c.C)];
