@@ -13,7 +13,8 @@ struct AdamOptions {
 
 /// Adam and AdamW as torch.optim computes them, and fastai's Adam: {.beta2 = .99, .epsilon = 1e-5,
 /// .decoupled_weight_decay = true} with groups of weight_decay .01 and decay_vectors false.
-/// See kernels/adam.h for the formula.
+/// See kernels/adam.h for the formula, whose t counts the optimiser's steps: torch counts each
+/// parameter's. Where some get their first gradient later, make a new optimiser then.
 class Adam final : public Optimizer {
  public:
   explicit Adam(std::vector<ParameterGroup> groups, const AdamOptions& options = {});
