@@ -117,8 +117,8 @@ Tensor Tensor::detach() const {
 
 double Tensor::item() const {
   check(numel() == 1, "item: the tensor has shape ", shape(), ", not one element");
-  return dtype() == DType::i64 ? static_cast<double>(download<int64_t>(*this)[0])
-                               : static_cast<double>(download<float>(*this)[0]);
+  return is_floating(dtype()) ? static_cast<double>(download<float>(*this)[0])
+                              : static_cast<double>(download<int64_t>(*this)[0]);
 }
 
 template <>

@@ -38,6 +38,7 @@ TEST(Tensor, ConvertsAndReadsBack) {
   EXPECT_EQ(x.dtype(), DType::bf16);
   EXPECT_EQ(x.to_vector<float>(), (std::vector<float>{1.5f, -2.25f, 3}));
   EXPECT_EQ(x.to_vector<int64_t>(), (std::vector<int64_t>{1, -2, 3}));
+  EXPECT_EQ(full({}, 16777217, {DType::i32}).item(), 16777217);  // which no f32 is
 }
 
 TEST(Tensor, ViewsShareAndCopiesDoNot) {

@@ -38,6 +38,8 @@ To convert(From value) {
   } else if constexpr (std::is_integral_v<From>) {
     using Limits = std::numeric_limits<To>;
     return static_cast<To>(std::clamp<int64_t>(value, Limits::min(), Limits::max()));
+  } else if constexpr (std::is_same_v<From, double>) {
+    return saturated<To>(value);
   } else {
     return saturated<To>(static_cast<float>(value));
   }
