@@ -9,6 +9,7 @@
 #include "burin/kernels/range.h"
 #include "burin/tensor/context.h"
 #include "burin/tensor/launch.h"
+#include "burin/tensor/ops/copy.h"
 #include "burin/tensor/ops/same_device.h"
 
 namespace burin {
@@ -50,6 +51,9 @@ uint64_t next_sequence() {
 // NOLINTNEXTLINE(performance-unnecessary-value-param): what is moved in, nobody else looks at
 Tensor accumulate(Tensor sum, const Tensor& more) {
   if (!sum.defined()) return more;
+  if (sum.dtype() != more.dtype()) {  // a weight's gradient, in f32, and another
+    return accumulate(cast(sum, DType::f32), cast(more, DType::f32));
+  }
   Tensor result = GraphAccess::owned_alone(sum) ? sum : empty_like(sum);
   launch(sum.device(),
          ElementwiseBinary{sum.view(), more.view(), result.writable(), BinaryKind::add});
@@ -74,17 +78,26 @@ Tensor copied(const Node& node, const Tensor& gradient, DType dtype) {
   return result;
 }
 
-/// The gradient as kernels want it, which walk it and what forward saved as flat memory. Other
-/// users of a tensor leave its gradient in their own order, or stretched. (A result that is a view
-/// with gaps is no kernel's.)
-Tensor in_order_of(const Node& node, const Tensor& gradient) {
+/// Whether the node's backward takes a gradient of this dtype: its own, or, of a cast, its input's,
+/// which is on its way to a master weight and not to be rounded.
+bool takes(const Node& node, DType dtype) {
+  const bool is_cast = node.inputs.size() == 1 && node.inputs[0] && node.inputs[0]->dtype == dtype;
+  return dtype == node.dtype || is_cast;
+}
+
+/// The gradient as kernels want it, which walk it and what forward saved as flat memory of one
+/// dtype. Other users of a tensor leave its gradient in their own order, stretched, or in f32. (A
+/// result that is a view with gaps is no kernel's.)
+Tensor in_form_of_result(const Node& node, const Tensor& gradient) {
   const bool dense = lies_in(node, Layout::nchw) || lies_in(node, Layout::nhwc);
-  return !dense || lie_alike(node, gradient) ? gradient : copied(node, gradient, gradient.dtype());
+  const bool taken = takes(node, gradient.dtype());
+  if (taken && (!dense || lie_alike(node, gradient))) return gradient;
+  return copied(node, gradient, taken ? gradient.dtype() : node.dtype);
 }
 
 /// The gradient for a leaf to keep: for optimisers in its order and dtype, and nobody else's, so
 /// that it may be changed in place.
-Tensor in_form_of(const Node& leaf, const Tensor& gradient) {
+Tensor in_form_of_leaf(const Node& leaf, const Tensor& gradient) {
   const bool fits = lie_alike(leaf, gradient) && gradient.dtype() == leaf.dtype &&
                     GraphAccess::owned_alone(gradient);
   return fits ? gradient : copied(leaf, gradient, leaf.dtype);
@@ -252,7 +265,8 @@ void backward(const Tensor& loss, const Tensor& seed) {
     gradients.erase(node.get());
     if (!node->backward) {
       if (const auto target = node->leaf_gradient.lock(); target && dy.defined()) {
-        *target = target->defined() ? accumulate(*target, dy) : in_form_of(*node, dy);
+        const Tensor more = in_form_of_leaf(*node, dy);
+        *target = target->defined() ? accumulate(*target, more) : more;
       }
       node.reset();
       continue;
@@ -262,7 +276,7 @@ void backward(const Tensor& loss, const Tensor& seed) {
       if (dy.numel() == 0) {
         inputs.set_zeros(dy.device());
       } else {
-        node->backward(in_order_of(*node, dy), inputs);
+        node->backward(in_form_of_result(*node, dy), inputs);
       }
     }
     // Freed as we go: what this node saved is not needed any more. A second backward() finds

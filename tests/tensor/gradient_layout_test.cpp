@@ -1,9 +1,11 @@
-// The gradient of a result comes in whatever order of memory its other users leave it in; what
-// arrives at the leaves must not depend on that.
+// The gradient of a result comes in whatever order of memory and dtype its other users leave it in;
+// what arrives at the leaves must not depend on that.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
+#include "burin/kernels/dispatch.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/ops/activation.h"
 #include "burin/tensor/ops/attention.h"
@@ -121,6 +123,50 @@ TEST_P(GradientLayout, OfTheResultDoesNotMatter) {
 
 INSTANTIATE_TEST_SUITE_P(Ops, GradientLayout, testing::ValuesIn(cases),
                          [](const auto& test) { return std::string(test.param.name); });
+
+/// Its weight's gradient is f32 whatever the weight's dtype.
+Tensor projected(const Tensor& weight) {
+  return linear(full({3, 6}, 1, {weight.dtype()}), weight, {});
+}
+
+TEST(Autograd, BringsAGradientInF32InTheDtypeOfTheResult) {
+  const std::function<Tensor(const Tensor&)> functions[] = {
+      relu,
+      gelu,
+      softmax,
+      exp,
+      [](const Tensor& w) { return w * w; },
+      [](const Tensor& w) {
+        return matmul(w, full({6, 6}, 1, {w.dtype()}));
+      },
+      [](const Tensor& w) { return layer_norm(w, full({6}, 1), zeros({6}), 1e-5f); },
+  };
+  const Tensor values = cast(normal({4, 6}), DType::bf16);
+  for (const auto& f : functions) {
+    Tensor exact = cast(values, DType::f32), rounded = values.detach();
+    exact.set_requires_grad(true);
+    rounded.set_requires_grad(true);
+    backward(sum(projected(f(exact))));
+    backward(sum(projected(f(rounded))));
+    const std::vector<float> expected = exact.grad().to_vector<float>();
+    const std::vector<float> got = rounded.grad().to_vector<float>();
+    for (size_t i = 0; i < got.size(); ++i) {
+      EXPECT_NEAR(got[i], expected[i], 0.05 + 0.02 * std::abs(expected[i]));
+    }
+  }
+}
+
+TEST(Autograd, AddsAGradientInF32ToOneInSixteenBits) {
+  const ImplGuard of_one_dtype("elementwise_binary=cpu");
+  Tensor weight = full({2, 6}, 2, {DType::bf16});
+  weight.set_requires_grad(true);
+  for (int i = 1; i < 3; ++i) {
+    backward(sum(projected(weight)) + sum(weight * weight));
+    EXPECT_EQ(weight.grad().dtype(), DType::bf16);
+    EXPECT_EQ(weight.grad().to_vector<float>(),
+              std::vector<float>(12, 7.0f * static_cast<float>(i)));
+  }
+}
 
 TEST(Autograd, ALeafsGradientIsItsOwn) {
   Tensor a = normal({3}), b = normal({3});
