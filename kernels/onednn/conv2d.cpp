@@ -5,6 +5,7 @@
 #include "burin/kernels/onednn/support/packed_weights.h"
 #include "burin/kernels/onednn/support/plan_cache.h"
 #include "burin/kernels/onednn/support/post_ops.h"
+#include "burin/kernels/onednn/support/relu.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::onednn {
@@ -156,6 +157,7 @@ Refusal accepts_forward(const Conv2dForward& op, const Context& context) {
   if (op.epilogue.residual && outputs_see_no_pixel(op)) {
     return "oneDNN adds another residual where a filter lies in the padding";
   }
+  if (Refusal refusal = refuse_epilogue(op.epilogue, op.y); !refusal.empty()) return refusal;
   return accepts(op, op.x.dtype, context);
 }
 
@@ -180,6 +182,7 @@ void forward(const Conv2dForward& op, Workspace workspace, Stream& stream) {
         {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}};
     add_arguments(arguments, handle, op.epilogue, plan.bias, plan.image_out);
     plan.primitive.execute(handle.stream, arguments);
+    if (op.epilogue.activation == Activation::relu) relu_in_place(op.y);
   });
 }
 

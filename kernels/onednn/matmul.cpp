@@ -5,6 +5,7 @@
 #include "burin/kernels/onednn/support/packed_weights.h"
 #include "burin/kernels/onednn/support/plan_cache.h"
 #include "burin/kernels/onednn/support/post_ops.h"
+#include "burin/kernels/onednn/support/relu.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::onednn {
@@ -62,6 +63,7 @@ MatmulPlan& plan_of(const Matmul& op, Stream& stream) {
 
 Refusal accepts(const Matmul& op, const Context& context) {
   if (op.b.dtype != op.a.dtype) return str("a is ", op.a.dtype, ", b is ", op.b.dtype);
+  if (Refusal refusal = refuse_epilogue(op.epilogue, op.y); !refusal.empty()) return refusal;
   const Refusal refusal = refuse_dtype(op.a.dtype);
   return refusal.empty() ? plan_of(op, context.stream).refusal : refusal;
 }
@@ -82,6 +84,7 @@ void matmul(const Matmul& op, Workspace workspace, Stream& stream) {
                         {DNNL_ARG_SCRATCHPAD, take(handle, plan.scratchpad, workspace)}};
     add_arguments(arguments, handle, op.epilogue, plan.bias, plan.y);
     plan.primitive.execute(handle.stream, arguments);
+    if (op.epilogue.activation == Activation::relu) relu_in_place(op.y);
   });
 }
 

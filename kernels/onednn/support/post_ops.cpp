@@ -22,10 +22,15 @@ void add_to_key(ProblemKey& key, const Epilogue& epilogue) {
   key.add(epilogue.bias).add(epilogue.residual).add(static_cast<int64_t>(epilogue.activation));
 }
 
+Refusal refuse_epilogue(const Epilogue& epilogue, const View& y) {
+  const bool dense = y.is_dense(Layout::nchw) || y.is_dense(Layout::nhwc);
+  return epilogue.activation != Activation::relu || dense ? "" : "ReLU over a y with gaps";
+}
+
 dnnl::post_ops post_ops_of(const Epilogue& epilogue, const dnnl::memory::desc& y) {
   dnnl::post_ops post_ops;
   if (epilogue.residual) post_ops.append_binary(dnnl::algorithm::binary_add, y);
-  if (epilogue.activation != Activation::none) {
+  if (epilogue.activation != Activation::none && epilogue.activation != Activation::relu) {
     post_ops.append_eltwise(1.0f, algorithm_of(epilogue.activation), 0.0f, 0.0f);
   }
   return post_ops;
