@@ -144,8 +144,9 @@ void* CachingAllocator::allocate(size_t bytes, const Stream& stream) {
   Block* block = caching_ ? find_free(size, shelf) : nullptr;
   if (block == nullptr && caching_) block = grow_arena(size, owner);
   if (block == nullptr) block = new_segment(size, shelf);
-  if (block == nullptr && shelf.second)
-    block = find_free(size, {owner, false});  // better than none
+  if (block == nullptr && shelf.second) {
+    block = find_free(size, {owner, false});  // of a large segment: better than none
+  }
   if (block == nullptr) {
     throw OutOfMemory(str(device_, ": no memory for ", size, " bytes: ", stats_.in_use_bytes,
                           " bytes are in use", cap_ > 0 ? str(", the cap is ", cap_) : ""));
