@@ -77,7 +77,9 @@ TEST(Tensor, RefusesMoreThanCanBeCounted) {
   expect_error([] { empty({0, big, big}); }, "has more elements than 64 bits count");
   expect_error([] { empty({big, big / 4}); }, "has more bytes than can be addressed");
   expect_error([] { expand(zeros({1}), {big, big}); }, "has more elements than 64 bits count");
+#if !defined(__SANITIZE_ADDRESS__)  // which ends the process at such a request
   EXPECT_THROW(empty({int64_t{1} << 50}), OutOfMemory);
+#endif
 }
 
 TEST(Tensor, ReshapesWhatIsEmpty) {
