@@ -18,12 +18,7 @@ int ask_code_capability(int device) {
   return attributes.ptxVersion;
 }
 
-std::string text_of(int capability) {
-  return str(capability / 10, '.', capability % 10);
-}
-
-}  // namespace
-
+/// The GPU's own.
 int capability_of(int device) {
   int major = 0, minor = 0;
   check_launch(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
@@ -32,6 +27,12 @@ int capability_of(int device) {
                Where::current());
   return 10 * major + minor;
 }
+
+std::string text_of(int capability) {
+  return str(capability / 10, '.', capability % 10);
+}
+
+}  // namespace
 
 int code_capability(int device) {
   static std::mutex mutex;
@@ -55,6 +56,11 @@ std::string clusters_refuse(Device device) {
   const int runs = code_capability(device.index);
   return runs >= hopper ? ""
                         : str("clusters need code for 9.0, the GPU runs that for ", text_of(runs));
+}
+
+std::string wgmma_refuses(Device device) {
+  const int has = capability_of(device.index);
+  return has == hopper ? "" : str("the GPU's capability is ", text_of(has), ", wgmma needs 9.0");
 }
 
 }  // namespace burin::cuda

@@ -8,9 +8,6 @@ namespace burin::cuda {
 
 // Compute capabilities as one number: 90 is 9.0.
 
-/// The GPU's own.
-int capability_of(int device);
-
 /// The one whose code the GPU runs: its own, or that of the PTX which its driver compiled. Makes
 /// the GPU the thread's current one.
 int code_capability(int device);
@@ -19,6 +16,8 @@ int code_capability(int device);
 std::string gpu_refuses(int device);
 /// Why it runs none in clusters of blocks, or empty.
 std::string clusters_refuse(Device device);
+/// Why it has no wgmma, or empty. That is Hopper's alone: later GPUs have other instructions.
+std::string wgmma_refuses(Device device);
 
 /// From here on there are clusters, and launches that overlap.
 inline constexpr int hopper = 90;

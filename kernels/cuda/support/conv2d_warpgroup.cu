@@ -14,7 +14,7 @@ struct Warpgroup {
   static constexpr const char* stem_name = "cuda/stem_warpgroup";
   static constexpr const char* matmul_name = "cuda/matmul_warpgroup";
 
-  static Refusal refuses(const Context& context) { return warpgroup_refuses(context); }
+  static Refusal refuses(const Context& context) { return wgmma_refuses(context.stream.device()); }
   template <class Product>
   static void launch(const Product& product, int64_t M, int64_t N, int64_t K, int64_t count,
                      Stream& stream) {

@@ -4,9 +4,9 @@
 
 #include "burin/kernels/base/device.h"
 
-/// The two things that nvcc and the emulator spell differently. This is nvcc's side: the emulator
-/// puts a header of the same name before this one on its include path (as it does with CUDA's own
-/// headers and with ptx.h), so that no kernel file has an #if.
+/// What nvcc and the emulator spell differently, or old GPUs and new ones. This is nvcc's side: the
+/// emulator puts a header of the same name before this one on its include path (as it does with
+/// CUDA's own headers and with ptx.h), so that no kernel file has an #if.
 
 namespace burin::cuda {
 

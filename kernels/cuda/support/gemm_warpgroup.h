@@ -300,13 +300,6 @@ __global__ void __launch_bounds__(tile_threads, Block::per_multiprocessor)
   }
 }
 
-/// Empty on GPUs that have these instructions. They are Hopper's alone: later ones have others.
-inline Refusal warpgroup_refuses(const Context& context) {
-  const int has = capability_of(context.stream.device().index);
-  if (has == hopper) return "";
-  return str("the GPU's capability is ", has / 10, '.', has % 10, ", wgmma needs 9.0");
-}
-
 /// Launches it for `count` products of at most M×N, on average K long.
 template <class Product>
 void launch_warpgroup(const Product& product, int64_t M, int64_t N, int64_t K, int64_t count,

@@ -8,7 +8,7 @@ namespace burin::cuda {
 namespace {
 
 Refusal accepts(const Matmul& op, const Context& context) {
-  if (Refusal refusal = warpgroup_refuses(context); !refusal.empty()) return refusal;
+  if (Refusal refusal = wgmma_refuses(context.stream.device()); !refusal.empty()) return refusal;
   return matmul_tensor_cores_refuses(op);
 }
 
