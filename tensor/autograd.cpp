@@ -64,11 +64,9 @@ bool lies_in(const Node& node, Layout layout) {
   return is_dense(node.shape, node.strides, layout);
 }
 
-/// Whether flat loops over the node's tensor and over its gradient meet the same elements.
 bool lie_alike(const Node& node, const Tensor& gradient) {
-  const ConstView view = gradient.view();
-  return (lies_in(node, Layout::nchw) && view.is_dense(Layout::nchw)) ||
-         (lies_in(node, Layout::nhwc) && view.is_dense(Layout::nhwc));
+  const BasicView<const void*> of_node{nullptr, node.dtype, node.shape, node.strides, {}};
+  return same_dense_order(of_node, gradient.view());
 }
 
 Tensor copied(const Node& node, const Tensor& gradient, DType dtype) {
