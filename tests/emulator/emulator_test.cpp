@@ -177,6 +177,16 @@ TEST(Emulator, ARecordedStepMayNotReadOrdinaryHostMemory) {
   board.runtime.end_recording(*board.stream);
 }
 
+TEST(Emulator, MemoryMayNotBeGivenBackWhileWorkIsRecorded) {
+  Board board;
+  void* const more = board.runtime.allocate(0, 128);
+  board.runtime.begin_recording(*board.stream);
+  board.runtime.free(0, more);
+  board.runtime.end_recording(*board.stream);
+  EXPECT_THROW(board.runtime.synchronize(*board.stream), Error);
+  board.runtime.synchronize(*board.stream);  // said once
+}
+
 TEST(Emulator, LateStreamsShowAMissingOrderBetweenStreams) {
   const Environment environment("BURIN_EMULATOR_STREAMS", "late");
   for (const bool ordered : {false, true}) {
