@@ -66,9 +66,9 @@ Refusal accepts(const ElementwiseBinary& op, const Context& context) {
   }
   if (op.y.rank() == 0 || op.y.numel() == 0) return "oneDNN has no scalars and no empty tensors";
   if (op.a.shape != op.y.shape) return "oneDNN stretches the second operand only";
+  // Seen with 2.6: [1, 6, 6] of [1, 9, 6].
   if (has_gaps(op.a) || has_gaps(op.b) || has_gaps(op.y)) {
-    return "of some slices oneDNN reads the wrong elements";  // seen with 2.6: [1, 6, 6] of [1, 9,
-                                                              // 6]
+    return "of some slices oneDNN reads the wrong elements";
   }
   return plan_of(op, context.stream).refusal;
 }

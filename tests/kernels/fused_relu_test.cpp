@@ -24,8 +24,8 @@ checks::Values nan_and_negative() {
   };
 }
 
-/// Runs every implementation that accepts, and expects that `is_nan` elements of y, the first ones,
-/// are NaN and `zeros`, the last ones, are 0.
+/// Runs every implementation that accepts, and expects that the first `nans` elements of y are NaN
+/// and the last `zeros` are 0.
 template <class Op>
 void expect_nan(Operands& operands, const Op& op, size_t nans, size_t zeros) {
   const DeviceKind kind = operands.device().kind;
