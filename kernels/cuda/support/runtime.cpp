@@ -15,7 +15,7 @@ namespace burin::cuda {
 namespace {
 
 /// Makes a GPU the thread's current one, and leaves it so, as a launch does: to go back to one that
-/// the thread has not used would open it, half a gigabyte of its memory.
+/// the process has not used would open it.
 void use_device(int index) {
   cuda_check(cudaSetDevice(index));
 }
