@@ -161,5 +161,47 @@ TEST(BatchNorm, BackwardAddsNothingAlongTheMeanAndTheSpread) {
   }
 }
 
+class BatchNormOfGivenStatistics : public testing::TestWithParam<DeviceKind> {
+ protected:
+  void SetUp() override {
+    if (registry().device(GetParam()) == nullptr) GTEST_SKIP() << "no " << name_of(GetParam());
+  }
+};
+
+TEST_P(BatchNormOfGivenStatistics, HasAGradientThatKnowsNothingOfX) {
+  const Shape image = {2, 16, 5, 3}, by_c = {16};
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const Layout layout : {Layout::nhwc, Layout::nchw}) {
+      checks::Operands operands(Device{GetParam(), 0});
+      const auto constant = [&](double value) {
+        return operands.input(DType::f32, by_c, Layout::nchw, checks::constant_values(value));
+      };
+      BatchNormBackward op;
+      op.batch_statistics = false;
+      op.dy = operands.input(dtype, image, layout, checks::constant_values(3));
+      op.x = operands.input(dtype, image, layout, [](int64_t i, uint32_t /*word*/) {
+        return i % 50 == 7 ? std::numeric_limits<double>::infinity() : 1.0;
+      });
+      op.weight = constant(2);
+      op.mean = constant(0);
+      op.inverse_std = constant(0.25);
+      op.dx = operands.output(dtype, image, layout);
+      op.dweight = operands.output(DType::f32, by_c);
+      op.dbias = operands.output(DType::f32, by_c);
+      for (const Candidate& candidate : candidates(op, Context{operands.stream()})) {
+        if (!candidate.refusal.empty()) continue;
+        const ImplGuard guard(str(op.name, '=', candidate.name));
+        run(op, operands.stream());
+        EXPECT_EQ(operands.read(op.dx), std::vector<double>(static_cast<size_t>(numel(image)), 1.5))
+            << candidate.name << ' ' << dtype << ' ' << layout;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, BatchNormOfGivenStatistics,
+                         testing::Values(DeviceKind::cpu, DeviceKind::emulator, DeviceKind::cuda),
+                         [](const auto& test) { return std::string(name_of(test.param)); });
+
 }  // namespace
 }  // namespace burin

@@ -135,11 +135,15 @@ __device__ inline ChannelGradient gradient_of(const TwoSums& sum, float weight, 
                                               const ParameterGradients& to) {
   const double r = static_cast<double>(inverse_std);
   const double scale = static_cast<double>(weight) * r, dweight = sum.second * r;
-  const double per_element = to.batch_statistics ? scale / to.n : 0;
-  return {static_cast<float>(dweight),
-          static_cast<float>(sum.first),
-          {static_cast<float>(scale), static_cast<float>(per_element * sum.first),
-           static_cast<float>(per_element * r * dweight)}};
+  ChannelGradient gradient{static_cast<float>(dweight),
+                           static_cast<float>(sum.first),
+                           {static_cast<float>(scale), 0, 0}};
+  if (to.batch_statistics) {  // else not even sums that are no numbers count
+    const double per_element = scale / to.n;
+    gradient.factors.from_bias = static_cast<float>(per_element * sum.first);
+    gradient.factors.from_weight = static_cast<float>(per_element * r * dweight);
+  }
+  return gradient;
 }
 
 __device__ inline void keep_gradient(const ParameterGradients& to, int64_t c,
@@ -172,8 +176,10 @@ __global__ void gradient_apply_plain(InputGradient<T> op, const DxFactors* facto
   const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= channels.count) return;
   const int64_t c = channels.channel_of(i);
-  const float g = op.in.passed(i), centred = float(op.in.x[i]) - op.in.mean[c];
-  op.dx[i] = T(factors[c].scale * g - factors[c].from_bias - centred * factors[c].from_weight);
+  const float g = op.in.passed(i), from_weight = factors[c].from_weight;
+  float dx = factors[c].scale * g - factors[c].from_bias;
+  if (from_weight != 0) dx -= (float(op.in.x[i]) - op.in.mean[c]) * from_weight;  // x may be ∞
+  op.dx[i] = T(dx);
   if (op.dresidual != nullptr) op.dresidual[i] = T(g);
 }
 
@@ -184,6 +190,7 @@ __global__ void __launch_bounds__(row_threads, 1)
     gradient_apply_vector(InputGradient<T> op, const double* sums, int parts, ParameterGradients to,
                           Rows rows) {
   constexpr int in_flight = rows_in_flight<T, 2>;
+  // Of given statistics neither x nor the mean counts, however large: both stay 0.
   __shared__ OfBlock means, scales, from_biases, from_weights;
   __shared__ SumsOfGroups of_group;
   const int step = rows.step();
@@ -193,7 +200,7 @@ __global__ void __launch_bounds__(row_threads, 1)
     if (row < 0) return;
     const int64_t first = rows.offset(row);
     dy[i] = Eight<T>::at(op.in.dy + first);
-    x[i] = Eight<T>::at(op.in.x + first);
+    if (to.batch_statistics) x[i] = Eight<T>::at(op.in.x + first);
     bits[i] = op.in.passing(first);
   };
   int row = rows.channel() < rows.C ? rows.count - 1 - rows.first() : -1;
@@ -205,7 +212,7 @@ __global__ void __launch_bounds__(row_threads, 1)
   if (c < rows.C) {
     weight = to.weight[c];
     inverse_std = to.inverse_std[c];
-    own_mean = op.in.mean[c];
+    if (to.batch_statistics) own_mean = op.in.mean[c];
   }
   cudaGridDependencySynchronize();  // that of the sums, which all read so far is older than
   const ChannelGradient gradient =
