@@ -39,6 +39,11 @@ bool saves_output(Activation kind) {
   return kind == Activation::relu || kind == Activation::sigmoid;
 }
 
+double some_infinite_values(int64_t index, uint32_t word) {
+  if (index % 5 == 2) return std::numeric_limits<double>::infinity();
+  return uniform_values(-6, 6)(index, word);
+}
+
 double some_nan_values(int64_t index, uint32_t word) {
   if (index % 7 == 3) return std::numeric_limits<double>::quiet_NaN();
   return uniform_values(-6, 6)(index, word);
@@ -48,6 +53,7 @@ struct ActivationCase {
   const char* why;
   Shape shape;
   Values values = uniform_values(-6, 6);
+  Values gradient = normal_values();
 };
 
 const ActivationCase cases[] = {
@@ -55,6 +61,10 @@ const ActivationCase cases[] = {
     {"one element", {1}},
     {"a tail after every vector width", {67}},
     {"NaN stays NaN: a diverged run must show", {67}, some_nan_values},
+    {"an infinite gradient does not pass where ReLU is 0",
+     {67},
+     uniform_values(-6, 6),
+     some_infinite_values},
 };
 
 Problem<ActivationForward> forward(Operands& operands, const ActivationCase& c, Activation kind,
@@ -82,7 +92,7 @@ Problem<ActivationBackward> backward(Operands& operands, const ActivationCase& c
     const double v = xs[static_cast<size_t>(i)];
     return saves_output(kind) ? activation(kind, v).value : v;
   });
-  const View dy = operands.input(dtype, shape, layout);
+  const View dy = operands.input(dtype, shape, layout, c.gradient);
   const View dx = operands.output(dtype, shape, layout);
   const auto kept = std::make_shared<std::vector<double>>(operands.read(saved));
   const auto dys = std::make_shared<std::vector<double>>(operands.read(dy));
@@ -90,6 +100,7 @@ Problem<ActivationBackward> backward(Operands& operands, const ActivationCase& c
     const double v = (*kept)[static_cast<size_t>(i)];
     const double slope = kind == Activation::sigmoid ? v * (1 - v) : activation(kind, v).slope;
     const double g = (*dys)[static_cast<size_t>(i)];
+    if (kind == Activation::relu && slope == 0) return Expected{0, 0};
     return Expected{g * slope, std::abs(g)};
   };
   const double count = static_cast<double>(numel(shape));

@@ -17,7 +17,7 @@ Refusal accepts_forward(const ActivationForward& op, const Context& /*context*/)
 void forward(const ActivationForward& op, Workspace /*workspace*/, Stream& /*stream*/) {
   visit_floating(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    with_activation(op.activation, [&](auto f, auto /*slope*/) {
+    with_activation(op.activation, [&](auto f, auto /*gradient*/) {
       const T* const x = op.x.as<T>();
       T* const y = op.y.as<T>();
       parallel_for(op.x.numel(), grain, [&](int64_t begin, int64_t end) {
@@ -36,13 +36,13 @@ Refusal accepts_backward(const ActivationBackward& op, const Context& /*context*
 void backward(const ActivationBackward& op, Workspace /*workspace*/, Stream& /*stream*/) {
   visit_floating(op.dy.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    with_activation(op.activation, [&](auto /*f*/, auto slope) {
+    with_activation(op.activation, [&](auto /*f*/, auto gradient) {
       const T* const dy = op.dy.as<T>();
       const T* const saved = op.saved.as<T>();
       T* const dx = op.dx.as<T>();
       parallel_for(op.dy.numel(), grain, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-          dx[i] = T(static_cast<float>(dy[i]) * slope(static_cast<float>(saved[i])));
+          dx[i] = T(gradient(static_cast<float>(dy[i]), static_cast<float>(saved[i])));
         }
       });
     });

@@ -22,7 +22,7 @@ template <class T>
 __global__ void activation_backward_naive(const T* dy, const T* saved, T* dx, int64_t count,
                                           Activation kind) {
   const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < count) dx[i] = T(float(dy[i]) * activation_slope(kind, float(saved[i])));
+  if (i < count) dx[i] = T(activation_gradient(kind, float(dy[i]), float(saved[i])));
 }
 
 /// Variant `vector`: thread i owns packet i; the last one may be short.
@@ -50,12 +50,12 @@ __global__ void activation_backward_vector(const T* dy, const T* saved, T* dx, i
     const Packet<T> kept = *reinterpret_cast<const Packet<T>*>(saved + first);
     Packet<T> out;
     for (int k = 0; k < n; ++k) {
-      out.at[k] = T(float(g.at[k]) * activation_slope(kind, float(kept.at[k])));
+      out.at[k] = T(activation_gradient(kind, float(g.at[k]), float(kept.at[k])));
     }
     *reinterpret_cast<Packet<T>*>(dx + first) = out;
   } else {
     for (int64_t i = first; i < count; ++i) {
-      dx[i] = T(float(dy[i]) * activation_slope(kind, float(saved[i])));
+      dx[i] = T(activation_gradient(kind, float(dy[i]), float(saved[i])));
     }
   }
 }

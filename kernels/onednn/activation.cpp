@@ -87,6 +87,9 @@ Refusal accepts_backward(const ActivationBackward& op, const Context& context) {
   if (!same_dense_order(op.dy, op.dx) || !same_dense_order(op.dy, op.saved)) {
     return "dy, saved and dx are not dense in one layout";
   }
+  if (op.activation == Activation::relu) {
+    return "oneDNN's ReLU multiplies an infinite gradient by 0";
+  }
   if (op.activation == Activation::gelu_tanh) {
     return "oneDNN's slope loses digits where it is small";
   }

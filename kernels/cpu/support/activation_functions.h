@@ -33,21 +33,22 @@ inline float gelu_tanh_slope(float x) {
   return 0.5f * (1 + t) + 0.5f * x * dt;
 }
 
-/// Calls use(f, slope) with the function and its derivative as written in the saved value.
+/// Calls use(f, gradient) with the function and gradient(dy, saved): dy times its derivative, as
+/// written in the saved value.
 template <class Use>
 void with_activation(Activation kind, const Use& use) {
   switch (kind) {
     case Activation::none:
-      return use([](float x) { return x; }, [](float) { return 1.0f; });
+      return use([](float x) { return x; }, [](float dy, float) { return dy; });
     case Activation::relu:  // written so that NaN, which compares as false, passes
       return use([](float x) { return x <= 0 ? 0.0f : x; },
-                 [](float y) { return y <= 0 ? 0.0f : 1.0f; });
+                 [](float dy, float y) { return y <= 0 ? 0.0f : dy; });
     case Activation::gelu:
-      return use(gelu, gelu_slope);
+      return use(gelu, [](float dy, float x) { return dy * gelu_slope(x); });
     case Activation::gelu_tanh:
-      return use(gelu_tanh, gelu_tanh_slope);
+      return use(gelu_tanh, [](float dy, float x) { return dy * gelu_tanh_slope(x); });
     case Activation::sigmoid:
-      return use(sigmoid, [](float y) { return y * (1 - y); });
+      return use(sigmoid, [](float dy, float y) { return dy * (y * (1 - y)); });
   }
 }
 

@@ -22,7 +22,7 @@ struct EpilogueAt {
 /// y[i] = activation(sum[i] + bias[i] + residual[i]) for neighbouring channels; y may be sum.
 template <class T>
 void finish_channels(const float* sum, const EpilogueAt<T>& epilogue, T* y, int64_t channels) {
-  with_activation(epilogue.activation, [&](auto f, auto /*slope*/) {
+  with_activation(epilogue.activation, [&](auto f, auto /*gradient*/) {
     const float* const bias = epilogue.bias;
     const T* const residual = epilogue.residual;
     if (bias != nullptr && residual != nullptr) {

@@ -34,27 +34,27 @@ __device__ inline void activate(Activation kind, float (&values)[8]) {
   for (float& value : values) value = activate(kind, value);
 }
 
-/// f′ as a function of what was saved: y for relu and sigmoid, x for the others.
-__device__ inline float activation_slope(Activation kind, float saved) {
+/// dy · f′, with f′ as a function of what was saved: y for relu and sigmoid, x for the others.
+__device__ inline float activation_gradient(Activation kind, float dy, float saved) {
   switch (kind) {
     case Activation::none:
-      return 1;
+      return dy;
     case Activation::relu:
-      return saved <= 0 ? 0.0f : 1.0f;
+      return saved <= 0 ? 0.0f : dy;  // no product: dy may be infinite
     case Activation::gelu: {
       const float cdf = 0.5f * erfcf(-saved * 0.70710678118654752f);
-      return cdf + saved * 0.39894228040143268f * expf(-0.5f * saved * saved);
+      return dy * (cdf + saved * 0.39894228040143268f * expf(-0.5f * saved * saved));
     }
     case Activation::gelu_tanh: {
       const float cubed = saved * saved * saved;
       const float t = tanhf(0.79788456080286536f * (saved + 0.044715f * cubed));
       const float dt = (1 - t * t) * 0.79788456080286536f * (1 + 3 * 0.044715f * saved * saved);
-      return 0.5f * (1 + t) + 0.5f * saved * dt;
+      return dy * (0.5f * (1 + t) + 0.5f * saved * dt);
     }
     case Activation::sigmoid:
-      return saved * (1 - saved);
+      return dy * (saved * (1 - saved));
   }
-  return 1;
+  return dy;
 }
 
 }  // namespace burin::cuda
