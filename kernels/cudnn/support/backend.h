@@ -46,6 +46,9 @@ class Descriptor {
   Descriptor& set(cudnnBackendAttributeName_t name, cudnnPointwiseMode_t value) {
     return set_raw(name, CUDNN_TYPE_POINTWISE_MODE, 1, &value);
   }
+  Descriptor& set(cudnnBackendAttributeName_t name, cudnnNanPropagation_t value) {
+    return set_raw(name, CUDNN_TYPE_NAN_PROPOGATION, 1, &value);
+  }
   Descriptor& set(cudnnBackendAttributeName_t name, cudnnReduceTensorOp_t value) {
     return set_raw(name, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1, &value);
   }
