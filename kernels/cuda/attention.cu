@@ -83,7 +83,7 @@ __global__ void attention_forward(AttentionForwardRows<T> op) {
       sum *= shrink;
       top = score;
     }
-    const float weight = expf(score - top);
+    const float weight = score == -INFINITY ? 0.0f : expf(score - top);  // top may be −∞, too
     sum += weight;
     add_scaled(y, load(op.v.row(p.n, p.h, u), e.D), weight);
   }

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "burin/kernels/base/half.h"
+#include "burin/kernels/run.h"
 #include "kernels/planted.h"
 
 namespace burin {
@@ -136,6 +138,47 @@ TEST(Attention, SumsKeptIn16BitsAreCaught) {
   const Implementation<AttentionBackward> dq{.name = "planted", .run = backward<Rounds::sums>};
   EXPECT_GE(cases_that_catch(dq), 12);
 }
+
+class AttentionToInfiniteKeys : public testing::TestWithParam<DeviceKind> {
+ protected:
+  void SetUp() override {
+    if (registry().device(GetParam()) == nullptr) GTEST_SKIP() << "no " << name_of(GetParam());
+  }
+};
+
+// As torch has it. The keys come first, and are more than any kernel looks at together.
+TEST_P(AttentionToInfiniteKeys, GivesNoWeightWhereTheScoreIsMinusInfinity) {
+  constexpr int64_t infinite = 130, finite = 6, D = 16;
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    checks::Operands operands(Device{GetParam(), 0});
+    const auto keys = [&](double first, double others) {
+      return operands.input(
+          dtype, {1, 1, infinite + finite, D}, Layout::nchw,
+          [=](int64_t i, uint32_t /*word*/) { return i < infinite * D ? first : others; });
+    };
+    AttentionForward op;
+    op.q = operands.input(dtype, {1, 1, 5, D}, Layout::nchw, checks::constant_values(1));
+    op.k = keys(-std::numeric_limits<double>::infinity(), 0.125);
+    op.v = keys(5, 3);
+    op.y = operands.output(dtype, {1, 1, 5, D});
+    op.log_sum_exp = operands.output(DType::f32, {1, 1, 5});
+    for (const Candidate& candidate : candidates(op, Context{operands.stream()})) {
+      if (!candidate.refusal.empty()) continue;
+      const ImplGuard guard(str(op.name, '=', candidate.name));
+      run(op, operands.stream());
+      for (const double y : operands.read(op.y)) {
+        EXPECT_NEAR(y, 3, 1e-5) << candidate.name << ' ' << dtype;
+      }
+      for (const double lse : operands.read(op.log_sum_exp)) {
+        EXPECT_NEAR(lse, 2 + std::log(6), 1e-5) << candidate.name << ' ' << dtype;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, AttentionToInfiniteKeys,
+                         testing::Values(DeviceKind::cpu, DeviceKind::emulator, DeviceKind::cuda),
+                         [](const auto& test) { return std::string(name_of(test.param)); });
 
 }  // namespace
 }  // namespace burin

@@ -79,7 +79,8 @@ struct AttentionQueries {
         largest = fmaxf(largest, fmaxf(s[j][2 * half], s[j][2 * half + 1]));
       }
       const float new_top = fmaxf(top[half], quad_max(largest) * scale);
-      const float shrink = exp2_approximate(top[half] - new_top);
+      const float base = new_top == -INFINITY ? 0.0f : new_top;  // −∞ − (−∞) is no number
+      const float shrink = exp2_approximate(top[half] - base);
       top[half] = new_top;
       sum[half] *= shrink;
 #pragma unroll
@@ -91,7 +92,7 @@ struct AttentionQueries {
       for (int j = 0; j < parts; ++j) {
 #pragma unroll
         for (int i = 2 * half; i < 2 * half + 2; ++i) {
-          s[j][i] = exp2_approximate(fmaf(s[j][i], scale, -new_top));
+          s[j][i] = exp2_approximate(fmaf(s[j][i], scale, -base));
           sum[half] += s[j][i];
         }
       }
