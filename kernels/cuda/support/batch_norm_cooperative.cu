@@ -2,6 +2,10 @@
 // for each other (batch_norm_cooperative.h).
 #include "burin/kernels/cuda/support/batch_norm_cooperative.h"
 
+#include <map>
+#include <mutex>
+#include <utility>
+
 #include "burin/kernels/cuda/support/batch_norm.h"
 
 namespace burin::cuda {
@@ -12,12 +16,23 @@ auto* kernel_for(const BatchNormTrain& op) {
   return op.residual ? train_cooperative<T, true> : train_cooperative<T, false>;
 }
 
-/// As many blocks as the device holds with the most shared memory that each can have.
+/// Blocks that the device holds, each with that much shared memory, the most it can have. Asked
+/// once for each kernel: a call needs it three times.
+template <class Kernel>
+int blocks_held(Kernel* kernel, int shared_bytes, Device device) {
+  static std::mutex mutex;
+  static std::map<std::pair<const void*, int>, int> known;
+  const std::lock_guard lock(mutex);
+  int& blocks = known[{reinterpret_cast<const void*>(kernel), device.index}];
+  if (blocks == 0) blocks = resident_blocks(kernel, row_threads, shared_bytes, device);
+  return blocks;
+}
+
 CooperativeRows rows_of(const BatchNormTrain& op, Device device) {
   const int most = shared_bytes_of(device);
   return visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const int resident = resident_blocks(kernel_for<T>(op), row_threads, most, device);
+    const int resident = blocks_held(kernel_for<T>(op), most, device);
     return CooperativeRows::of<T>(Rows::of(Channels::of(op.x)), resident, most);
   });
 }
