@@ -9,7 +9,7 @@ source scripts/lib.sh
 
 out=$(realpath -m "${1:-build/gpu_bundle.tar.gz}")
 limit=$((60 * 1000 * 1000))
-programs=(burin burin_tensor_tests burin_device_bench step_bench)
+programs=(burin burin_kernels_tests burin_tensor_tests burin_device_bench step_bench)
 fashion=/usr/share/datasets/fashion-mnist
 
 build cuda -DBURIN_BENCH=ON

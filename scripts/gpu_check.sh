@@ -149,6 +149,7 @@ fi
 export OMP_NUM_THREADS=1  # many processes, small cases
 if [ "$device" = cuda ]; then
   check step_graph $bin/burin_tensor_tests --gtest_filter='*cuda*-*DeviceMemory*'
+  check beyond_cases $bin/burin_kernels_tests --gtest_filter='*/cuda'  # NaN and infinities
   for pair in $sanitized; do
     for tool in memcheck racecheck; do
       check "${tool}_${pair/:/_}" sanitized $tool "${pair%:*}" "cuda/${pair#*:}"
