@@ -29,8 +29,8 @@ namespace fs = std::filesystem;
 
 struct CompareOptions {
   std::vector<std::string> runs, models;
+  ModelOptions common;  // but for the file
   std::string split = "auto";
-  std::string device = "auto";
   std::string csv;
   int batch_size = 32;
 };
@@ -120,9 +120,8 @@ std::vector<Row> rows_of_runs(const CompareOptions& options, const Session& sess
 
 Row evaluate_model(const CompareOptions& options, const std::string& file, const std::string& name,
                    const std::string& directory, const Session& session) {
-  ModelOptions model;
+  ModelOptions model = options.common;
   model.file = file;
-  model.device = options.device;
   const LoadedModel loaded = load_model(model, session);
   const std::shared_ptr<const data::Dataset> dataset = open_evaluation_data(
       directory, evaluation_part(options.split, directory), loaded.card.classes);
@@ -132,6 +131,7 @@ Row evaluate_model(const CompareOptions& options, const std::string& file, const
   const Evaluation evaluation = evaluate(loaded.model(), dataset,
                                          {.batch_size = options.batch_size,
                                           .workers = workers,
+                                          .dtype = loaded.dtype,
                                           .device = loaded.device,
                                           .on_progress = [&](int64_t done) {
                                             state.done = state.items = done;
@@ -261,7 +261,7 @@ Command compare_command() {
               "model files or run folders to evaluate on DIR");
   command.add("--split", &options->split, "of DIR; auto: test, else val, else everything",
               one_of({"auto", "train", "val", "test", "all"}));
-  command.add("--device", &options->device, "auto, cpu, cuda, cuda:N, emulator or emulator:N");
+  add_inference_options(command, options->common);
   command.add("-b,--batch-size", &options->batch_size, "images at once", at_least(1));
   command.add("--csv", &options->csv, "write the table to a file");
   command.run = [options](const Session& session) {

@@ -21,6 +21,7 @@ using Level = Finding::Level;
 
 struct LintOptions {
   std::vector<std::string> paths;
+  ModelOptions model;  // of files that do not say
   bool fail = false;
 };
 
@@ -68,10 +69,10 @@ Findings lint_run(const fs::path& run) {
   return findings;
 }
 
-Findings lint_path(const std::string& path) {
+Findings lint_path(const std::string& path, const ModelHints& hints) {
   if (fs::is_directory(fs::path(path) / "weights")) return lint_run(path);
   if (fs::is_directory(path)) return lint_data(path);
-  const ModelCard card = load_model(path);
+  const ModelCard card = load_model(path, hints);
   return lint_model(*card.model, card.classes);
 }
 
@@ -80,10 +81,11 @@ int run_lint(const LintOptions& options) {
     throw Failure(exit_usage, "nothing to look at",
                   "burin lint runs/train/exp, DIR, or a model file");
   }
+  const ModelHints hints = hints_of(options.model);
   int fatal = 0, total = 0;
   for (const std::string& path : options.paths) {
     std::cout << printable(path) << '\n';
-    const Findings findings = lint_path(path);
+    const Findings findings = lint_path(path, hints);
     for (const Finding& finding : findings) {
       static constexpr const char* names[] = {"FATAL", "warning", "note"};
       std::cout << "\n  " << names[static_cast<size_t>(finding.level)] << ": "
@@ -104,6 +106,7 @@ Command lint_command() {
   Command command("lint", "Engine", "what looks wrong in a data set, a run or a model, explained");
   command.details = "burin lint photos\nburin lint runs/train/exp";
   command.add("paths", &options->paths, "run folders, data folders, model files");
+  add_hint_options(command, options->model);
   command.add("--fail", &options->fail, "exit with 3 for warnings too, not only for what is fatal");
   command.run = [options](const Session&) {
     return failing_with(exit_bad_input, [&] { return run_lint(*options); });

@@ -20,10 +20,15 @@ void add_model_options(Command& command, ModelOptions& options) {
 }
 
 void add_inference_options(Command& command, ModelOptions& options) {
-  command.add("--model", &options.architecture, "its architecture, where the file does not say");
-  command.add("--classes", &options.classes, "its classes in the order of the labels: ai,real");
+  add_hint_options(command, options);
   command.add("--device", &options.device, "auto, cpu, cuda, cuda:N, emulator or emulator:N");
   command.add("--amp", &options.amp, "dtype of the activations", one_of({"off", "bf16"}));
+}
+
+void add_hint_options(Command& command, ModelOptions& options) {
+  command.add("--model", &options.architecture, "its architecture, where the file does not say");
+  command.add("--classes", &options.classes,
+              "its classes in the order of the labels, likewise: ai,real");
 }
 
 void expect_architecture(const std::string& name) {
@@ -33,27 +38,31 @@ void expect_architecture(const std::string& name) {
                 "burin info --models lists them");
 }
 
-LoadedModel load_model(const ModelOptions& options, const Session& session) {
-  if (options.file.empty()) {
-    throw Failure(exit_usage, "no model given", "-m runs/train/exp, or -m FILE");
-  }
+ModelHints hints_of(const ModelOptions& options) {
   if (!options.architecture.empty()) expect_architecture(options.architecture);
-  ModelOverrides overrides{.architecture = options.architecture, .classes = {}};
+  ModelHints hints{.architecture = options.architecture, .classes = {}};
   std::istringstream names(options.classes);
   for (std::string name; std::getline(names, name, ',');) {
-    std::vector<std::string>& known = overrides.classes;
+    std::vector<std::string>& known = hints.classes;
     if (name.empty() || std::find(known.begin(), known.end(), name) != known.end()) {
       throw Failure(exit_usage, str("--classes ", options.classes, ": ",
                                     name.empty() ? "a name is empty" : name + " stands twice"));
     }
     known.push_back(name);
   }
+  return hints;
+}
 
+LoadedModel load_model(const ModelOptions& options, const Session& session) {
+  if (options.file.empty()) {
+    throw Failure(exit_usage, "no model given", "-m runs/train/exp, or -m FILE");
+  }
+  const ModelHints hints = hints_of(options);
   LoadedModel loaded;
   loaded.path = model_path(options.file);
   loaded.device = choose_device(options.device);
   loaded.dtype = options.amp == "bf16" ? DType::bf16 : DType::f32;
-  loaded.card = failing_with(exit_bad_input, [&] { return load_model(loaded.path, overrides); });
+  loaded.card = failing_with(exit_bad_input, [&] { return load_model(loaded.path, hints); });
   nn::to(loaded.model(), loaded.device, Layout::nhwc);
   if (!session.globals.quiet) {
     for (const std::string& note : loaded.card.notes) std::cerr << printable_lines(note) << '\n';

@@ -20,6 +20,11 @@ struct ModelOptions {
 void add_model_options(Command& command, ModelOptions& options);
 /// The same but for -m, for a command that takes several models.
 void add_inference_options(Command& command, ModelOptions& options);
+/// --model and --classes alone, for a command that asks no model.
+void add_hint_options(Command& command, ModelOptions& options);
+/// What those say. Throws Failure (usage) for an unknown model, and a class that has no name or
+/// stands twice.
+ModelHints hints_of(const ModelOptions& options);
 
 /// Throws Failure (usage) with a suggestion where there is no architecture of that name.
 void expect_architecture(const std::string& name);

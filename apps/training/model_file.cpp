@@ -101,15 +101,21 @@ void save_model(const std::string& path, models::Model& model,
   nn::save_state(path, nn::state(model), metadata);
 }
 
-ModelCard load_model(const std::string& path, const ModelOverrides& overrides) {
+ModelCard load_model(const std::string& path, const ModelHints& hints) {
   const WeightFile file(path);
   const std::string* const architecture = file.metadata("burin.architecture");
 
   ModelCard card;
-  card.classes = overrides.classes;
-  if (card.classes.empty()) card.classes = classes_of(file);
-  std::string name = overrides.architecture;
-  if (name.empty() && architecture != nullptr) name = *architecture;
+  const std::string name = architecture != nullptr ? *architecture : hints.architecture;
+  if (!hints.architecture.empty() && hints.architecture != name) {
+    card.notes.push_back(str(path, ": is a ", name, ", whatever --model says"));
+  }
+  card.classes = classes_of(file);
+  if (card.classes.empty()) card.classes = hints.classes;
+  if (!hints.classes.empty() && hints.classes != card.classes) {
+    card.notes.push_back(
+        str(path, ": its classes are ", listed(card.classes, 10), ", whatever --classes says"));
+  }
   check(!is_checkpoint(file), path, ": is a checkpoint to resume from, not a model\n  hint: ",
         "give the folder of the run, or its weights/best.safetensors");
   check(!name.empty(), path,
@@ -128,7 +134,7 @@ ModelCard load_model(const std::string& path, const ModelOverrides& overrides) {
   check(report.entries.complete() && !report.head_replaced, path, ": does not fit a ", name,
         " with ", card.classes.size(), " classes\n", report.entries.to_string(),
         "  hint: check --model and --classes");
-  card.notes = report.notes;
+  card.notes.insert(card.notes.end(), report.notes.begin(), report.notes.end());
   if (const std::string* const aug = file.metadata("burin.aug")) card.aug = *aug;
   nn::set_training(*card.model, false);
   nn::set_requires_grad(*card.model, false);

@@ -36,13 +36,14 @@ std::vector<std::string> classes_of(const WeightFile& file);
 models::Preprocess read_preprocess(const WeightFile& file, models::Preprocess preprocess);
 
 /// What a bare file of weights does not say of itself.
-struct ModelOverrides {
+struct ModelHints {
   std::string architecture;          // --model
   std::vector<std::string> classes;  // --classes
 };
 
-/// Opens a model that save_model wrote, or any file of weights with the overrides' help. In
-/// evaluation mode, on the CPU. Throws Error with a hint where something is missing.
-ModelCard load_model(const std::string& path, const ModelOverrides& overrides = {});
+/// Opens a model that save_model wrote, or any file of weights with the hints' help; where the file
+/// says otherwise it is right, and a note tells. In evaluation mode, on the CPU. Throws Error with
+/// a hint where something is missing.
+ModelCard load_model(const std::string& path, const ModelHints& hints = {});
 
 }  // namespace burin::apps

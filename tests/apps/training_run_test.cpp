@@ -9,6 +9,7 @@
 #include "burin/apps/exit.h"
 #include "burin/apps/json.h"
 #include "burin/apps/table.h"
+#include "burin/apps/training/model_file.h"
 
 namespace burin {
 namespace {
@@ -174,6 +175,39 @@ TEST_F(TrainedRun, ComparesWithOthers) {
   EXPECT_NE(without_m.err.find("\n  hint: burin compare -m " + words + "   evaluates"),
             std::string::npos)
       << without_m.err;
+}
+
+// --model and --classes say what a bare file does not, in every command that takes model files; of
+// one that says more they change nothing.
+TEST_F(TrainedRun, TakesABareFileForWhatItIsSaidToBe) {
+  const apps::ModelCard card = apps::load_model(run() + "/weights/best.safetensors");
+  const std::string bare = file("bare.pth");
+  nn::save_state(bare, nn::state(*card.model));
+  const std::string said = " --model resnet20 --classes blue,red";
+  const std::string compare = "compare -m " + bare + ' ' + run() + ' ' + file("photos");
+  EXPECT_EQ(run_burin(compare).code, apps::exit_bad_input);
+  const Ran compared = run_burin(compare + " --csv " + file("bare.csv") + said);
+  EXPECT_EQ(compared.code, apps::exit_ok) << compared.err;
+  std::istringstream rows(read_whole(file("bare.csv")));
+  std::string heading, of_bare, of_run;
+  std::getline(std::getline(std::getline(rows, heading), of_bare), of_run);
+  const auto scores = [](const std::string& row) {  // "(resnet20),0.27,1.0000,…" but images/s
+    return row.substr(row.find('('), 40);
+  };
+  EXPECT_EQ(scores(of_bare), scores(of_run));
+
+  EXPECT_EQ(run_burin("lint " + bare).code, apps::exit_bad_input);
+  const Ran linted = run_burin("lint " + bare + said);
+  EXPECT_EQ(linted.code, apps::exit_ok) << linted.err;
+
+  const std::string predict = "predict --format csv " + file("photos/red/n12.png") + " -m ";
+  const Ran plain = run_burin(predict + run());
+  const Ran swapped = run_burin(predict + run() + " --model resnet56 --classes red,blue");
+  EXPECT_EQ(swapped.out, plain.out);
+  EXPECT_NE(swapped.err.find(": is a resnet20, whatever --model says\n"), std::string::npos);
+  EXPECT_NE(swapped.err.find(": its classes are blue, red, whatever --classes says\n"),
+            std::string::npos)
+      << swapped.err;
 }
 
 // What it proposes can be typed as it stands, and numbers of pictures seen in training are told.
