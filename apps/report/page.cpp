@@ -41,7 +41,7 @@ figure img{width:100%;aspect-ratio:1;object-fit:contain;background:var(--grid);b
 figcaption{font-size:12.5px;line-height:1.4;margin-top:5px;overflow-wrap:anywhere}
 .good{color:var(--green)}.bad{color:var(--red)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px}dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
-@media print{body{font-size:13px}main{max-width:none;padding:0}.scroll{overflow:visible}th,td{padding:4px 7px}h2{break-after:avoid}figure,svg,.tile,tr{break-inside:avoid}.gallery{grid-template-columns:repeat(6,1fr)}}
+@media print{body{font-size:13px}main{max-width:none;padding:0}.scroll{overflow:visible}th,td{padding:4px 7px}h2,h3,h3+p{break-after:avoid}figure,svg,.tile,tr{break-inside:avoid}.gallery{grid-template-columns:repeat(6,1fr)}}
 )css";
 
 std::string cells(const std::vector<std::string>& texts, const char* tag) {
