@@ -256,8 +256,9 @@ void parse(CLI::App& app, std::vector<std::string> arguments) {
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);
-  } catch (const CLI::ArgumentMismatch& error) {
-    throw Failure(exit_usage, error.what());
+  } catch (const CLI::ArgumentMismatch& error) {  // "--lr: 1 required X missing"
+    const std::string words = error.what();
+    throw Failure(exit_usage, words.substr(0, words.find(':')) + " needs a value");
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) throw;  // --help
     throw Failure(exit_usage, error.what());
@@ -270,6 +271,13 @@ struct Bound {
   CLI::App* app;
   Bindings bindings;
 };
+
+/// The sub-command that was named, or nullptr.
+const Bound* chosen_of(const std::vector<Bound>& bound) {
+  const auto chosen =
+      std::find_if(bound.begin(), bound.end(), [](const Bound& one) { return one.app->parsed(); });
+  return chosen == bound.end() ? nullptr : &*chosen;
+}
 
 std::vector<Bound> bind_commands(CLI::App& app, const std::vector<Command>& commands) {
   std::vector<Bound> bound;
@@ -316,16 +324,20 @@ void read_command_line(const std::vector<std::string>& arguments,
   } catch (const CLI::CallForHelp& help) {
     app.exit(help);
     return;
+  } catch (const Failure&) {
+    if (const Bound* const chosen = chosen_of(bound)) {
+      invocation.program += " " + chosen->command->name;
+    }
+    throw;
   }
   if (version) {
     std::cout << "burin " << release << '\n';
     return;
   }
-  const auto chosen =
-      std::find_if(bound.begin(), bound.end(), [](const Bound& one) { return one.app->parsed(); });
+  const Bound* const chosen = chosen_of(bound);
   std::vector<const Option*> known;
   for (const Option& option : globals) known.push_back(&option);
-  if (chosen == bound.end()) {
+  if (chosen == nullptr) {
     std::vector<std::string> names;
     for (const Command& command : commands) names.push_back(command.name);
     if (!app.remaining().empty()) fail_on(app.remaining().front(), known, names);
