@@ -42,7 +42,7 @@ struct TrainOptions {
   int accumulate = 1;    // batches whose gradients make one step
   double clip_grad = 0;  // largest global norm; 0: off
   double ema = 0;        // decay; 0: off
-  int patience = 0;      // epochs without a better validation loss; 0: off
+  int patience = 0;      // epochs without gain; 0: off
   // machine
   std::string device = "auto";
   std::string amp = "off";     // off, bf16
