@@ -38,6 +38,13 @@ function(burin_public_headers target)
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 endfunction()
 
+# burin_hide_foreign(TARGET): its copies of templates of Eigen and nlohmann's JSON stay its own. A program that uses
+# them too, compiled with other flags, would else have the library run its copies.
+function(burin_hide_foreign target)
+  target_link_options(${target} PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/library.map)
+  set_target_properties(${target} PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/library.map)
+endfunction()
+
 # burin_precompile(TARGET [HEADER…]): with BURIN_PCH, the standard headers and the given ones are parsed once a
 # target; a first build is then faster. Off by default, so that a missing #include shows.
 function(burin_precompile target)

@@ -2,7 +2,7 @@
 # usage: binaries_test.sh BUILD
 # The core libraries run on every x86-64-v2 CPU: disassembled, they hold no AVX instruction but in functions that say so
 # in their name and are called where the CPU has it. The higher levels do hold theirs. Every plug-in exports burin_plugin
-# and nothing else.
+# and nothing else, the core libraries nothing of Eigen and nlohmann's JSON: an embedder's own copies would take its place.
 set -euo pipefail
 lib=${1:?the build folder}/lib
 command -v objdump >/dev/null || { echo "objdump (binutils) is not installed"; exit 77; }
@@ -16,8 +16,17 @@ avx() {
 }
 zmm() { objdump -d --no-show-raw-insn "$1" | grep -c '%zmm' || true; }
 
+foreign() {
+  local names
+  names=$(nm -DC --defined-only "$1") || return
+  grep -cE 'Eigen::|nlohmann::|stbi_' <<<"$names" || true
+}
+
 broken=0
 complain() { echo "$@"; broken=1; }
+for core in libburin_kernels.so libburin.so; do
+  [ "$(foreign "$lib/$core")" = 0 ] || complain "$core exports templates of other projects"
+done
 if [ "$(uname -m)" = x86_64 ]; then
   for core in libburin_kernels.so libburin.so; do
     [ "$(avx "$lib/$core")" = 0 ] || complain "$core holds instructions above x86-64-v2"
