@@ -1,5 +1,7 @@
 // The vocabulary: 16-bit floats, shapes, layouts, threads, random numbers, devices.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <stdexcept>
@@ -113,6 +115,25 @@ TEST(ParallelFor, ThrowsInTheCaller) {
     });
   };
   expect_error(work, "a thread failed");
+}
+
+// fork() copies no threads: libgomp would wait for them.
+TEST(ParallelFor, RunsInAChildThatHasOneThread) {
+  const int threads = compute_threads();
+  set_compute_threads(2);
+  parallel_for(100, 1, [](int64_t /*begin*/, int64_t /*end*/) {});
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // what would wait for ever
+    set_compute_threads(1);
+    int64_t sum = 0;
+    parallel_for(100, 1, [&](int64_t begin, int64_t end) { sum += end - begin; });
+    _exit(sum == 100 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  set_compute_threads(threads);
 }
 
 // Known answers of Random123's kat_vectors, philox4x32-10.
