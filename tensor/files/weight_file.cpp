@@ -6,9 +6,10 @@
 namespace burin {
 
 WeightListing read_weight_file(Bytes file) {
+  // First: the length of its header may begin as a pickle does.
+  if (looks_like_safetensors(file)) return read_safetensors(file);
   if (looks_like_torch_zip(file)) return read_torch_zip(file);
   if (looks_like_torch_legacy(file)) return read_torch_legacy(file);
-  if (looks_like_safetensors(file)) return read_safetensors(file);
   check(!file.empty(), "the file is empty");
   check(!as_text(file).starts_with("version https://git-lfs"),
         "a pointer of git-lfs, not the weights: run 'git lfs pull' where it came from");

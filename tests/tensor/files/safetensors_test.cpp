@@ -48,6 +48,16 @@ TEST(Safetensors, ReadsNamesShapesAndMetadata) {
   EXPECT_EQ(scalar, 0x0101010101010101);
 }
 
+// 640 is 0x280: its first two bytes are those of a pickle of protocol 2.
+TEST(Safetensors, IsToldFromAPickleWhateverTheHeadersLength) {
+  std::string header = R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+  for (size_t length = 64; length <= 2048; length += 8) {
+    header.resize(length, ' ');
+    const std::string file = file_of(header, 1);
+    EXPECT_EQ(read_weight_file(as_bytes(file)).format, "safetensors") << length;
+  }
+}
+
 TEST(Safetensors, ReadsWhatAnIndependentReaderReads) {
   const auto golden = test_data("golden");
   const auto weights = test_data("weights");
