@@ -65,13 +65,7 @@ void Optimizer::write_scalars(Batch& batch) {
   write_scalar(batch, scalar_learning_rate, static_cast<float>(group.learning_rate));
   write_scalar(batch, scalar_momentum, static_cast<float>(group.momentum));
   write_scalar(batch, scalar_step, static_cast<float>(steps_));
-  if (gradient_scale_.defined()) {
-    Tensor target = slice(batch.scalars, 0, scalar_gradient_scale, scalar_gradient_scale + 1);
-    copy_into(target, gradient_scale_);
-    batch.written[scalar_gradient_scale] = std::numeric_limits<float>::quiet_NaN();
-  } else {
-    write_scalar(batch, scalar_gradient_scale, 1);
-  }
+  write_scalar(batch, scalar_gradient_scale, 1);
 }
 
 void Optimizer::step() {
@@ -79,7 +73,14 @@ void Optimizer::step() {
   const Range range(batches_.front().scalars.device(), "optimizer");
   for (Batch& batch : batches_) {
     write_scalars(batch);
-    step_batch(batch);
+    if (gradient_scale_.defined()) {
+      Tensor scale = slice(batch.scalars, 0, scalar_gradient_scale, scalar_gradient_scale + 1);
+      copy_into(scale, gradient_scale_);
+      step_batch(batch);
+      fill_(scale, 1);  // the next step, or a recorded one, may be without
+    } else {
+      step_batch(batch);
+    }
   }
   note_copies();
   if (recorded_writes() == nullptr) count_step();
@@ -89,10 +90,7 @@ void Optimizer::step() {
 void Optimizer::before_replay() {
   const NoGradGuard no_grad;
   for (Batch& batch : batches_) {
-    const ParameterGroup& group = groups_[batch.group];
-    write_scalar(batch, scalar_learning_rate, static_cast<float>(group.learning_rate));
-    write_scalar(batch, scalar_momentum, static_cast<float>(group.momentum));
-    write_scalar(batch, scalar_step, static_cast<float>(steps_));
+    write_scalars(batch);
     for (const NamedTensor& p : batch.parameters) {
       if (p.copy) p.copy->before_replay(p.tensor);
     }
@@ -127,6 +125,7 @@ void Optimizer::count_step() {
 }
 
 void Optimizer::zero_grad() {
+  gradient_scale_ = Tensor();
   for (Batch& batch : batches_) {
     for (NamedTensor& p : batch.parameters) p.tensor.set_grad({});
   }

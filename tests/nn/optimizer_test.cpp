@@ -80,6 +80,17 @@ TEST(Optimizer, ClipsByTheGlobalNorm) {
   EXPECT_NEAR(p.to_vector<float>()[0], 0.4 - 0.3, 1e-5);
 }
 
+TEST(Optimizer, ClipsTheGradientsThatItMeasured) {
+  Tensor p = parameter();
+  Sgd sgd({group_of(p, 1, 0, 0)});
+  p.set_grad(Tensor::from(std::vector<float>{30, 0, 0}, {3}));
+  sgd.clip_gradients(1);
+  sgd.zero_grad();  // before any step, as where one ended in an exception
+  p.set_grad(Tensor::from(std::vector<float>{0.5f, 0, 0}, {3}));
+  sgd.step();
+  EXPECT_FLOAT_EQ(p.to_vector<float>()[0], 1 - 0.5f);
+}
+
 TEST(Optimizer, SparesVectorsFromDecayWhenTold) {
   Generator generator(1);
   Linear layer(2, 2, true, generator);

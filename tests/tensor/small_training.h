@@ -63,6 +63,7 @@ class SmallTraining {
     const Tensor logits = head_.forward(cast(pooled, DType::bf16));
     loss = cross_entropy(cast(logits, DType::f32), labels, {.label_smoothing = 0.1f});
     backward(loss);
+    if (clipped) optimizer_->clip_gradients(0.01);
     optimizer_->step();
   }
 
@@ -92,6 +93,7 @@ class SmallTraining {
   }
 
   Tensor x, labels, loss;
+  bool clipped = false;  // the gradients
 
  private:
   Device device_;

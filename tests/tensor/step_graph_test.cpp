@@ -108,6 +108,28 @@ TEST_P(StepGraphOn, AWeightWrittenBetweenReplaysIsRead) {
   }
 }
 
+TEST_P(StepGraphOn, AClippedStepLeavesNothingToOneThatIsNot) {
+  Training eager(device()), recorded(device());
+  const auto clipped_step = [&](int64_t i) {
+    for (Training* training : {&eager, &recorded}) {
+      training->prepare(i);
+      training->clipped = true;
+      training->step();
+      training->clipped = false;
+    }
+  };
+  for (int64_t i = 0; i < eager_steps; ++i) clipped_step(i);
+  StepGraph graph(device(), [&] { recorded.step(); });
+  const Tensor loss = recorded.loss;
+  clipped_step(eager_steps);
+  eager.prepare(eager_steps + 1);
+  eager.step();
+  recorded.prepare(eager_steps + 1);
+  recorded.replay(graph);
+  recorded.loss = loss;
+  EXPECT_EQ(recorded.state(), eager.state());
+}
+
 TEST_P(StepGraphOn, ReplayCountsAsAWrite) {
   Tensor y = zeros({4}, {DType::f32, device()});
   StepGraph graph(device(), [&] { fill_(y, 3); });
