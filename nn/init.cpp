@@ -5,7 +5,8 @@
 namespace burin::nn {
 
 Fans fans_of(const Tensor& weight) {
-  check(weight.rank() >= 2, "init: a weight ", weight.shape(), " has no fans");
+  check(weight.rank() >= 2 && weight.numel() > 0, "init: a weight ", weight.shape(),
+        " has no fans");
   const int64_t taps = weight.numel() / (weight.dim(0) * weight.dim(1));
   return {weight.dim(1) * taps, weight.dim(0) * taps};
 }

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "burin/nn/linear.h"
+#include "support/expect_error.h"
+
 namespace burin::nn {
 namespace {
 
@@ -24,6 +27,12 @@ TEST(Init, CountsTheFansOfConvolutionsAndLinearLayers) {
   EXPECT_EQ(fans_of(zeros(shape)).out, fan_out);
   EXPECT_EQ(fans_of(zeros({10, 7})).in, 7);
   EXPECT_EQ(fans_of(zeros({10, 7})).out, 10);
+}
+
+TEST(Init, RefusesALayerWithoutFeatures) {
+  Generator generator(0);
+  expect_error([&] { Linear(0, 3, true, generator); }, "a weight [3, 0] has no fans");
+  expect_error([&] { Linear(3, 0, true, generator); }, "a weight [0, 3] has no fans");
 }
 
 TEST(Init, DrawsKaimingsAndGlorotsDistributions) {
