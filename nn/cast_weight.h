@@ -19,17 +19,19 @@ class WeightCopy {
   /// For an optimiser to write beside the weight; absent unless up to date, for the step may be
   /// skipped on the device. Call it before the weight is written, and written_along() after.
   View writable(const Tensor& weight);
-  /// Who has written the weight, an optimiser or a replayed step, may have written the copy too.
   void written_along(const Tensor& weight);
+  /// For the optimiser of a recorded step: what was recorded may take the copy, and write it.
   void before_replay(const Tensor& weight);
+  void after_replay(const Tensor& weight);
 
  private:
   bool is_current(const Tensor& weight) const;
 
   Tensor copy_;
-  ContentKey weight_;   // of the content that the copy holds
-  ContentKey written_;  // of the copy since then
-  bool kept_ = false;   // by an optimiser
+  ContentKey weight_;         // of the content that the copy holds
+  ContentKey written_;        // of the copy since then
+  bool kept_ = false;         // by an optimiser
+  bool was_current_ = false;  // before the replay
 };
 
 /// A weight in the dtype of the activations it meets (which decide the precision; parameters

@@ -110,7 +110,11 @@ void Optimizer::note_copies() {
 }
 
 void Optimizer::after_replay() {
-  note_copies();
+  for (const Batch& batch : batches_) {
+    for (const NamedTensor& p : batch.parameters) {
+      if (p.copy) p.copy->after_replay(p.tensor);
+    }
+  }
   count_step();
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "burin/nn/adam.h"
+#include "burin/nn/cast_weight.h"
 #include "burin/nn/linear.h"
 #include "burin/tensor/autograd.h"
 #include "burin/tensor/ops/batch_norm.h"
@@ -69,6 +70,12 @@ class SmallTraining {
 
   /// As loading a checkpoint does.
   void write_weight(double value) { fill_(head_.weight, value); }
+
+  Tensor weight() const { return head_.weight.detach(); }
+  /// In 16 bits.
+  Tensor copy_of_weight() {
+    return nn::parameters(head_).front().copy->of(head_.weight, DType::bf16);
+  }
 
   void replay(StepGraph& graph) {
     optimizer_->before_replay();

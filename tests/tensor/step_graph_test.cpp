@@ -108,6 +108,52 @@ TEST_P(StepGraphOn, AWeightWrittenBetweenReplaysIsRead) {
   }
 }
 
+TEST_P(StepGraphOn, AWeightIsReadAsItIsAfterEachOfTwoSteps) {
+  Training eager(device()), recorded(device());
+  for (Training* training : {&eager, &recorded}) {
+    training->prepare(0);
+    for (int64_t i = 0; i < eager_steps; ++i) training->step();
+  }
+  StepGraph graph(device(), [&] {
+    recorded.step();
+    recorded.step();
+  });
+  eager.step();
+  eager.step();
+  recorded.replay(graph);
+  EXPECT_EQ(recorded.state(), eager.state());
+}
+
+TEST_P(StepGraphOn, AWeightWrittenBehindTheOptimizerIsRead) {
+  Training eager(device()), recorded(device());
+  for (Training* training : {&eager, &recorded}) {
+    training->prepare(0);
+    for (int64_t i = 0; i < eager_steps; ++i) training->step();
+  }
+  const auto step = [](Training& training) {
+    training.step();
+    training.write_weight(0.125);
+  };
+  StepGraph graph(device(), [&] { step(recorded); });
+  for (int i = 0; i < 2; ++i) {
+    step(eager);
+    recorded.replay(graph);
+    EXPECT_EQ(recorded.state(), eager.state()) << "after replay " << i;
+  }
+}
+
+TEST_P(StepGraphOn, AReplayWritesTheCopyOfAWeightAlong) {
+  Training training(device());
+  training.prepare(0);
+  for (int64_t i = 0; i < eager_steps; ++i) training.step();
+  const Tensor copy = training.copy_of_weight();
+  StepGraph graph(device(), [&] { training.step(); });
+  for (int i = 0; i < 2; ++i) {
+    training.replay(graph);
+    EXPECT_EQ(copy.to_vector<float>(), cast(training.weight(), DType::bf16).to_vector<float>());
+  }
+}
+
 TEST_P(StepGraphOn, AClippedStepLeavesNothingToOneThatIsNot) {
   Training eager(device()), recorded(device());
   const auto clipped_step = [&](int64_t i) {
