@@ -98,28 +98,6 @@ void pool_row_naive(const Forward<T>& op, const Pooling& pool, int64_t plane, in
 }
 
 template <class T>
-T narrowed(float value) {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(value);
-  } else {
-    return convert<T>(value);
-  }
-}
-
-/// The first `count` elements.
-template <class T>
-void store_channels(T* to, const Vector& value, int64_t count) {
-  float values[lanes];
-  store(values, value);
-  if (count == lanes) {
-#pragma omp simd
-    for (int i = 0; i < lanes; ++i) to[i] = narrowed<T>(values[i]);
-  } else {
-    for (int64_t i = 0; i < count; ++i) to[i] = narrowed<T>(values[i]);
-  }
-}
-
-template <class T>
 void pool_row(const Forward<T>& op, const Pooling& pool, int64_t plane, int64_t p) {
   const Range rows = pool.axes.h.window(p);
   for (int64_t q = 0; q < pool.out.W; ++q) {
@@ -127,7 +105,9 @@ void pool_row(const Forward<T>& op, const Pooling& pool, int64_t plane, int64_t 
     const int64_t to = pool.out.offset(plane, p, q);
     for (int64_t c = 0; c < pool.C; c += lanes) {
       const int64_t count = std::min<int64_t>(lanes, pool.C - c);
+      const Vector mean = load_channels(op.mean + c, count);
       const Vector scale = load_channels(op.scale + c, count);
+      const Vector bias = load_channels(op.bias + c, count);
       const Vector direction = scale < 0.0f ? Vector{} - 1.0f : Vector{} + 1.0f;
       Vector largest = Vector{} - std::numeric_limits<float>::infinity(), number{};
       for (int64_t h = rows.begin; h < rows.end; ++h) {
@@ -141,8 +121,7 @@ void pool_row(const Forward<T>& op, const Pooling& pool, int64_t plane, int64_t 
         }
       }
       const Vector chosen = largest * direction;
-      const Vector normal =
-          (chosen - load_channels(op.mean + c, count)) * scale + load_channels(op.bias + c, count);
+      const Vector normal = (chosen - mean) * scale + bias;
       store_channels(op.chosen + to + c, chosen, count);
       store_channels(op.y + to + c, normal <= 0.0f ? Vector{} : normal, count);  // NaN passes
       const Vector y = load_channels(op.y + to + c, count);                      // as stored

@@ -6,6 +6,7 @@
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/exponential.h"
+#include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -16,80 +17,41 @@ int64_t row_grain(int64_t C) {
   return ceil_div(16 * 1024, std::max<int64_t>(C, 1));
 }
 
-// Sums of a row are kept in double: f32 would lose digits with a thousand terms of one sign.
-
-/// `count` ≤ lanes neighbours, widened; minus infinity behind them.
-template <class T>
-Vector load_or_lowest(const T* from, int64_t count) {
-  if (count == lanes) return load_widened(from);
-  Vector v = Vector{} - __builtin_inff();
-  for (int64_t i = 0; i < count; ++i) v[i] = static_cast<float>(from[i]);
-  return v;
-}
-
-/// Calls f(values, first, count) for the vectors of elements [begin, end).
-template <class T, class F>
-void for_vectors(const T* row, int64_t begin, int64_t end, const F& f) {
-  int64_t c = begin;
-  for (; c + lanes <= end; c += lanes) f(load_widened(row + c), c, int64_t{lanes});
-  if (c < end) f(load_or_lowest(row + c, end - c), c, end - c);
-}
-
-template <class T>
-float top_of(const T* x, int64_t C) {
-  Vector tops = load_or_lowest(x, std::min<int64_t>(C, lanes));
-  for_vectors(x, 0, C,
-              [&](Vector v, int64_t /*first*/, int64_t /*count*/) { tops = v > tops ? v : tops; });
-  float top = tops[0];
-  for (int i = 1; i < lanes; ++i) top = std::max(top, tops[i]);
-  return top;
-}
-
-/// Σ exp(x − top)
-template <class T>
-double sum_of_exponentials(const T* x, int64_t C, float top) {
-  constexpr int64_t block = 16 * lanes;  // short sums in f32, theirs in double
-  double sum = 0;
-  for (int64_t begin = 0; begin < C; begin += block) {
-    Vector sums{};
-    for_vectors(x, begin, std::min(begin + block, C),
-                [&](Vector v, int64_t, int64_t) { sums += exponential(v - top); });
-    for (int i = 0; i < lanes; ++i) sum += sums[i];
-  }
-  return sum;
-}
-
-template <class T>
-void store_channels(T* to, const Vector& value, int64_t count) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (count == lanes) return store(to, value);
-  }
-  for (int64_t i = 0; i < count; ++i) to[i] = T(value[i]);
-}
-
+/// exp(x − top) / Σ, or x − top − log Σ
 template <class T>
 void forward_row(const T* x, T* y, int64_t C, bool log) {
   const float top = top_of(x, C);
-  const double sum = sum_of_exponentials(x, C, top);
+  const auto centred = [&](int64_t first, int64_t count) {
+    return load_or_lowest(x + first, count) - top;
+  };
+  // In f32 y keeps the terms until their sum is known; 16 bits would round them twice.
+  const bool kept = std::is_same_v<T, float> && !log;
+  const double sum = sum_of(C, [&](int64_t first, int64_t count) {
+    const Vector terms = exponential(centred(first, count));
+    if (kept) store_channels(y + first, terms, count);
+    return terms;
+  });
   const auto log_sum = static_cast<float>(std::log(sum));
   const auto scale = static_cast<float>(1 / sum);
-  for_vectors(x, 0, C, [&](Vector v, int64_t first, int64_t count) {
-    store_channels(y + first, log ? v - top - log_sum : exponential(v - top) * scale, count);
+  for_stretches(0, C, [&](int64_t first, int64_t count) {
+    const Vector value = kept  ? load_channels(y + first, count) * scale
+                         : log ? centred(first, count) - log_sum
+                               : exponential(centred(first, count)) * scale;
+    store_channels(y + first, value, count);
   });
 }
 
 template <class T>
 void backward_row(const T* dy, const T* y, T* dx, int64_t C, bool log) {
-  double sum = 0;  // Σ dy·y, or Σ dy for the logarithm
-  for (int64_t c = 0; c < C; ++c) {
-    sum += log ? static_cast<float>(dy[c]) : static_cast<float>(dy[c]) * static_cast<float>(y[c]);
-  }
-  const auto dot = static_cast<float>(sum);
-  for (int64_t c = 0; c < C; ++c) {
-    const auto g = static_cast<float>(dy[c]);
-    const auto v = static_cast<float>(y[c]);
-    dx[c] = T(log ? g - std::exp(v) * dot : v * (g - dot));
-  }
+  const auto dot = static_cast<float>(sum_of(C, [&](int64_t first, int64_t count) {
+    const Vector g = load_channels(dy + first, count);
+    return log ? g : g * load_channels(y + first, count);
+  }));
+  for_stretches(0, C, [&](int64_t first, int64_t count) {
+    const Vector g = load_channels(dy + first, count);
+    const Vector v = load_channels(y + first, count);
+    store_channels(dx + first, log ? g - exponential(v) * dot : v * (g - dot), count);
+  });
 }
 
 Refusal accepts_forward(const SoftmaxForward& op, const Context& /*context*/) {

@@ -5,8 +5,6 @@
 namespace burin::cpu {
 namespace {
 
-using IntVector = int32_t __attribute__((vector_size(lanes * 4)));
-
 /// exp(x), within 2 ulp; 0 below the smallest normal number, infinity above the largest; NaN stays.
 ///
 /// x = n · ln 2 + r with |r| ≤ ln 2 / 2; exp(r) by a polynomial (Cephes' expf), 2ⁿ by its bits.

@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "burin/kernels/base/half.h"
+#include "burin/kernels/cpu/support/convert.h"
 
 namespace burin::cpu {
 // Every x86-64 level compiles its own copy of what uses this: nothing here may be shared between
@@ -13,6 +16,10 @@ namespace {
 /// The widest register of the level this file is compiled for, as floats: 4, 8 or 16 of them.
 inline constexpr int lanes = __BIGGEST_ALIGNMENT__ / 4;
 using Vector = float __attribute__((vector_size(lanes * 4)));
+using IntVector = int32_t __attribute__((vector_size(lanes * 4)));
+using Bits = uint32_t __attribute__((vector_size(lanes * 4)));
+using Halves = uint16_t __attribute__((vector_size(lanes * 2)));
+using PairsOfHalves = uint16_t __attribute__((vector_size(lanes * 4)));
 
 inline Vector load(const float* from) {
   Vector result;
@@ -28,7 +35,7 @@ inline void store(float* to, const Vector& value) {
 template <class T>
 inline Vector load_elements(const T* from, int64_t stride, int64_t count) {
   float values[lanes] = {};
-  for (int64_t i = 0; i < count; ++i) values[i] = static_cast<float>(from[i * stride]);
+  for (int i = 0; i < lanes && i < count; ++i) values[i] = static_cast<float>(from[i * stride]);
   return load(values);
 }
 
@@ -43,11 +50,63 @@ template <>
 inline Vector load_widened(const float* from) {
   return load(from);
 }
+/// The halves become the upper ones of words, between zeros.
+template <size_t... i>
+inline Vector widened(const Halves& halves, std::index_sequence<i...> /*2 · lanes*/) {
+  return reinterpret_cast<Vector>(
+      __builtin_shufflevector(halves, Halves{}, (i % 2 == 0 ? lanes : static_cast<int>(i / 2))...));
+}
+template <>
+inline Vector load_widened(const bfloat16* from) {
+  Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  return widened(halves, std::make_index_sequence<2 * lanes>());
+}
 
 /// `count` ≤ lanes neighbours, widened; zeros behind them.
 template <class T>
 inline Vector load_channels(const T* from, int64_t count) {
   return count == lanes ? load_widened(from) : load_elements(from, 1, count);
+}
+
+/// A full vector of neighbours, narrowed as kernels/copy.h says; integers are truncated only.
+template <class T>
+inline void store_narrowed(T* to, const Vector& value) {
+#pragma omp simd
+  for (int i = 0; i < lanes; ++i) {
+    if constexpr (std::is_integral_v<T>) {
+      to[i] = static_cast<T>(value[i]);
+    } else {
+      to[i] = convert<T>(value[i]);
+    }
+  }
+}
+template <>
+inline void store_narrowed(float* to, const Vector& value) {
+  store(to, value);
+}
+template <size_t... i>
+inline Halves upper_halves(const PairsOfHalves& words, std::index_sequence<i...> /*lanes*/) {
+  return __builtin_shufflevector(words, words, static_cast<int>(2 * i + 1)...);
+}
+/// Rounds as bfloat16's constructor does.
+template <>
+inline void store_narrowed(bfloat16* to, const Vector& value) {
+  const auto bits = reinterpret_cast<Bits>(value);
+  const Bits rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  const Bits words = value == value ? rounded : bits | 0x400000;
+  const Halves halves = upper_halves(reinterpret_cast<PairsOfHalves>(words),
+                                     std::make_index_sequence<static_cast<size_t>(lanes)>());
+  std::memcpy(static_cast<void*>(to), &halves, sizeof halves);
+}
+
+/// The first `count` ≤ lanes elements, narrowed.
+template <class T>
+inline void store_channels(T* to, const Vector& value, int64_t count) {
+  if (count == lanes) return store_narrowed(to, value);
+  T values[lanes];
+  store_narrowed(values, value);
+  for (int i = 0; i < lanes && i < count; ++i) to[i] = values[i];
 }
 
 }  // namespace
