@@ -4,7 +4,10 @@
 
 #include <cmath>
 
+#include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/channel_moments.h"
+#include "burin/kernels/cpu/support/parts.h"
+#include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -12,31 +15,49 @@ namespace {
 
 constexpr int64_t elements_per_thread = 16 * 1024;  // before a second one helps
 
-void forward(const LayerNormForward& op, Workspace /*workspace*/, Stream& /*stream*/) {
-  const int64_t rows = op.x.dim(0), C = op.x.dim(1);
+struct RowMoments {
+  double mean, variance;
+};
+
+/// In two readings: deviations from a first mean, which they then correct, lose no digits where the
+/// mean is large.
+template <class T>
+RowMoments moments_of(const T* x, int64_t C) {
+  const auto count = static_cast<double>(C);
+  const auto load_x = [&](int64_t first, int64_t n) { return load_channels(x + first, n); };
+  const float about = shift_near<T>(sum_of(C, load_x) / count);
+  const Sums sums = sums_of(C, [&](int64_t first, int64_t n) {
+    const Vector deviation = only_first(load_x(first, n) - about, n);
+    return VectorPair{deviation, deviation * deviation};
+  });
+  const double offset = sums.first / count;
+  return {static_cast<double>(about) + offset, sums.second / count - offset * offset};
+}
+
+template <class T>
+void forward_row(const LayerNormForward& op, int64_t row, int64_t C) {
+  const T* const x = op.x.as<T>() + row * C;
+  T* const y = op.y.as<T>() + row * C;
   const float* const weight = op.weight.as<float>();
   const float* const bias = op.bias.as<float>();
+  const RowMoments moments = moments_of(x, C);
+  const auto mean = static_cast<float>(moments.mean);
+  const auto inverse_std =
+      static_cast<float>(1 / std::sqrt(moments.variance + static_cast<double>(op.epsilon)));
+  for_stretches(0, C, [&](int64_t c, int64_t n) {
+    const Vector x_hat = (load_channels(x + c, n) - mean) * inverse_std;
+    store_channels(y + c, x_hat * load_channels(weight + c, n) + load_channels(bias + c, n), n);
+  });
+  op.mean.as<float>()[row] = mean;
+  op.inverse_std.as<float>()[row] = inverse_std;
+}
+
+void forward(const LayerNormForward& op, Workspace /*workspace*/, Stream& /*stream*/) {
+  const int64_t rows = op.x.dim(0), C = op.x.dim(1);
   visit_floating(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     parallel_for(rows, ceil_div(elements_per_thread, C), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const T* const x = op.x.as<T>() + row * C;
-        T* const y = op.y.as<T>() + row * C;
-        Moments moments;
-        double seen = 0;
-        add_stretch(moments, seen, x, C);
-        const double variance = moments.squares / static_cast<double>(C);
-        const auto mean = static_cast<float>(moments.mean);
-        const auto inverse_std =
-            static_cast<float>(1 / std::sqrt(variance + static_cast<double>(op.epsilon)));
-#pragma omp simd
-        for (int64_t c = 0; c < C; ++c) {
-          const float centred = static_cast<float>(x[c]) - mean;
-          y[c] = T(centred * inverse_std * weight[c] + bias[c]);
-        }
-        op.mean.as<float>()[row] = mean;
-        op.inverse_std.as<float>()[row] = inverse_std;
-      }
+      for (int64_t row = begin; row < end; ++row) forward_row<T>(op, row, C);
     });
   });
 }
@@ -83,31 +104,24 @@ void backward_row(const LayerNormBackward& op, int64_t row, int64_t C, const Par
   const float mean = op.mean.as<float>()[row];
   const float inverse_std = op.inverse_std.as<float>()[row];
 
-  double sum = 0, product = 0;  // Σ g and Σ g · x̂
-  for (int64_t begin = 0; begin < C; begin += block_values) {
-    const int64_t end = std::min(begin + block_values, C);
-    float block_sum = 0, block_product = 0;
-#pragma omp simd reduction(+ : block_sum, block_product)
-    for (int64_t c = begin; c < end; ++c) {
-      const float gradient = static_cast<float>(dy[c]);
-      const float x_hat = (static_cast<float>(x[c]) - mean) * inverse_std;
-      sums.recent_weight[c] += gradient * x_hat;
-      sums.recent_bias[c] += gradient;
-      block_sum += gradient * weight[c];
-      block_product += gradient * weight[c] * x_hat;
-    }
-    sum += static_cast<double>(block_sum);
-    product += static_cast<double>(block_product);
-  }
-
-  const auto mean_g = static_cast<float>(sum / static_cast<double>(C));
-  const auto mean_product = static_cast<float>(product / static_cast<double>(C));
-#pragma omp simd
-  for (int64_t c = 0; c < C; ++c) {
-    const float x_hat = (static_cast<float>(x[c]) - mean) * inverse_std;
-    const float g = static_cast<float>(dy[c]) * weight[c];
-    dx[c] = T(inverse_std * (g - mean_g - x_hat * mean_product));
-  }
+  const auto x_hat_at = [&](int64_t c, int64_t n) {
+    return only_first((load_channels(x + c, n) - mean) * inverse_std, n);
+  };
+  // Σ g and Σ g · x̂
+  const Sums row_sums = sums_of(C, [&](int64_t c, int64_t n) {
+    const Vector gradient = load_channels(dy + c, n);
+    const Vector x_hat = x_hat_at(c, n);
+    add_channels(sums.recent_weight + c, gradient * x_hat, n);
+    add_channels(sums.recent_bias + c, gradient, n);
+    const Vector g = gradient * load_channels(weight + c, n);
+    return VectorPair{g, g * x_hat};
+  });
+  const auto mean_g = static_cast<float>(row_sums.first / static_cast<double>(C));
+  const auto mean_product = static_cast<float>(row_sums.second / static_cast<double>(C));
+  for_stretches(0, C, [&](int64_t c, int64_t n) {
+    const Vector g = load_channels(dy + c, n) * load_channels(weight + c, n);
+    store_channels(dx + c, inverse_std * (g - mean_g - x_hat_at(c, n) * mean_product), n);
+  });
 }
 
 int64_t backward_parts(const LayerNormBackward& op) {
