@@ -23,6 +23,7 @@ struct CrossEntropyCase {
     all_ignored,
     one_out_of_range
   } targets = Targets::classes;
+  bool large = false;
 };
 using Targets = CrossEntropyCase::Targets;
 
@@ -48,6 +49,7 @@ const CrossEntropyCase cases[] = {
      .smoothing = 0.1,
      .spread = 1e4},
     {.why = "one class: the loss is 0", .N = 2, .C = 1},
+    {.why = "ImageNet's classes, a batch of 256", .N = 256, .C = 1000, .large = true},
 };
 
 /// The definition over whole arrays in double.
@@ -189,7 +191,8 @@ Problem<CrossEntropyBackward> backward(Operands& o, const CrossEntropyCase& c, D
 void add_cases_cross_entropy(Cases& list) {
   for (const CrossEntropyCase& c : cases) {
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
-      const CaseInfo info{c.why, str("logits [", c.N, ", ", c.C, "]"), dtype, Layout::nchw};
+      const CaseInfo info{c.why, str("logits [", c.N, ", ", c.C, "]"), dtype, Layout::nchw,
+                          c.large};
       list.add<CrossEntropyForward>(info, [=](Operands& o) { return forward(o, c, dtype); });
       list.add<CrossEntropyBackward>(info, [=](Operands& o) { return backward(o, c, dtype); });
     }

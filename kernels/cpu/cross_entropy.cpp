@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "burin/kernels/base/parallel.h"
+#include "burin/kernels/cpu/support/exponential.h"
+#include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -18,13 +20,10 @@ int64_t row_grain(int64_t C) {
 /// log Σ_c exp(x[c])
 template <class T>
 float log_sum_exp(const T* x, int64_t C) {
-  float top = static_cast<float>(x[0]);
-  for (int64_t c = 1; c < C; ++c) {
-    const auto v = static_cast<float>(x[c]);
-    if (!(v <= top)) top = v;  // NaN wins
-  }
-  double sum = 0;  // f32 would lose digits with a thousand terms of one sign
-  for (int64_t c = 0; c < C; ++c) sum += std::exp(static_cast<float>(x[c]) - top);
+  const float top = top_of(x, C);
+  const double sum = sum_of(C, [&](int64_t first, int64_t count) {
+    return exponential(load_or_lowest(x + first, count) - top);
+  });
   return top + static_cast<float>(std::log(sum));
 }
 
@@ -102,12 +101,15 @@ void backward_row(const CrossEntropyBackward& op, int64_t n, float scale, float 
   const float lse = op.log_sum_exp.as<float>()[n];
   const float hit = (1 - op.label_smoothing) * weight_of(target);
   const float spread = op.label_smoothing / static_cast<float>(C);
-  for (int64_t c = 0; c < C; ++c) {
-    const float p = std::exp(static_cast<float>(x[c]) - lse);
-    const float g =
-        hit * (p - (c == target ? 1.0f : 0.0f)) + spread * (weight_sum * p - weight_of(c));
-    dx[c] = T(scale * g);
-  }
+  for_stretches(0, C, [&](int64_t first, int64_t count) {
+    const Vector p = exponential(load_channels(x + first, count) - lse);
+    const Vector weights =
+        weight == nullptr ? Vector{} + 1.0f : load_channels(weight + first, count);
+    Vector expected{};
+    if (first <= target && target < first + count) expected[target - first] = 1;
+    const Vector g = hit * (p - expected) + spread * (weight_sum * p - weights);
+    store_channels(dx + first, scale * g, count);
+  });
 }
 
 void backward(const CrossEntropyBackward& op, Workspace /*workspace*/, Stream& /*stream*/) {
