@@ -2,6 +2,7 @@
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/activation_functions.h"
+#include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -21,7 +22,9 @@ void forward(const ActivationForward& op, Workspace /*workspace*/, Stream& /*str
       const T* const x = op.x.as<T>();
       T* const y = op.y.as<T>();
       parallel_for(op.x.numel(), grain, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) y[i] = T(f(static_cast<float>(x[i])));
+        for_stretches(begin, end, [&](int64_t first, int64_t count) {
+          store_channels(y + first, f(load_channels(x + first, count)), count);
+        });
       });
     });
   });
@@ -41,9 +44,11 @@ void backward(const ActivationBackward& op, Workspace /*workspace*/, Stream& /*s
       const T* const saved = op.saved.as<T>();
       T* const dx = op.dx.as<T>();
       parallel_for(op.dy.numel(), grain, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          dx[i] = T(gradient(static_cast<float>(dy[i]), static_cast<float>(saved[i])));
-        }
+        for_stretches(begin, end, [&](int64_t first, int64_t count) {
+          const Vector value =
+              gradient(load_channels(dy + first, count), load_channels(saved + first, count));
+          store_channels(dx + first, value, count);
+        });
       });
     });
   });

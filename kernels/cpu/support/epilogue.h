@@ -1,6 +1,7 @@
 #pragma once
 
 #include "burin/kernels/cpu/support/activation_functions.h"
+#include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/epilogue.h"
 
 namespace burin::cpu {
@@ -23,21 +24,12 @@ struct EpilogueAt {
 template <class T>
 void finish_channels(const float* sum, const EpilogueAt<T>& epilogue, T* y, int64_t channels) {
   with_activation(epilogue.activation, [&](auto f, auto /*gradient*/) {
-    const float* const bias = epilogue.bias;
-    const T* const residual = epilogue.residual;
-    if (bias != nullptr && residual != nullptr) {
-      for (int64_t i = 0; i < channels; ++i) {
-        y[i] = T(f(sum[i] + bias[i] + static_cast<float>(residual[i])));
-      }
-    } else if (bias != nullptr) {
-      for (int64_t i = 0; i < channels; ++i) y[i] = T(f(sum[i] + bias[i]));
-    } else if (residual != nullptr) {
-      for (int64_t i = 0; i < channels; ++i) {
-        y[i] = T(f(sum[i] + static_cast<float>(residual[i])));
-      }
-    } else {
-      for (int64_t i = 0; i < channels; ++i) y[i] = T(f(sum[i]));
-    }
+    for_stretches(0, channels, [&](int64_t first, int64_t count) {
+      Vector value = load_channels(sum + first, count);
+      if (epilogue.bias != nullptr) value += load_channels(epilogue.bias + first, count);
+      if (epilogue.residual != nullptr) value += load_channels(epilogue.residual + first, count);
+      store_channels(y + first, f(value), count);
+    });
   });
 }
 
