@@ -1,10 +1,14 @@
 #include "burin/kernels/elementwise.h"
 
 #include <cmath>
+#include <type_traits>
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/convert.h"
+#include "burin/kernels/cpu/support/exponential.h"
+#include "burin/kernels/cpu/support/logarithm.h"
 #include "burin/kernels/cpu/support/loop_nest.h"
+#include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -103,16 +107,16 @@ void run_binary(const ElementwiseBinary& op, Workspace /*workspace*/, Stream& /*
   });
 }
 
-/// Calls use(f) with the function of one float.
+/// Calls use(f) with the function of one float or, where g++ knows no vectorised one, of a vector.
 template <class Use>
 void with_unary(const ElementwiseUnary& op, const Use& use) {
   switch (op.kind) {
     case UnaryKind::affine:
       return use([scale = op.scale, shift = op.shift](float x) { return scale * x + shift; });
     case UnaryKind::exp:
-      return use([](float x) { return std::exp(x); });
+      return use([](const Vector& x) { return exponential(x); });
     case UnaryKind::log:
-      return use([](float x) { return std::log(x); });
+      return use([](const Vector& x) { return logarithm(x); });
     case UnaryKind::sqrt:
       return use([](float x) { return std::sqrt(x); });
     case UnaryKind::reciprocal:
@@ -140,8 +144,14 @@ void run_unary(const ElementwiseUnary& op, Workspace /*workspace*/, Stream& /*st
       const T* const x = op.x.as<T>();
       T* const y = op.y.as<T>();
       parallel_for(op.x.numel(), grain, [&](int64_t begin, int64_t end) {
+        if constexpr (std::is_invocable_v<decltype(f), Vector>) {
+          for_stretches(begin, end, [&](int64_t first, int64_t count) {
+            store_channels(y + first, f(load_channels(x + first, count)), count);
+          });
+        } else {
 #pragma omp simd
-        for (int64_t i = begin; i < end; ++i) y[i] = convert<T>(f(float(x[i])));
+          for (int64_t i = begin; i < end; ++i) y[i] = convert<T>(f(float(x[i])));
+        }
       });
     });
   });
