@@ -3,7 +3,7 @@
 //
 //   kept dimension innermost in x (a bias gradient, [N·H·W, C] → [C])   columns of a tile = outputs
 //   reduced dimension innermost (a full sum, nchw)                      one output; its row is cut
-//                                                                       into `lanes` columns
+//                                                                       into `cuts` columns
 //
 // Sums are f32 within a block of rows and f64 across blocks, so the error does not grow with the
 // length.
@@ -13,6 +13,7 @@
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/loop_nest.h"
+#include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -20,12 +21,16 @@ namespace {
 
 constexpr int64_t grain = 16 * 1024;  // elements a thread should have before a second one helps
 constexpr int64_t max_columns = 256;  // f32 accumulators of a tile: 1 KiB, in the first-level cache
-constexpr int64_t lanes = 64;         // accumulators of one output: hides the latency of addition
+constexpr int64_t cuts = 64;          // columns that one output's row is cut into
 constexpr int64_t block_rows = 16;    // added up in f32: few, so that rounding cannot pile up
 
+// Real is float, double or Vector.
 struct Sum {
   static constexpr float start = 0;
-  static float term(float x) { return x; }
+  template <class Real>
+  static Real term(Real x) {
+    return x;
+  }
   template <class Real>
   static Real join(Real a, Real b) {
     return a + b;
@@ -33,15 +38,21 @@ struct Sum {
 };
 
 struct SumOfSquares : Sum {
-  static float term(float x) { return x * x; }
+  template <class Real>
+  static Real term(Real x) {
+    return x * x;
+  }
 };
 
 struct Max {
   static constexpr float start = -std::numeric_limits<float>::infinity();
-  static float term(float x) { return x; }
+  template <class Real>
+  static Real term(Real x) {
+    return x;
+  }
   template <class Real>
   static Real join(Real a, Real b) {
-    return a > b || a != a ? a : b;  // NaN wins on either side
+    return ((a > b) | (a != a)) ? a : b;  // NaN wins on either side
   }
 };
 
@@ -82,17 +93,29 @@ Plan make_plan(const Reduce& op) {
 }
 
 /// total[c] = join(total[c], every row's term): the loop that all reductions spend their time in.
+/// Pairs first: the chain of joins that wait for each other is a quarter as long.
+template <class R, class T>
+void join_dense_rows(const T* x, int64_t rows, int64_t stride, int64_t columns, float* total) {
+  for_stretches(0, columns, [&](int64_t c, int64_t count) {
+    const auto term = [&](int64_t r) { return R::term(load_channels(x + r * stride + c, count)); };
+    Vector joined = load_channels(total + c, count);
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+      const Vector low = R::join(term(r), term(r + 1)), high = R::join(term(r + 2), term(r + 3));
+      joined = R::join(joined, R::join(low, high));
+    }
+    for (; r < rows; ++r) joined = R::join(joined, term(r));
+    store_channels(total + c, joined, count);
+  });
+}
+
 template <class R, class T>
 void join_rows(const T* x, int64_t rows, int64_t row_stride, int64_t columns, int64_t column_stride,
                float* total) {
+  if (column_stride == 1) return join_dense_rows<R>(x, rows, row_stride, columns, total);
   for (int64_t r = 0; r < rows; ++r, x += row_stride) {
-    if (column_stride == 1) {
-#pragma omp simd
-      for (int64_t c = 0; c < columns; ++c) total[c] = R::join(total[c], R::term(float(x[c])));
-    } else {
-      for (int64_t c = 0; c < columns; ++c) {
-        total[c] = R::join(total[c], R::term(float(x[c * column_stride])));
-      }
+    for (int64_t c = 0; c < columns; ++c) {
+      total[c] = R::join(total[c], R::term(static_cast<float>(x[c * column_stride])));
     }
   }
 }
@@ -118,15 +141,15 @@ template <class R, class T>
 void reduce_to_one(const Plan& plan, const T* x, int64_t begin, int64_t end, double* total) {
   const int64_t stride = plan.reduced.inner().stride[0];
   for_each_row(plan.reduced, begin, end, [&](const std::array<int64_t, 2>& at, int64_t count) {
-    for (int64_t i = 0; i < count; i += block_rows * lanes) {
+    for (int64_t i = 0; i < count; i += block_rows * cuts) {
       const T* const from = x + at[0] + i * stride;
-      const int64_t length = std::min(block_rows * lanes, count - i);
-      const int64_t rows = length / lanes, tail = length % lanes;
-      float block[lanes];
-      std::fill_n(block, lanes, R::start);
-      join_rows<R>(from, rows, lanes * stride, lanes, stride, block);
-      join_rows<R>(from + rows * lanes * stride, 1, 0, tail, stride, block);
-      for (int64_t half = lanes / 2; half > 0; half /= 2) {
+      const int64_t length = std::min(block_rows * cuts, count - i);
+      const int64_t rows = length / cuts, tail = length % cuts;
+      float block[cuts];
+      std::fill_n(block, cuts, R::start);
+      join_rows<R>(from, rows, cuts * stride, cuts, stride, block);
+      join_rows<R>(from + rows * cuts * stride, 1, 0, tail, stride, block);
+      for (int64_t half = cuts / 2; half > 0; half /= 2) {
         for (int64_t l = 0; l < half; ++l) block[l] = R::join(block[l], block[l + half]);
       }
       *total = R::join(*total, double(block[0]));
