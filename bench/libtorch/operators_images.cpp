@@ -1,38 +1,13 @@
-#include "operators.h"
-
+// Convolution, batch norm, pooling.
 #include <vector>
+
+#include "operators.h"
+#include "tensors.h"
 
 namespace burin::bench {
 namespace {
 
 using torch::Tensor;
-
-torch::ScalarType type_of(DType dtype) {
-  switch (dtype) {
-    case DType::bf16:
-      return torch::kBFloat16;
-    case DType::f16:
-      return torch::kHalf;
-    case DType::i64:
-      return torch::kLong;
-    case DType::i32:
-      return torch::kInt;
-    case DType::u8:
-      return torch::kByte;
-    default:
-      return torch::kFloat;
-  }
-}
-
-/// Undefined for an absent operand.
-Tensor optional_of(const ConstView& view) {
-  return view ? tensor_of(view) : Tensor();
-}
-
-/// A tensor of a view's shape, dtype and layout, for what LibTorch asks for and does not read.
-Tensor unread_like(const ConstView& view) {
-  return torch::empty_like(tensor_of(view));
-}
 
 struct Geometry {
   std::vector<int64_t> stride, pad, dilation;
@@ -81,13 +56,6 @@ std::vector<int64_t> pad_of(const Pool2dParams& p) {
 }
 
 }  // namespace
-
-Tensor tensor_of(const ConstView& view) {
-  const std::vector<int64_t> sizes(view.shape.begin(), view.shape.end());
-  const std::vector<int64_t> strides(view.strides.begin(), view.strides.end());
-  return torch::from_blob(const_cast<void*>(view.data), sizes, strides,
-                          torch::dtype(type_of(view.dtype)));
-}
 
 Operator operator_of(const Conv2dForward& op) {
   check(op.epilogue.empty(), "LibTorch's convolution has no epilogue");
@@ -165,33 +133,6 @@ Operator operator_of(const AdaptiveAvgPool2dBackward& op) {
     if (P == 1 && Q == 1)
       return (dy / (x.size(2) * x.size(3))).expand_as(x).contiguous(x.suggest_memory_format());
     return at::_adaptive_avg_pool2d_backward(dy, x);
-  };
-}
-
-Operator operator_of(const Matmul& op) {
-  check(!op.epilogue.residual && op.epilogue.activation == Activation::none,
-        "LibTorch's linear has no such epilogue");
-  const Tensor bias =
-      op.epilogue.bias ? tensor_of(op.epilogue.bias).to(type_of(op.a.dtype)) : Tensor();
-  return [a = tensor_of(op.a), w = tensor_of(op.b).t(), bias] { return at::linear(a, w, bias); };
-}
-
-Operator operator_of(const AdamStep& op) {
-  const float* const scalars = op.scalars.as<float>();
-  std::vector<Tensor> parameters;
-  for (const AdamStep::Slot& slot : op.slots) {
-    Tensor parameter = tensor_of(slot.parameter).clone();
-    parameter.mutable_grad() = tensor_of(slot.gradient);
-    parameters.push_back(parameter);
-  }
-  const auto optimizer = std::make_shared<torch::optim::Adam>(
-      parameters, torch::optim::AdamOptions(scalars[scalar_learning_rate])
-                      .betas({scalars[scalar_momentum], op.beta2})
-                      .eps(op.epsilon)
-                      .weight_decay(op.weight_decay));
-  return [optimizer, parameters] {
-    optimizer->step();
-    return parameters.front();
   };
 }
 
