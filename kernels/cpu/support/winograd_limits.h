@@ -5,7 +5,9 @@
 
 namespace burin::cpu {
 
-/// Why the transforms don't fit this problem, or nothing: 3×3, stride 1, nhwc.
+/// Why the transforms don't fit this problem, or nothing: 3×3, stride 1, nhwc. In images that leave
+/// most of a tile to the padding they cost more than they save, and their rounding, which drowns in
+/// that of a long sum, shows.
 inline Refusal winograd_limits(const ConstView& in, const ConstView& w, const ConstView& out,
                                const Conv2dParams& p) {
   if (!is_floating(in.dtype)) return str("dtype ", in.dtype);
@@ -15,21 +17,19 @@ inline Refusal winograd_limits(const ConstView& in, const ConstView& w, const Co
   if (p.groups != 1) return str(p.groups, " groups");
   if (p.pad_h > 2 || p.pad_w > 2) return "pad is more than 2";
   if (!in.is_dense(Layout::nhwc) || !out.is_dense(Layout::nhwc)) return "images are not nhwc";
+  if (std::max(in.dim(2), in.dim(3)) <= 2) {
+    return str("images of ", in.dim(2), 'x', in.dim(3), " are less than half a tile wide");
+  }
   return {};
 }
 
-/// The same for directions that add up over the channels of `in`. Over few of them, and in images
-/// that leave most of a tile to the padding, the transforms cost more than they save, and their
-/// rounding, which drowns in that of a long sum, shows.
+/// The same for directions that add up over the channels of `in`: over few of them it is likewise.
 inline Refusal winograd_limits_over_channels(const ConstView& in, const ConstView& w,
                                              const ConstView& out, const Conv2dParams& p) {
   constexpr int64_t fewest = 32;
   Refusal refusal = winograd_limits(in, w, out, p);
   if (refusal.empty() && in.dim(1) < fewest) {
     refusal = str("sums over ", in.dim(1), " channels, fewer than ", fewest);
-  }
-  if (refusal.empty() && std::max(in.dim(2), in.dim(3)) <= 2) {
-    refusal = str("images of ", in.dim(2), 'x', in.dim(3), " are less than half a tile wide");
   }
   return refusal;
 }
