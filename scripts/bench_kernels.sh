@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# burin's operators beside LibTorch's in its strongest setting, one interleaved run: convolution (three directions),
-# batch norm, pooling, linear and Adam at ResNet-18's sizes.
+# burin's operators beside LibTorch's in its strongest setting, one interleaved run, at the networks' sizes.
 #   scripts/bench_kernels.sh [--filter 'conv2d_forward f32'] [--rounds N] [--json FILE]
 # Needs libtorch-dev; libopenblas0-openmp and libjemalloc2 make LibTorch faster.
 set -euo pipefail
