@@ -11,6 +11,7 @@
 #include "burin/kernels/cpu/support/attention_head.h"
 #include "burin/kernels/cpu/support/exponential.h"
 #include "burin/kernels/cpu/support/parts.h"
+#include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -128,39 +129,12 @@ void naive_backward(const AttentionBackward& op, Workspace /*workspace*/, Stream
 constexpr int64_t block = 64;  // queries: their scores over ViT's 197 keys take 50 KB
 
 /// Row of scores → exp(scale · s − shift), in place; returns their sum.
-float exponentiate(float* s, int64_t U, float scale, float shift) {
-  Vector sums{};
-  int64_t u = 0;
-  for (; u + lanes <= U; u += lanes) {
-    const Vector p = exponential(load(s + u) * scale - shift);
-    store(s + u, p);
-    sums += p;
-  }
-  float sum = 0;
-  for (int i = 0; i < lanes; ++i) sum += sums[i];
-  for (; u < U; ++u) {
-    s[u] = std::exp(s[u] * scale - shift);
-    sum += s[u];
-  }
-  return sum;
-}
-
-float largest(const float* s, int64_t U) {
-  float top = s[0];
-  const auto consider = [&](float value) {
-    if (!(value <= top)) top = value;  // NaN wins
-  };
-  int64_t u = 0;
-  if (U >= lanes) {
-    Vector tops = load(s);
-    for (u = lanes; u + lanes <= U; u += lanes) {
-      const Vector values = load(s + u);
-      tops = values <= tops ? tops : values;
-    }
-    for (int i = 0; i < lanes; ++i) consider(tops[i]);
-  }
-  for (; u < U; ++u) consider(s[u]);
-  return top;
+double exponentiate(float* s, int64_t U, float scale, float shift) {
+  return sum_of(U, [&](int64_t first, int64_t count) {
+    const Vector p = exponential(load_or_lowest(s + first, count) * scale - shift);
+    store_channels(s + first, p, count);
+    return p;
+  });
 }
 
 size_t forward_scratch(const AttentionForward& op) {
@@ -183,10 +157,10 @@ void forward_head(const AttentionForward& op, int64_t head, Workspace scratch) {
     gemm(q.rows(first, rows), k.transposed(), p, false);
     for (int64_t i = 0; i < rows; ++i) {
       float* const row = scores + i * U;
-      const float shift = op.scale * largest(row, U);
-      const float sum = exponentiate(row, U, op.scale, shift);
-      log_sum_exp[first + i] = shift + std::log(sum);
-      const float inverse = 1 / sum;
+      const float shift = op.scale * top_of(row, U);
+      const double sum = exponentiate(row, U, op.scale, shift);
+      log_sum_exp[first + i] = shift + static_cast<float>(std::log(sum));
+      const auto inverse = static_cast<float>(1 / sum);
       for (int64_t u = 0; u < U; ++u) row[u] *= inverse;
     }
     gemm(constant(p), v.rows(0, U), y, false);
