@@ -77,8 +77,8 @@ void lint_duplicates(const std::vector<Looked>& all, Findings& findings) {
   }
   if (!leaks.empty()) {
     findings.push_back({Level::fatal, "the same picture in two parts",
-                        str(leaks.size(),
-                            " pictures stand in more than one of train, val and test, or nearly "
+                        str(leaks.size(), leaks.size() == 1 ? " picture stands" : " pictures stand",
+                            " in more than one of train, val and test, or nearly "
                             "the same ones do: ",
                             examples(leaks),
                             ". The model is then tested on what it has learnt by heart, and the "
