@@ -30,8 +30,8 @@ class Tensor {
   /// No tensor at all: defined() is false.
   Tensor() = default;
 
-  /// Copies host values, without waiting for the device. Throws Error unless there are numel(shape)
-  /// of them.
+  /// Copies host values, without waiting for the device. They become options.dtype, f32 unless it
+  /// is named, whatever T is. Throws Error unless there are numel(shape) of them.
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape,
                      const TensorOptions& options = {});
