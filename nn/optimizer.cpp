@@ -42,7 +42,13 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
   check(!batches_.empty(), "optimizer: there are no parameters");
 }
 
-Optimizer::~Optimizer() = default;
+Optimizer::~Optimizer() {
+  for (const Batch& batch : batches_) {
+    for (const NamedTensor& p : batch.parameters) {
+      if (p.copy) p.copy->release();
+    }
+  }
+}
 
 void Optimizer::set_steps(int64_t steps) {
   check(steps >= 0, "optimizer: ", steps, " steps");
@@ -110,11 +116,6 @@ void Optimizer::note_copies() {
 }
 
 void Optimizer::after_replay() {
-  for (const Batch& batch : batches_) {
-    for (const NamedTensor& p : batch.parameters) {
-      if (p.copy) p.copy->after_replay(p.tensor);
-    }
-  }
   count_step();
 }
 

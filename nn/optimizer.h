@@ -29,10 +29,11 @@ class Optimizer {
   /// One step over every group. Queues work and returns; nothing waits.
   void step();
   /// The host's part of a step, for one that was recorded (tensor/step_graph.h) and is replayed:
-  /// before it, brings learning rates and momenta to the device where they changed; after it,
-  /// counts it.
+  /// before it, brings learning rates and momenta to the device where they changed, and 16-bit
+  /// copies of weights up to date where others have written the weights; after it, counts it.
   void before_replay();
   void after_replay();
+  /// Forgets all gradients, and what clip_gradients() measured of them.
   void zero_grad();
 
   std::vector<ParameterGroup>& groups() { return groups_; }

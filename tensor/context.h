@@ -31,12 +31,23 @@ class StreamGuard {
   Device device_;
 };
 
+/// A copy of a content in another dtype, which a recorded step writes along with the content.
+class CopyWrittenAlong {
+ public:
+  virtual ~CopyWrittenAlong() = default;
+  /// Whether it is what the content is. Where a recording ends like that, each replay does.
+  virtual bool is_current() const = 0;
+  /// It is: a replay has written both.
+  virtual void set_current() = 0;
+};
+
 /// What is written while a thread's work is being recorded (tensor/step_graph.h): each replay
 /// writes it again. Contents have no names meanwhile: a copy of a weight that was packed before
 /// would be missing from the recording.
 struct RecordedWrites {
   Device device;  // whose work it is; of another GPU's nothing would be repeated
   std::vector<std::weak_ptr<Storage>> storages = {};
+  std::vector<std::shared_ptr<CopyWrittenAlong>> copies = {};
 };
 
 /// Null, unless this thread's work is being recorded.

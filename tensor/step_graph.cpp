@@ -43,6 +43,7 @@ StepGraph::StepGraph(Device device, const std::function<void()>& step)
   }
   allocator_->end_pool(stream_);
   keep_distinct(writes_.storages);
+  std::erase_if(writes_.copies, [](const auto& copy) { return !copy->is_current(); });
 }
 
 StepGraph::~StepGraph() {
@@ -70,6 +71,7 @@ void StepGraph::replay() {
     if (const auto storage = written.lock()) storage->bump_version();
   }
   runtime_of(device_).replay(*recording_, stream_);
+  for (const std::shared_ptr<CopyWrittenAlong>& copy : writes_.copies) copy->set_current();
 }
 
 }  // namespace burin

@@ -139,6 +139,9 @@ TEST_P(StepGraphOn, AWeightWrittenBehindTheOptimizerIsRead) {
     step(eager);
     recorded.replay(graph);
     EXPECT_EQ(recorded.state(), eager.state()) << "after replay " << i;
+    EXPECT_EQ(recorded.copy_of_weight().to_vector<float>(),
+              eager.copy_of_weight().to_vector<float>())
+        << "an evaluation behind replay " << i;
   }
 }
 
@@ -148,8 +151,13 @@ TEST_P(StepGraphOn, AReplayWritesTheCopyOfAWeightAlong) {
   for (int64_t i = 0; i < eager_steps; ++i) training.step();
   const Tensor copy = training.copy_of_weight();
   StepGraph graph(device(), [&] { training.step(); });
+  training.replay(graph);
+  training.write_weight(0.125);  // as a checkpoint or an average does: cast once more
+  training.replay(graph);
   for (int i = 0; i < 2; ++i) {
+    const uint64_t version = copy.storage()->version();
     training.replay(graph);
+    EXPECT_EQ(copy.storage()->version(), version + 1) << "written by the replay alone";
     EXPECT_EQ(copy.to_vector<float>(), cast(training.weight(), DType::bf16).to_vector<float>());
   }
 }
