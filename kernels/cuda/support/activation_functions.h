@@ -46,10 +46,12 @@ __device__ inline float activation_gradient(Activation kind, float dy, float sav
       return dy * (cdf + saved * 0.39894228040143268f * expf(-0.5f * saved * saved));
     }
     case Activation::gelu_tanh: {
-      const float cubed = saved * saved * saved;
-      const float t = tanhf(0.79788456080286536f * (saved + 0.044715f * cubed));
-      const float dt = (1 - t * t) * 0.79788456080286536f * (1 + 3 * 0.044715f * saved * saved);
-      return dy * (0.5f * (1 + t) + 0.5f * saved * dt);
+      // With (1 + tanh(u)) / 2 = s = sigmoid(2u), whose 1 − s is exp(−2u) · s, no digits are lost.
+      const float inner = 1.5957691216057308f * (saved + 0.044715f * saved * saved * saved);
+      const float e = expf(-inner), s = 1 / (1 + e);
+      const float inner_slope = 1.5957691216057308f * (1 + 3 * 0.044715f * saved * saved);
+      const float slope = s + saved * s * (e * s) * inner_slope;
+      return dy * (inner < -87.0f ? 0.0f : slope);  // before e is infinite
     }
     case Activation::sigmoid:
       return dy * (saved * (1 - saved));
