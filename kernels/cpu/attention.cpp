@@ -241,7 +241,8 @@ void blocked_backward(const AttentionBackward& op, Workspace workspace, Stream& 
 
 // ---- what is taken
 
-Refusal accepts_rows(std::initializer_list<ConstView> views) {
+Refusal accepts_rows(float scale, std::initializer_list<ConstView> views) {
+  if (!(scale > 0)) return str("scale ", scale, " is not positive");
   const DType dtype = views.begin()->dtype;
   if (!is_floating(dtype)) return str("dtype ", dtype);
   for (const ConstView& view : views) {
@@ -254,11 +255,11 @@ Refusal accepts_rows(std::initializer_list<ConstView> views) {
 }
 
 Refusal accepts_forward(const AttentionForward& op, const Context& /*context*/) {
-  return accepts_rows({op.q, op.k, op.v, op.y});
+  return accepts_rows(op.scale, {op.q, op.k, op.v, op.y});
 }
 
 Refusal accepts_backward(const AttentionBackward& op, const Context& /*context*/) {
-  return accepts_rows({op.dy, op.q, op.k, op.v, op.y, op.dq, op.dk, op.dv});
+  return accepts_rows(op.scale, {op.dy, op.q, op.k, op.v, op.y, op.dq, op.dk, op.dv});
 }
 
 }  // namespace
