@@ -105,8 +105,7 @@ void direct_forward(const Conv2dForward& op) {
           sum += tap_sum;
         }
         const int64_t offset = n * y[0] + k * y[1] + p * y[2] + q * y[3];
-        finish_channels(&sum, EpilogueAt<T>::from(op.epilogue, offset, k), op.y.as<T>() + offset,
-                        1);
+        finish_element(sum, EpilogueAt<T>::from(op.epilogue, offset, k), op.y.as<T>() + offset);
       }
     }
   });
@@ -142,8 +141,8 @@ void direct_backward_data(const Conv2dBackwardData& op) {
           sum += tap_sum;
         }
         const int64_t offset = n * dx[0] + c * dx[1] + h * dx[2] + w * dx[3];
-        finish_channels(&sum, EpilogueAt<T>::from({.residual = op.residual}, offset, c),
-                        op.dx.as<T>() + offset, 1);
+        finish_element(sum, EpilogueAt<T>::from({.residual = op.residual}, offset, c),
+                       op.dx.as<T>() + offset);
       }
     }
   });

@@ -57,7 +57,7 @@ void naive_row(const Matmul& op, const Problem& p, int64_t row) {
              static_cast<float>(b[k * p.b_row + n * p.b_column]);
     }
     const auto epilogue = EpilogueAt<U>::from(op.epilogue, y_offset + n, n);
-    finish_channels(&sum, epilogue, op.y.as<U>() + y_offset + n, 1);
+    finish_element(sum, epilogue, op.y.as<U>() + y_offset + n);
   }
 }
 

@@ -89,7 +89,7 @@ void store(const Correlation& c, int64_t group, const PixelRun& run, const Matri
     }
     for (int64_t o = 0; o < c.out_channels; ++o) {
       const int64_t at = offset + o * strides[1];
-      finish_channels(row + o, EpilogueAt<T>::from(c.epilogue, at, first_channel + o), y + at, 1);
+      finish_element(row[o], EpilogueAt<T>::from(c.epilogue, at, first_channel + o), y + at);
     }
   });
 }

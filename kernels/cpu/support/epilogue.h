@@ -20,6 +20,8 @@ struct EpilogueAt {
   }
 };
 
+namespace {
+
 /// y[i] = activation(sum[i] + bias[i] + residual[i]) for neighbouring channels; y may be sum.
 template <class T>
 void finish_channels(const float* sum, const EpilogueAt<T>& epilogue, T* y, int64_t channels) {
@@ -33,4 +35,14 @@ void finish_channels(const float* sum, const EpilogueAt<T>& epilogue, T* y, int6
   });
 }
 
+/// The same of a single one.
+template <class T>
+void finish_element(float sum, const EpilogueAt<T>& epilogue, T* y) {
+  if (epilogue.bias != nullptr) sum += *epilogue.bias;
+  if (epilogue.residual != nullptr) sum += static_cast<float>(*epilogue.residual);
+  with_activation(epilogue.activation,
+                  [&](auto f, auto /*gradient*/) { *y = T(f(Vector{} + sum)[0]); });
+}
+
+}  // namespace
 }  // namespace burin::cpu
