@@ -13,10 +13,6 @@ namespace {
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
-int64_t row_grain(int64_t C) {
-  return ceil_div(16 * 1024, std::max<int64_t>(C, 1));
-}
-
 /// log Σ_c exp(x[c])
 template <class T>
 float log_sum_exp(const T* x, int64_t C) {
@@ -31,11 +27,13 @@ float log_sum_exp(const T* x, int64_t C) {
 template <class T>
 float row_loss(const T* x, int64_t C, int64_t target, float lse, const float* weight,
                float smoothing) {
-  const auto weight_of = [&](int64_t c) { return weight == nullptr ? 1.0f : weight[c]; };
-  const float hit = weight_of(target) * (lse - static_cast<float>(x[target]));
+  const float own_weight = weight == nullptr ? 1.0f : weight[target];
+  const float hit = own_weight * (lse - static_cast<float>(x[target]));
   if (smoothing == 0) return hit;
-  double spread = 0;
-  for (int64_t c = 0; c < C; ++c) spread += weight_of(c) * (lse - static_cast<float>(x[c]));
+  const double spread = sum_of(C, [&](int64_t first, int64_t count) {
+    const Vector term = only_first(lse - load_channels(x + first, count), count);
+    return weight == nullptr ? term : term * load_channels(weight + first, count);
+  });
   return (1 - smoothing) * hit + smoothing * static_cast<float>(spread / static_cast<double>(C));
 }
 

@@ -12,11 +12,6 @@
 namespace burin::cpu {
 namespace {
 
-/// Rows a thread should have: about 16,000 elements.
-int64_t row_grain(int64_t C) {
-  return ceil_div(16 * 1024, std::max<int64_t>(C, 1));
-}
-
 /// exp(x − top) / Σ, or x − top − log Σ
 template <class T>
 void forward_row(const T* x, T* y, int64_t C, bool log) {

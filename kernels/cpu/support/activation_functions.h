@@ -40,7 +40,7 @@ inline Vector gelu_tanh_slope(const Vector& x) {
   const Vector e = exponential(-inner);
   const Vector s = 1 / (1 + e);
   const Vector slope = s + x * s * (e * s) * 1.5957691216057308f * (1 + 3 * 0.044715f * x * x);
-  return inner < -87.0f ? Vector{} : slope;  // where e is infinite
+  return inner < -87.0f ? Vector{} : slope;  // before e is infinite
 }
 
 /// Calls use(f, gradient) with the function and gradient(dy, saved): dy times its derivative, as

@@ -3,11 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/vector.h"
 
 namespace burin::cpu {
 // Every x86-64 level compiles its own copy of what uses this.
 namespace {
+
+/// Rows of C elements that a thread should have: about 16,000 elements.
+inline int64_t row_grain(int64_t C) {
+  return ceil_div(16 * 1024, std::max<int64_t>(C, 1));
+}
 
 /// `count` ≤ lanes neighbours, widened; minus infinity behind them.
 template <class T>
@@ -90,7 +96,7 @@ double sum_of(int64_t C, const Terms& terms) {
       .first;
 }
 
-/// The largest element; where there is NaN, NaN or the largest of the others.
+/// The largest element; where there is NaN, any value: the sum of exponentials is NaN then.
 template <class T>
 float top_of(const T* x, int64_t C) {
   Vector tops = load_or_lowest(x, std::min<int64_t>(C, lanes));
