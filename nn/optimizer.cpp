@@ -81,9 +81,12 @@ void Optimizer::step() {
     write_scalars(batch);
     if (gradient_scale_.defined()) {
       Tensor scale = slice(batch.scalars, 0, scalar_gradient_scale, scalar_gradient_scale + 1);
+      float& held = batch.written[scalar_gradient_scale];
+      held = std::numeric_limits<float>::quiet_NaN();
       copy_into(scale, gradient_scale_);
       step_batch(batch);
       fill_(scale, 1);  // the next step, or a recorded one, may be without
+      held = 1;
     } else {
       step_batch(batch);
     }
