@@ -73,6 +73,7 @@ Findings lint_path(const std::string& path, const ModelHints& hints) {
   if (fs::is_directory(fs::path(path) / "weights")) return lint_run(path);
   if (fs::is_directory(path)) return lint_data(path);
   const ModelCard card = load_model(path, hints);
+  for (const std::string& note : card.notes) std::cerr << printable_lines(note) << '\n';
   return lint_model(*card.model, card.classes);
 }
 

@@ -106,7 +106,8 @@ ModelCard load_model(const std::string& path, const ModelHints& hints) {
   const std::string* const architecture = file.metadata("burin.architecture");
 
   ModelCard card;
-  const std::string name = architecture != nullptr ? *architecture : hints.architecture;
+  const bool says = architecture != nullptr && !architecture->empty();
+  const std::string name = says ? *architecture : hints.architecture;
   if (!hints.architecture.empty() && hints.architecture != name) {
     card.notes.push_back(str(path, ": is a ", name, ", whatever --model says"));
   }
