@@ -149,8 +149,20 @@ Row evaluate_model(const CompareOptions& options, const std::string& file, const
 struct Column {
   std::string heading, place;  // in metrics.json
   int decimals = 4;
-  bool opens = false;  // a block may begin here
+  bool opens = false;                      // a block may begin here
+  std::string label = {}, taken_for = {};  // instead of a place: a confusion
 };
+
+/// Where a row counts images of one label that were taken for another: models differ in the order
+/// of their labels. Empty where it has no such label.
+std::string confusion_place(const Json& metrics, const std::string& label,
+                            const std::string& taken_for) {
+  const std::vector<std::string> labels = metrics.strings("/labels");
+  const auto from = std::find(labels.begin(), labels.end(), label);
+  const auto to = std::find(labels.begin(), labels.end(), taken_for);
+  if (from == labels.end() || to == labels.end()) return {};
+  return str("/confusion/", from - labels.begin(), '/', to - labels.begin());
+}
 
 /// Workflow W4's layout: accuracy, then precision, recall and F1 of each class.
 std::vector<Column> columns_for(const Json& metrics) {
@@ -174,8 +186,10 @@ std::vector<Column> columns_for(const Json& metrics) {
     columns.push_back({"images/s", "/images_per_second", 1});
   }
   if (two) {
-    columns.push_back({classes[0] + "→" + classes[1], "/confusion/0/1", 0});
-    columns.push_back({classes[1] + "→" + classes[0], "/confusion/1/0", 0});
+    for (const auto& [label, taken_for] :
+         {std::pair(classes[0], classes[1]), std::pair(classes[1], classes[0])}) {
+      columns.push_back({str(label, "→", taken_for), "", 0, false, label, taken_for});
+    }
   }
   return columns;
 }
@@ -188,7 +202,10 @@ std::vector<std::vector<std::string>> table_of(const std::vector<Row>& rows,
   for (const Row& row : rows) {
     std::vector<std::string> cells = {row.name, row.parameters};
     for (const Column& column : columns) {
-      const std::optional<double> value = row.metrics.number(column.place);
+      const std::string place = column.label.empty()
+                                    ? column.place
+                                    : confusion_place(row.metrics, column.label, column.taken_for);
+      const std::optional<double> value = row.metrics.number(place);
       cells.push_back(value ? fixed(*value, column.decimals) : "-");
     }
     table.push_back(std::move(cells));
@@ -240,7 +257,7 @@ int run_compare(CompareOptions options, const Session& session) {
   } catch (const Interrupted&) {
     return exit_interrupted;
   }
-  if (rows.empty()) rows = rows_of_runs(options, session);
+  if (rows.empty()) rows = rows_of_runs(options, session);  // without -m
   const std::vector<Column> columns = columns_for(rows.front().metrics);
   const std::vector<std::vector<std::string>> cells = table_of(rows, columns);
   print_table(cells, columns);
