@@ -12,10 +12,7 @@ namespace {
 /// The definition: the value, rounded where y's dtype is coarser (the tolerance allows exactly
 /// that), truncated and saturated where y holds integers.
 double copied(double x, DType to) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  constexpr double f16_overflow = 65520;  // half way between the largest f16 and 2^16
-  if (to == DType::f16 && std::abs(x) >= f16_overflow) return x > 0 ? infinity : -infinity;
-  if (is_floating(to)) return x;
+  if (is_floating(to)) return overflowed(x, to);
   if (std::isnan(x)) return 0;
   const double highest = to == DType::u8 ? 255 : to == DType::i32 ? 0x7fffffff : 0x1p63;
   const double lowest = to == DType::u8 ? 0 : to == DType::i32 ? -0x1p31 : -0x1p63;

@@ -198,12 +198,13 @@ const UnaryCase unary_cases[] = {
 
 /// Both signs and the special values, each function's domain included.
 Values unary_values(UnaryKind kind) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  std::vector<double> specials = {nan, infinity, -infinity, 0, 1};
+  if (kind == UnaryKind::exp) specials.insert(specials.end(), {88.5, -87, 20, -20, -100});
+  if (kind == UnaryKind::log) {
+    specials.insert(specials.end(), {1e-40, 1e-30, 3e38, 0.70710678, 0x1p-126});
+  }
   return [=](int64_t i, uint32_t word) {
-    const double infinity = std::numeric_limits<double>::infinity();
-    const bool is_exp = kind == UnaryKind::exp, is_log = kind == UnaryKind::log;
-    std::vector<double> specials = {nan, infinity, -infinity, 0, 1};
-    if (is_exp) specials.insert(specials.end(), {88.5, -87, 20, -20, -100});
-    if (is_log) specials.insert(specials.end(), {1e-40, 1e-30, 3e38, 0.70710678, 0x1p-126});
     if (i % 5 == 3 && i / 5 < std::ssize(specials)) return specials[static_cast<size_t>(i / 5)];
     const double low = kind == UnaryKind::log || kind == UnaryKind::sqrt ? 0.01 : -4;
     return low + 8.0 * static_cast<double>(uniform_from(word));
@@ -232,11 +233,7 @@ void add_unary_cases(Cases& list, UnaryKind kind, DType dtype) {
         const auto expected = [=](int64_t i) {
           const double v = (*xs)[static_cast<size_t>(i)];
           const double value = unary(op, v);
-          constexpr double f16_overflow = 65520;  // half way between the largest f16 and 2^16
-          if (dtype == DType::f16 && std::abs(value) >= f16_overflow) {
-            return Expected{std::copysign(std::numeric_limits<double>::infinity(), value), 0};
-          }
-          return Expected{value, unary_scale(op, v, value)};
+          return Expected{overflowed(value, dtype), unary_scale(op, v, value)};
         };
         const double count = static_cast<double>(x.numel());
         return Problem<ElementwiseUnary>{

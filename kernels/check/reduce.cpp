@@ -82,10 +82,7 @@ Problem<Reduce> problem(const View& x, const View& y, ReduceKind kind, Operands&
       std::make_shared<std::vector<Expected>>(reduce(kind, operands.read(x), x.shape, y.shape));
   const auto at = [=, dtype = y.dtype](int64_t i) {
     Expected element = (*expected)[static_cast<size_t>(i)];
-    constexpr double f16_overflow = 65520;  // half way between the largest f16 and 2^16
-    if (dtype == DType::f16 && element.value >= f16_overflow) {
-      element.value = std::numeric_limits<double>::infinity();
-    }
+    element.value = overflowed(element.value, dtype);
     return element;
   };
   const double count = static_cast<double>(x.numel());

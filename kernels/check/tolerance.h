@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
 #include "burin/kernels/base/dtype.h"
 
@@ -36,6 +37,14 @@ inline double tolerance(const Expected& expected, DType output, double factor) {
   const double smallest = output == DType::f16 ? 0x1p-24 : 0x1p-126;
   return 1.01 * unit_roundoff(output) * std::abs(expected.value) +
          factor * unit_roundoff(DType::f32) * expected.scale + smallest;
+}
+
+/// What stands in an output of that dtype for a value too large for it: f16's infinity begins half
+/// way between its largest number and 2^16; f32 and bf16 hold what cases compute.
+inline double overflowed(double value, DType output) {
+  constexpr double f16_overflow = 65520;
+  const bool too_large = output == DType::f16 && std::abs(value) >= f16_overflow;
+  return too_large ? std::copysign(std::numeric_limits<double>::infinity(), value) : value;
 }
 
 /// Default factor: a blocked sum's error is a small multiple of √terms · u · rms.
