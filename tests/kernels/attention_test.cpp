@@ -9,6 +9,7 @@
 
 #include "burin/kernels/base/half.h"
 #include "burin/kernels/run.h"
+#include "kernels/on_device.h"
 #include "kernels/planted.h"
 
 namespace burin {
@@ -139,18 +140,13 @@ TEST(Attention, SumsKeptIn16BitsAreCaught) {
   EXPECT_GE(cases_that_catch(dq), 12);
 }
 
-class AttentionToInfiniteKeys : public testing::TestWithParam<DeviceKind> {
- protected:
-  void SetUp() override {
-    if (registry().device(GetParam()) == nullptr) GTEST_SKIP() << "no " << name_of(GetParam());
-  }
-};
+class AttentionToInfiniteKeys : public OnDevice {};
 
 // As torch has it. The keys come first, and are more than any kernel looks at together.
 TEST_P(AttentionToInfiniteKeys, GivesNoWeightWhereTheScoreIsMinusInfinity) {
   constexpr int64_t infinite = 130, finite = 6, D = 16;
   for (const DType dtype : {DType::f32, DType::bf16}) {
-    checks::Operands operands(Device{GetParam(), 0});
+    checks::Operands operands(device());
     const auto keys = [&](double first, double others) {
       return operands.input(
           dtype, {1, 1, infinite + finite, D}, Layout::nchw,
@@ -176,9 +172,7 @@ TEST_P(AttentionToInfiniteKeys, GivesNoWeightWhereTheScoreIsMinusInfinity) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, AttentionToInfiniteKeys,
-                         testing::Values(DeviceKind::cpu, DeviceKind::emulator, DeviceKind::cuda),
-                         [](const auto& test) { return std::string(name_of(test.param)); });
+RUN_ON_DEVICES(AttentionToInfiniteKeys);
 
 }  // namespace
 }  // namespace burin

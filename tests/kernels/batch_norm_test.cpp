@@ -9,6 +9,7 @@
 
 #include "burin/kernels/check/operands.h"
 #include "burin/kernels/run.h"
+#include "kernels/on_device.h"
 #include "support/expect_error.h"
 
 namespace burin {
@@ -161,18 +162,13 @@ TEST(BatchNorm, BackwardAddsNothingAlongTheMeanAndTheSpread) {
   }
 }
 
-class BatchNormOfGivenStatistics : public testing::TestWithParam<DeviceKind> {
- protected:
-  void SetUp() override {
-    if (registry().device(GetParam()) == nullptr) GTEST_SKIP() << "no " << name_of(GetParam());
-  }
-};
+class BatchNormOfGivenStatistics : public OnDevice {};
 
 TEST_P(BatchNormOfGivenStatistics, HasAGradientThatKnowsNothingOfX) {
   const Shape image = {2, 16, 5, 3}, by_c = {16};
   for (const DType dtype : {DType::f32, DType::bf16}) {
     for (const Layout layout : {Layout::nhwc, Layout::nchw}) {
-      checks::Operands operands(Device{GetParam(), 0});
+      checks::Operands operands(device());
       const auto constant = [&](double value) {
         return operands.input(DType::f32, by_c, Layout::nchw, checks::constant_values(value));
       };
@@ -199,9 +195,7 @@ TEST_P(BatchNormOfGivenStatistics, HasAGradientThatKnowsNothingOfX) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, BatchNormOfGivenStatistics,
-                         testing::Values(DeviceKind::cpu, DeviceKind::emulator, DeviceKind::cuda),
-                         [](const auto& test) { return std::string(name_of(test.param)); });
+RUN_ON_DEVICES(BatchNormOfGivenStatistics);
 
 }  // namespace
 }  // namespace burin

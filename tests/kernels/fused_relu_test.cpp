@@ -9,6 +9,7 @@
 #include "burin/kernels/conv2d.h"
 #include "burin/kernels/matmul.h"
 #include "burin/kernels/run.h"
+#include "kernels/on_device.h"
 
 namespace burin {
 namespace {
@@ -46,13 +47,7 @@ void expect_nan(Operands& operands, const Op& op, size_t nans, size_t zeros) {
   }
 }
 
-class FusedRelu : public testing::TestWithParam<DeviceKind> {
- protected:
-  void SetUp() override {
-    if (registry().device(GetParam()) == nullptr) GTEST_SKIP() << "no " << name_of(GetParam());
-  }
-  Device device() const { return {GetParam(), 0}; }
-};
+class FusedRelu : public OnDevice {};
 
 TEST_P(FusedRelu, BehindAConvolutionKeepsNan) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
@@ -78,9 +73,7 @@ TEST_P(FusedRelu, BehindAProductKeepsNan) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, FusedRelu,
-                         testing::Values(DeviceKind::cpu, DeviceKind::emulator, DeviceKind::cuda),
-                         [](const auto& test) { return std::string(name_of(test.param)); });
+RUN_ON_DEVICES(FusedRelu);
 
 }  // namespace
 }  // namespace burin
