@@ -178,7 +178,6 @@ Row time_of(const checks::OpCase& one, const Sides& sides, int rounds) {
   return row;
 }
 
-/// Ops that a layout means nothing to.
 template <class... Ops>
 bool one_of(std::string_view op) {
   return ((op == Ops::name) || ...);
@@ -188,6 +187,7 @@ bool one_of(std::string_view op) {
 /// LibTorch's do.
 bool belongs(const checks::OpCase& one) {
   const checks::CaseInfo& info = one.info;
+  // A layout means nothing to them.
   const bool rows = one_of<Matmul, AttentionForward, AttentionBackward, LayerNormForward,
                            LayerNormBackward, GrnForward, GrnBackward, SoftmaxForward,
                            SoftmaxBackward, CrossEntropyForward, CrossEntropyBackward>(one.op());

@@ -29,12 +29,6 @@ Tensor convolution_gradient(const Tensor& dy, const Tensor& x, const Tensor& w, 
   return of_weight ? dw : dx;
 }
 
-/// relu?(y + residual), in place: y is LibTorch's own.
-Tensor finished(Tensor y, const Tensor& residual, bool relu) {
-  if (residual.defined()) y.add_(residual);
-  return relu ? y.relu_() : y;
-}
-
 /// The mask of a ReLU as LibTorch has it: the output, here 1 where it was positive and 0 elsewhere.
 Tensor output_of_mask(const ConstView& mask, const ConstView& like) {
   Tensor flat = torch::empty({like.numel()});
@@ -81,7 +75,7 @@ Operator operator_of(const BatchNormTrain& op) {
           epsilon = op.epsilon] {
     const auto [y, saved_mean, saved_inverse_std] =
         at::native_batch_norm(x, weight, bias, mean, variance, true, momentum, epsilon);
-    return finished(y, residual, relu);
+    return finished(y, residual, relu ? Activation::relu : Activation::none);
   };
 }
 
@@ -91,7 +85,7 @@ Operator operator_of(const BatchNormInference& op) {
           residual = optional_of(op.residual), relu = op.relu, epsilon = op.epsilon] {
     const auto [y, saved_mean, saved_inverse_std] =
         at::native_batch_norm(x, weight, bias, mean, variance, false, 0, epsilon);
-    return finished(y, residual, relu);
+    return finished(y, residual, relu ? Activation::relu : Activation::none);
   };
 }
 

@@ -7,23 +7,6 @@ namespace {
 
 using torch::Tensor;
 
-Tensor finished(Tensor y, const Tensor& residual, Activation activation) {
-  if (residual.defined()) y.add_(residual);
-  switch (activation) {
-    case Activation::none:
-      return y;
-    case Activation::relu:
-      return y.relu_();
-    case Activation::gelu:
-      return at::gelu(y);
-    case Activation::gelu_tanh:
-      return at::gelu(y, "tanh");
-    case Activation::sigmoid:
-      return y.sigmoid_();
-  }
-  return y;
-}
-
 /// Autograd's backward pass through `forward` of these leaves; the first leaf's gradient.
 template <class Forward>
 Operator gradient_of(std::vector<Tensor> leaves, const Tensor& dy, const Forward& forward) {
@@ -45,11 +28,6 @@ Tensor grn(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps
 
 Tensor in_dtype_of(const ConstView& weight, const ConstView& x) {
   return tensor_of(weight).to(type_of(x.dtype));
-}
-
-Tensor loss_of(const Tensor& logits, const Tensor& target, const Tensor& weight, int64_t ignored,
-               double smoothing) {
-  return at::cross_entropy_loss(logits, target, weight, at::Reduction::Mean, ignored, smoothing);
 }
 
 }  // namespace
@@ -94,8 +72,10 @@ Operator operator_of(const SoftmaxBackward& op) {
 
 Operator operator_of(const CrossEntropyForward& op) {
   return [logits = tensor_of(op.logits), target = tensor_of(op.target),
-          weight = optional_of(op.class_weight),
-          op] { return loss_of(logits, target, weight, op.ignore_index, op.label_smoothing); };
+          weight = optional_of(op.class_weight), op] {
+    return at::cross_entropy_loss(logits, target, weight, at::Reduction::Mean, op.ignore_index,
+                                  op.label_smoothing);
+  };
 }
 
 Operator operator_of(const CrossEntropyBackward& op) {

@@ -38,4 +38,21 @@ Tensor unread_like(const ConstView& view) {
   return torch::empty_like(tensor_of(view));
 }
 
+Tensor finished(Tensor y, const Tensor& residual, Activation activation) {
+  if (residual.defined()) y.add_(residual);
+  switch (activation) {
+    case Activation::none:
+      return y;
+    case Activation::relu:
+      return y.relu_();
+    case Activation::gelu:
+      return at::gelu(y);
+    case Activation::gelu_tanh:
+      return at::gelu(y, "tanh");
+    case Activation::sigmoid:
+      return y.sigmoid_();
+  }
+  return y;
+}
+
 }  // namespace burin::bench

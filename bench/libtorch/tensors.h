@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "burin/kernels/base/view.h"
+#include "burin/kernels/activation.h"
 
 namespace burin::bench {
 
@@ -16,5 +16,8 @@ torch::Tensor optional_of(const ConstView& view);
 
 /// A tensor of a view's shape, dtype and layout, for what LibTorch asks for and does not read.
 torch::Tensor unread_like(const ConstView& view);
+
+/// activation(y + residual), in place where that can be: y is LibTorch's own.
+torch::Tensor finished(torch::Tensor y, const torch::Tensor& residual, Activation activation);
 
 }  // namespace burin::bench
