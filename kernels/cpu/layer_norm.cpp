@@ -13,8 +13,6 @@
 namespace burin::cpu {
 namespace {
 
-constexpr int64_t elements_per_thread = 16 * 1024;  // before a second one helps
-
 struct RowMoments {
   double mean, variance;
 };
@@ -56,7 +54,7 @@ void forward(const LayerNormForward& op, Workspace /*workspace*/, Stream& /*stre
   const int64_t rows = op.x.dim(0), C = op.x.dim(1);
   visit_floating(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    parallel_for(rows, ceil_div(elements_per_thread, C), [&](int64_t begin, int64_t end) {
+    parallel_for(rows, row_grain(C), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) forward_row<T>(op, row, C);
     });
   });
@@ -125,7 +123,7 @@ void backward_row(const LayerNormBackward& op, int64_t row, int64_t C, const Par
 }
 
 int64_t backward_parts(const LayerNormBackward& op) {
-  return parts_for(op.x.dim(0), ceil_div(elements_per_thread, op.x.dim(1)));
+  return parts_for(op.x.dim(0), row_grain(op.x.dim(1)));
 }
 
 size_t backward_workspace(const LayerNormBackward& op, const Context& /*context*/) {
