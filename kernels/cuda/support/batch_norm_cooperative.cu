@@ -3,8 +3,6 @@
 #include "burin/kernels/cuda/support/batch_norm_cooperative.h"
 
 #include <map>
-#include <mutex>
-#include <utility>
 
 #include "burin/kernels/cuda/support/batch_norm.h"
 
@@ -16,42 +14,39 @@ auto* kernel_for(const BatchNormTrain& op) {
   return op.residual ? train_cooperative<T, true> : train_cooperative<T, false>;
 }
 
-/// Blocks that the device holds, each with that much shared memory, the most it can have. Asked
-/// once for each kernel: a call needs it three times.
-template <class Kernel>
-int blocks_held(Kernel* kernel, int shared_bytes, Device device) {
-  static std::mutex mutex;
-  static std::map<std::pair<const void*, int>, int> known;
-  const std::lock_guard lock(mutex);
-  int& blocks = known[{reinterpret_cast<const void*>(kernel), device.index}];
-  if (blocks == 0) blocks = resident_blocks(kernel, row_threads, shared_bytes, device);
-  return blocks;
-}
+/// Blocks that a stream's device holds, each with the most shared memory it can have, by kernel.
+/// The driver is asked once: a call needs it three times.
+struct BlocksHeld {
+  static constexpr std::string_view name = "cuda blocks held";
+  std::map<const void*, int> of;
+};
 
-CooperativeRows rows_of(const BatchNormTrain& op, Device device) {
-  const int most = shared_bytes_of(device);
+CooperativeRows rows_of(const BatchNormTrain& op, Stream& stream) {
+  const int most = shared_bytes_of(stream.device());
   return visit_element(op.x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const int resident = blocks_held(kernel_for<T>(op), most, device);
+    auto* const kernel = kernel_for<T>(op);
+    int& resident = stream.state<BlocksHeld>().of[reinterpret_cast<const void*>(kernel)];
+    if (resident == 0) resident = resident_blocks(kernel, row_threads, most, stream.device());
     return CooperativeRows::of<T>(Rows::of(Channels::of(op.x)), resident, most);
   });
 }
 
 Refusal accepts(const BatchNormTrain& op, const Context& context) {
   if (Refusal refusal = refuse_forward<true>(op); !refusal.empty()) return refusal;
-  const CooperativeRows how = rows_of(op, context.stream.device());
+  const CooperativeRows how = rows_of(op, context.stream);
   return how.fits() ? ""
                     : str(op.x.dim(1), " channels need more than ", how.resident,
                           " blocks, more than there are at the same time");
 }
 
 size_t workspace_bytes(const BatchNormTrain& op, const Context& context) {
-  return Workspace::room_for<double>(rows_of(op, context.stream.device()).over.sums()) +
+  return Workspace::room_for<double>(rows_of(op, context.stream).over.sums()) +
          Workspace::room_for<float>(static_cast<size_t>(op.x.dim(1)));
 }
 
 void run(const BatchNormTrain& op, Workspace workspace, Stream& stream) {
-  const CooperativeRows how = rows_of(op, stream.device());
+  const CooperativeRows how = rows_of(op, stream);
   auto* const sums = workspace.take<double>(how.over.sums());
   auto* const shift = workspace.take<float>(static_cast<size_t>(op.x.dim(1)));
   visit_element(op.x.dtype, [&](auto tag) {
