@@ -212,6 +212,29 @@ TEST_F(TrainedRun, TakesABareFileForWhatItIsSaidToBe) {
       << swapped.err;
 }
 
+// A model whose labels come in another order: each mistake is counted under its own heading.
+TEST_F(TrainedRun, ComparesMistakesByLabel) {
+  const apps::ModelCard card = apps::load_model(run() + "/weights/best.safetensors");
+  const std::string swapped =
+      file("swapped.pth");  // it takes every red for blue, every blue for red
+  nn::save_state(swapped, nn::state(*card.model));
+  const std::string uneven = file("uneven");
+  for (const char* const name : {"red/n12.png", "red/n13.png", "red/n14.png", "blue/n12.png"}) {
+    const std::filesystem::path to = std::filesystem::path(uneven) / name;
+    std::filesystem::create_directories(to.parent_path());
+    std::filesystem::copy_file(std::filesystem::path(file("photos")) / name, to);
+  }
+  const Ran ran = run_burin("compare -m " + run() + ' ' + swapped + ' ' + uneven + " --csv " +
+                            file("swapped.csv") + " --model resnet20 --classes red,blue");
+  ASSERT_EQ(ran.code, apps::exit_ok) << ran.err;
+  std::istringstream rows(read_whole(file("swapped.csv")));
+  std::string heading, of_run, of_swapped;
+  std::getline(std::getline(std::getline(rows, heading), of_run), of_swapped);
+  EXPECT_TRUE(heading.ends_with("blue→red,red→blue")) << heading;
+  EXPECT_TRUE(of_run.ends_with(",0,0")) << of_run;
+  EXPECT_TRUE(of_swapped.ends_with(",1,3")) << of_swapped;
+}
+
 // What it proposes can be typed as it stands, and numbers of pictures seen in training are told.
 TEST_F(TrainedRun, IsShownByTheDemoOnOnesOwnPictures) {
   const std::string own = file("my photos");
