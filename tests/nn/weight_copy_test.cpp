@@ -2,6 +2,8 @@
 // made once. tests/tensor/step_graph_test.cpp has them in recorded steps.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "burin/nn/adam.h"
 #include "burin/nn/cast_weight.h"
 #include "burin/nn/linear.h"
@@ -98,6 +100,23 @@ TEST(WeightCopy, StaysWhereItIsWhileAnotherDtypeIsAskedFor) {
   training.layer.forward(cast(Training::values(), DType::f16));
   EXPECT_EQ(training.copied().data, data);
   training.expect_as_if_cast();
+}
+
+// As in a server: the thread sanitizer sees two that make the copy at once.
+TEST(WeightCopy, ThreadsMayAskAtOnce) {
+  Training training;
+  const Tensor expected = cast(training.layer.weight, DType::bf16);
+  std::vector<Tensor> answers(4);
+  {
+    std::vector<std::jthread> threads;
+    for (Tensor& answer : answers) {
+      threads.emplace_back([&] { answer = training.copy->of(training.layer.weight, DType::bf16); });
+    }
+  }
+  for (const Tensor& answer : answers) {
+    EXPECT_EQ(answer.view().data, answers[0].view().data) << "one copy for all";
+    EXPECT_EQ(answer.to_vector<float>(), expected.to_vector<float>());
+  }
 }
 
 }  // namespace
