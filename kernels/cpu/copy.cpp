@@ -6,12 +6,41 @@
 #include "burin/kernels/cpu/support/convert.h"
 #include "burin/kernels/cpu/support/copy_elements.h"
 #include "burin/kernels/cpu/support/loop_nest.h"
+#include "burin/kernels/cpu/support/row_vectors.h"
+#include "burin/kernels/cpu/support/transpose.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
 namespace {
 
 constexpr int64_t grain = 16 * 1024;  // elements a thread should have before a second one helps
+
+/// An element in a lane of a vector: what is only moved, as bits.
+template <class T>
+constexpr bool fits_a_lane =
+    !std::is_integral_v<T> || std::is_same_v<T, uint32_t> || std::is_same_v<T, uint16_t>;
+
+template <class T>
+Vector load_lanes(const T* from) {
+  if constexpr (std::is_same_v<T, uint32_t>) {
+    return load(reinterpret_cast<const float*>(from));
+  } else if constexpr (std::is_same_v<T, uint16_t>) {
+    return load_widened(reinterpret_cast<const bfloat16*>(from));
+  } else {
+    return load_widened(from);
+  }
+}
+
+template <class T>
+void store_lanes(T* to, const Vector& value) {
+  if constexpr (std::is_same_v<T, uint32_t>) {
+    store(reinterpret_cast<float*>(to), value);
+  } else if constexpr (std::is_same_v<T, uint16_t>) {
+    store_upper_halves(to, reinterpret_cast<Bits>(value));
+  } else {
+    store_narrowed(to, value);
+  }
+}
 
 /// One row whose elements lie side by side in y.
 template <class To, class From>
@@ -22,6 +51,10 @@ void copy_row(const From* x, int64_t x_stride, To* y, int64_t count) {
     for (int64_t i = 0; i < count; ++i) y[i] = convert<To>(x[i * x_stride]);
   } else if constexpr (std::is_same_v<To, From>) {
     std::memcpy(y, x, static_cast<size_t>(count) * sizeof(To));
+  } else if constexpr (fits_a_lane<To> && fits_a_lane<From>) {
+    for_stretches(0, count, [&](int64_t first, int64_t length) {
+      store_channels(y + first, load_channels(x + first, length), length);
+    });
   } else {
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) y[i] = convert<To>(x[i]);
@@ -53,12 +86,52 @@ int transposed_loop(const LoopNest<2>& nest) {
   return -1;
 }
 
+template <class To, class From>
+void copy_square(const From* x, int64_t x_stride, To* y, int64_t y_stride) {
+  Vector square[lanes];
+  for (int c = 0; c < lanes; ++c) square[c] = load_lanes(x + c * x_stride);
+  transpose(square);
+  for (int r = 0; r < lanes; ++r) store_lanes(y + r * y_stride, square[r]);
+}
+
+/// `lanes` elements in a column of y that is too narrow for squares: converted together.
+template <class To, class From>
+void scatter_column(const From* x, To* y, int64_t y_stride) {
+  To column[lanes];
+  store_lanes(column, load_lanes(x));
+  for (int r = 0; r < lanes; ++r) y[r * y_stride] = column[r];
+}
+
+template <class To, class From>
+void gather_row(const From* x, int64_t x_stride, To* y) {
+  From row[lanes];
+  for (int c = 0; c < lanes; ++c) row[c] = x[c * x_stride];
+  store_lanes(y, load_lanes(row));
+}
+
 /// y[r, c] = x[c, r]
 template <class To, class From>
 void copy_tile(const From* x, int64_t x_stride, To* y, int64_t y_stride, int64_t rows,
                int64_t columns) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
+  int64_t whole_rows = 0, whole_columns = 0;
+  if constexpr (fits_a_lane<To> && fits_a_lane<From>) {
+    whole_rows = rows / lanes * lanes, whole_columns = columns / lanes * lanes;
+    for (int64_t r = 0; r < whole_rows; r += lanes) {
+      for (int64_t c = 0; c < whole_columns; c += lanes) {
+        copy_square(x + c * x_stride + r, x_stride, y + r * y_stride + c, y_stride);
+      }
+      for (int64_t c = whole_columns; c < columns; ++c) {
+        scatter_column(x + c * x_stride + r, y + r * y_stride + c, y_stride);
+      }
+    }
+    for (int64_t r = whole_rows; r < rows; ++r) {
+      for (int64_t c = 0; c < whole_columns; c += lanes) {
+        gather_row(x + c * x_stride + r, x_stride, y + r * y_stride + c);
+      }
+    }
+  }
+  for (int64_t r = whole_rows; r < rows; ++r) {
+    for (int64_t c = whole_columns; c < columns; ++c) {
       y[r * y_stride + c] = convert<To>(x[c * x_stride + r]);
     }
   }
@@ -158,7 +231,8 @@ void copy_elements(const ConstView& x, const View& y) {
 namespace burin {
 
 void register_cpu_copy(Registry& registry) {
-  registry.add<Copy>({.name = "cpu", .accepts = cpu::accepts, .run = cpu::run});
+  registry.add<Copy>(
+      {.name = "cpu", .place = place::before_vendor, .accepts = cpu::accepts, .run = cpu::run});
 }
 
 }  // namespace burin

@@ -1,5 +1,9 @@
 #pragma once
 
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -62,6 +66,16 @@ inline Vector load_widened(const bfloat16* from) {
   std::memcpy(&halves, from, sizeof halves);
   return widened(halves, std::make_index_sequence<2 * lanes>());
 }
+#ifdef __F16C__  // else arithmetic on the bits, some thirty instructions where this is one
+template <>
+inline Vector load_widened(const float16* from) {
+#ifdef __AVX512F__
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#else
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#endif
+}
+#endif
 
 /// `count` ≤ lanes neighbours, widened; zeros behind them.
 template <class T>
@@ -89,16 +103,31 @@ template <size_t... i>
 inline Halves upper_halves(const PairsOfHalves& words, std::index_sequence<i...> /*lanes*/) {
   return __builtin_shufflevector(words, words, static_cast<int>(2 * i + 1)...);
 }
+/// The upper 16 bits of every lane.
+inline void store_upper_halves(void* to, const Bits& words) {
+  const Halves halves = upper_halves(reinterpret_cast<PairsOfHalves>(words),
+                                     std::make_index_sequence<static_cast<size_t>(lanes)>());
+  std::memcpy(to, &halves, sizeof halves);
+}
 /// Rounds as bfloat16's constructor does.
 template <>
 inline void store_narrowed(bfloat16* to, const Vector& value) {
   const auto bits = reinterpret_cast<Bits>(value);
   const Bits rounded = bits + 0x7fff + ((bits >> 16) & 1);
-  const Bits words = value == value ? rounded : bits | 0x400000;
-  const Halves halves = upper_halves(reinterpret_cast<PairsOfHalves>(words),
-                                     std::make_index_sequence<static_cast<size_t>(lanes)>());
-  std::memcpy(static_cast<void*>(to), &halves, sizeof halves);
+  store_upper_halves(to, value == value ? rounded : bits | 0x400000);
 }
+#ifdef __F16C__
+template <>
+inline void store_narrowed(float16* to, const Vector& value) {
+#ifdef __AVX512F__
+  const __m256i halves = _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves);
+#else
+  const __m128i halves = _mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), halves);
+#endif
+}
+#endif
 
 /// The first `count` ≤ lanes elements, narrowed.
 template <class T>
