@@ -22,6 +22,7 @@ namespace burin {
 void register_cpu_concat(Registry& registry) {
   registry.add<Concat>(
       {.name = "cpu",
+       .place = place::before_vendor,
        .accepts = [](const Concat& op, const Context& /*context*/) { return breach_of(op); },
        .run = cpu::run});
 }
