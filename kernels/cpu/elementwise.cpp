@@ -16,23 +16,23 @@ namespace {
 
 constexpr int64_t grain = 16 * 1024;  // elements a thread should have before a second one helps
 
-/// Calls use(f) with the function of two floats.
+/// Calls use(f) with the function of two floats or vectors of them.
 template <class Use>
 void with_binary(BinaryKind kind, const Use& use) {
   switch (kind) {
     case BinaryKind::add:
-      return use([](float a, float b) { return a + b; });
+      return use([](const auto& a, const auto& b) { return a + b; });
     case BinaryKind::subtract:
-      return use([](float a, float b) { return a - b; });
+      return use([](const auto& a, const auto& b) { return a - b; });
     case BinaryKind::multiply:
-      return use([](float a, float b) { return a * b; });
+      return use([](const auto& a, const auto& b) { return a * b; });
     case BinaryKind::divide:
-      return use([](float a, float b) { return a / b; });
+      return use([](const auto& a, const auto& b) { return a / b; });
     case BinaryKind::maximum:  // a NaN in b fails the first test and is taken, one in a by the
                                // second
-      return use([](float a, float b) { return a > b || a != a ? a : b; });
+      return use([](const auto& a, const auto& b) { return (a > b) | (a != a) ? a : b; });
     case BinaryKind::minimum:
-      return use([](float a, float b) { return a < b || a != a ? a : b; });
+      return use([](const auto& a, const auto& b) { return (a < b) | (a != a) ? a : b; });
   }
 }
 
@@ -60,24 +60,48 @@ void with_integer_binary(BinaryKind kind, const Use& use) {
   }
 }
 
-/// One row. Strides of 1 and 0 (a broadcast value) have loops of their own, which vectorise. The
+/// What a dense row has on one side: elements side by side, or one value.
+template <class T>
+struct Neighbours {
+  const T* from;
+
+  Arithmetic<T> at(int64_t i) const { return Arithmetic<T>(from[i]); }
+  Vector at(int64_t first, int64_t count) const { return load_channels(from + first, count); }
+};
+template <class T>
+struct OneValue {
+  Arithmetic<T> value;
+
+  explicit OneValue(const T* from) : value(Arithmetic<T>(*from)) {}
+  Arithmetic<T> at(int64_t /*i*/) const { return value; }
+  Vector at(int64_t /*first*/, int64_t /*count*/) const { return Vector{} + value; }
+};
+
+/// What is stored as it is computed is left to the compiler; 16 bits are converted in vectors. The
 /// simd pragma holds also in place: an iteration reads only the element it writes.
+template <class T, class F, class Left, class Right>
+void dense_row(const F& f, T* y, Left a, Right b, int64_t count) {
+  if constexpr (std::is_same_v<T, Arithmetic<T>>) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = f(a.at(i), b.at(i));
+  } else {
+    for_stretches(0, count, [&](int64_t first, int64_t length) {
+      store_channels(y + first, f(a.at(first, length), b.at(first, length)), length);
+    });
+  }
+}
+
 template <class T, class F>
 void binary_row(const F& f, std::array<int64_t, 3> stride, T* y, const T* a, const T* b,
                 int64_t count) {
   using A = Arithmetic<T>;
   const auto [ys, as, bs] = stride;
   if (ys == 1 && as == 1 && bs == 1) {
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i) y[i] = convert<T>(f(A(a[i]), A(b[i])));
+    dense_row(f, y, Neighbours<T>{a}, Neighbours<T>{b}, count);
   } else if (ys == 1 && as == 1 && bs == 0) {
-    const A value = A(*b);
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i) y[i] = convert<T>(f(A(a[i]), value));
+    dense_row(f, y, Neighbours<T>{a}, OneValue<T>(b), count);
   } else if (ys == 1 && as == 0 && bs == 1) {
-    const A value = A(*a);
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i) y[i] = convert<T>(f(value, A(b[i])));
+    dense_row(f, y, OneValue<T>(a), Neighbours<T>{b}, count);
   } else {
     for (int64_t i = 0; i < count; ++i) y[i * ys] = convert<T>(f(A(a[i * as]), A(b[i * bs])));
   }
@@ -93,7 +117,7 @@ void run_binary_with(const ElementwiseBinary& op, const F& f) {
   const T* const b = op.b.as<T>();
   parallel_for(nest.numel, grain, [&](int64_t begin, int64_t end) {
     for_each_row(nest, begin, end, [&](const std::array<int64_t, 3>& at, int64_t count) {
-      binary_row<T>(f, nest.inner().stride, y + at[0], a + at[1], b + at[2], count);
+      binary_row(f, nest.inner().stride, y + at[0], a + at[1], b + at[2], count);
     });
   });
 }
@@ -107,24 +131,30 @@ void run_binary(const ElementwiseBinary& op, Workspace /*workspace*/, Stream& /*
   });
 }
 
-/// Calls use(f) with the function of one float or, where g++ knows no vectorised one, of a vector.
+/// Calls use(f) with the function of a vector.
 template <class Use>
 void with_unary(const ElementwiseUnary& op, const Use& use) {
   switch (op.kind) {
     case UnaryKind::affine:
-      return use([scale = op.scale, shift = op.shift](float x) { return scale * x + shift; });
+      return use(
+          [scale = op.scale, shift = op.shift](const Vector& x) { return scale * x + shift; });
     case UnaryKind::exp:
       return use([](const Vector& x) { return exponential(x); });
     case UnaryKind::log:
       return use([](const Vector& x) { return logarithm(x); });
     case UnaryKind::sqrt:
-      return use([](float x) { return std::sqrt(x); });
+      return use([](Vector x) {
+        for (int i = 0; i < lanes; ++i) x[i] = std::sqrt(x[i]);
+        return x;
+      });
     case UnaryKind::reciprocal:
-      return use([](float x) { return 1 / x; });
+      return use([](const Vector& x) { return 1 / x; });
     case UnaryKind::abs:
-      return use([](float x) { return std::abs(x); });
+      return use([](const Vector& x) {
+        return reinterpret_cast<Vector>(reinterpret_cast<Bits>(x) & 0x7fffffff);
+      });
     case UnaryKind::sign:  // the last x is ±0 or NaN
-      return use([](float x) { return x > 0 ? 1.0f : x < 0 ? -1.0f : x; });
+      return use([one = Vector{} + 1](const Vector& x) { return x > 0 ? one : x < 0 ? -one : x; });
   }
 }
 
@@ -144,14 +174,9 @@ void run_unary(const ElementwiseUnary& op, Workspace /*workspace*/, Stream& /*st
       const T* const x = op.x.as<T>();
       T* const y = op.y.as<T>();
       parallel_for(op.x.numel(), grain, [&](int64_t begin, int64_t end) {
-        if constexpr (std::is_invocable_v<decltype(f), Vector>) {
-          for_stretches(begin, end, [&](int64_t first, int64_t count) {
-            store_channels(y + first, f(load_channels(x + first, count)), count);
-          });
-        } else {
-#pragma omp simd
-          for (int64_t i = begin; i < end; ++i) y[i] = convert<T>(f(float(x[i])));
-        }
+        for_stretches(begin, end, [&](int64_t first, int64_t count) {
+          store_channels(y + first, f(load_channels(x + first, count)), count);
+        });
       });
     });
   });
