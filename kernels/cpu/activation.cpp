@@ -63,7 +63,12 @@ void register_cpu_activation(Registry& registry) {
   registry.add<ActivationForward>(
       {.name = "cpu", .accepts = cpu::accepts_forward, .run = cpu::forward});
   registry.add<ActivationBackward>(
-      {.name = "cpu", .accepts = cpu::accepts_backward, .run = cpu::backward});
+      {.name = "cpu",
+       .place = place::before_vendor,
+       .accepts = cpu::accepts_backward,
+       .prefers = [](const ActivationBackward& op,
+                     const Context& /*context*/) { return op.activation == Activation::sigmoid; },
+       .run = cpu::backward});
 }
 
 }  // namespace burin
