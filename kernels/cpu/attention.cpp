@@ -2,16 +2,14 @@
 // one.
 //   naive     one query at a time, as the definition reads
 //   blocked   64 queries at a time: two products of matrices with a softmax between them, whose
-//             scores never leave the second-level cache
+//             scores never leave the second-level cache; of bf16 pairs where the CPU has them
 #include "burin/kernels/attention.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "burin/kernels/cpu/support/attention_head.h"
-#include "burin/kernels/cpu/support/exponential.h"
-#include "burin/kernels/cpu/support/parts.h"
-#include "burin/kernels/cpu/support/row_vectors.h"
+#include "burin/kernels/base/parallel.h"
+#include "burin/kernels/cpu/support/attention_blocked.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -124,121 +122,6 @@ void naive_backward(const AttentionBackward& op, Workspace /*workspace*/, Stream
   });
 }
 
-// ---- blocked
-
-constexpr int64_t block = 64;  // queries: their scores over ViT's 197 keys take 50 KB
-
-/// Row of scores → exp(scale · s − shift), in place; returns their sum.
-double exponentiate(float* s, int64_t U, float scale, float shift) {
-  return sum_of(U, [&](int64_t first, int64_t count) {
-    const Vector p = exponential(load_or_lowest(s + first, count) * scale - shift);
-    store_channels(s + first, p, count);
-    return p;
-  });
-}
-
-size_t forward_scratch(const AttentionForward& op) {
-  const int64_t U = op.k.dim(2), D = op.q.dim(3);
-  return HeadRows::room(op.q) + HeadRows::room(op.k) + HeadRows::room(op.v) +
-         Workspace::room_for<float>(static_cast<size_t>(block * U)) +
-         Workspace::room_for<float>(static_cast<size_t>(block * D));
-}
-
-/// One head: y = softmax(scale · q · kᵀ) · v, a block of queries at a time.
-void forward_head(const AttentionForward& op, int64_t head, Workspace scratch) {
-  const int64_t T = op.q.dim(2), U = op.k.dim(2), D = op.q.dim(3);
-  const HeadRows q(op.q, head, scratch), k(op.k, head, scratch), v(op.v, head, scratch);
-  float* const scores = scratch.take<float>(static_cast<size_t>(block * U));
-  float* const sums = scratch.take<float>(static_cast<size_t>(block * D));
-  float* const log_sum_exp = op.log_sum_exp.as<float>() + head * T;
-  for (int64_t first = 0; first < T; first += block) {
-    const int64_t rows = std::min(block, T - first);
-    const Matrix p{scores, rows, U, U, 1}, y{sums, rows, D, D, 1};
-    gemm(q.rows(first, rows), k.transposed(), p, false);
-    for (int64_t i = 0; i < rows; ++i) {
-      float* const row = scores + i * U;
-      const float shift = op.scale * top_of(row, U);
-      const double sum = exponentiate(row, U, op.scale, shift);
-      log_sum_exp[first + i] = shift + static_cast<float>(std::log(sum));
-      const auto inverse = static_cast<float>(1 / sum);
-      for (int64_t u = 0; u < U; ++u) row[u] *= inverse;
-    }
-    gemm(constant(p), v.rows(0, U), y, false);
-    write_rows(constant(y), op.y, head, first);
-  }
-}
-
-int64_t heads_of(const ConstView& q) {
-  return q.dim(0) * q.dim(1);
-}
-
-size_t forward_workspace(const AttentionForward& op, const Context& /*context*/) {
-  return static_cast<size_t>(parts_for(heads_of(op.q), 1)) * forward_scratch(op);
-}
-
-void blocked_forward(const AttentionForward& op, Workspace workspace, Stream& /*stream*/) {
-  const int64_t heads = heads_of(op.q), parts = parts_for(heads, 1);
-  const size_t bytes = forward_scratch(op);
-  for_each_part(heads, parts, [&](int64_t part, int64_t begin, int64_t end) {
-    const Workspace scratch{static_cast<std::byte*>(workspace.data) + part * bytes, bytes};
-    for (int64_t head = begin; head < end; ++head) forward_head(op, head, scratch);
-  });
-}
-
-size_t backward_scratch(const AttentionBackward& op) {
-  const int64_t U = op.k.dim(2), D = op.q.dim(3);
-  return HeadRows::room(op.q) + HeadRows::room(op.k) + HeadRows::room(op.v) +
-         HeadRows::room(op.dy) + HeadRows::room(op.y) +
-         2 * Workspace::room_for<float>(static_cast<size_t>(block * U)) +
-         2 * Workspace::room_for<float>(static_cast<size_t>(U * D)) +
-         Workspace::room_for<float>(static_cast<size_t>(block * D));
-}
-
-void backward_head(const AttentionBackward& op, int64_t head, Workspace scratch) {
-  const int64_t T = op.q.dim(2), U = op.k.dim(2), D = op.q.dim(3);
-  const HeadRows q(op.q, head, scratch), k(op.k, head, scratch), v(op.v, head, scratch);
-  const HeadRows dy(op.dy, head, scratch), y(op.y, head, scratch);
-  const auto matrix = [&](int64_t rows, int64_t columns) {
-    return Matrix{scratch.take<float>(static_cast<size_t>(rows * columns)), rows, columns, columns,
-                  1};
-  };
-  Matrix p = matrix(block, U), ds = matrix(block, U), dq = matrix(block, D);
-  const Matrix dk = matrix(U, D), dv = matrix(U, D);
-  for (int64_t first = 0; first < T; first += block) {
-    const int64_t rows = std::min(block, T - first);
-    p.rows = ds.rows = dq.rows = rows;
-    gemm(q.rows(first, rows), k.transposed(), p, false);
-    gemm(dy.rows(first, rows), v.transposed(), ds, false);  // dp, so far
-    for (int64_t i = 0; i < rows; ++i) {
-      const float log_sum_exp = op.log_sum_exp.as<float>()[head * T + first + i];
-      exponentiate(p.data + i * U, U, op.scale, log_sum_exp);
-      const float r = dot(dy.row(first + i), y.row(first + i), D);
-      for (int64_t u = i * U; u < (i + 1) * U; ++u) {
-        ds.data[u] = op.scale * p.data[u] * (ds.data[u] - r);
-      }
-    }
-    gemm(constant(ds), k.rows(0, U), dq, false);
-    write_rows(constant(dq), op.dq, head, first);
-    gemm(transposed(ds), q.rows(first, rows), dk, first > 0);
-    gemm(transposed(p), dy.rows(first, rows), dv, first > 0);
-  }
-  write_rows(constant(dk), op.dk, head, 0);
-  write_rows(constant(dv), op.dv, head, 0);
-}
-
-size_t backward_workspace(const AttentionBackward& op, const Context& /*context*/) {
-  return static_cast<size_t>(parts_for(heads_of(op.q), 1)) * backward_scratch(op);
-}
-
-void blocked_backward(const AttentionBackward& op, Workspace workspace, Stream& /*stream*/) {
-  const int64_t heads = heads_of(op.q), parts = parts_for(heads, 1);
-  const size_t bytes = backward_scratch(op);
-  for_each_part(heads, parts, [&](int64_t part, int64_t begin, int64_t end) {
-    const Workspace scratch{static_cast<std::byte*>(workspace.data) + part * bytes, bytes};
-    for (int64_t head = begin; head < end; ++head) backward_head(op, head, scratch);
-  });
-}
-
 // ---- what is taken
 
 Refusal accepts_rows(float scale, std::initializer_list<ConstView> views) {
@@ -270,12 +153,12 @@ namespace burin {
 void register_cpu_attention(Registry& registry) {
   registry.add<AttentionForward>({.name = "cpu/blocked",
                                   .accepts = cpu::accepts_forward,
-                                  .workspace_bytes = cpu::forward_workspace,
-                                  .run = cpu::blocked_forward});
+                                  .workspace_bytes = cpu::blocked_workspace,
+                                  .run = cpu::blocked_attention});
   registry.add<AttentionBackward>({.name = "cpu/blocked",
                                    .accepts = cpu::accepts_backward,
-                                   .workspace_bytes = cpu::backward_workspace,
-                                   .run = cpu::blocked_backward});
+                                   .workspace_bytes = cpu::blocked_workspace,
+                                   .run = cpu::blocked_attention});
   registry.add<AttentionForward>({.name = "cpu/naive",
                                   .place = place::plain,
                                   .accepts = cpu::accepts_forward,

@@ -18,10 +18,11 @@ namespace {
 inline constexpr int panel_width = 2 * lanes;
 inline constexpr int most_rows = lanes == 16 ? 12 : 6;
 
-struct MicroProduct {
-  const float* a;
+template <class Word>
+struct BasicMicroProduct {
+  const Word* a;
   int64_t a_row, a_step;
-  const float* b;
+  const Word* b;
   int64_t b_step;
   int64_t depth;
   float* y;
@@ -29,6 +30,7 @@ struct MicroProduct {
   bool accumulate;
   int64_t segments = 1, a_segment = 0;
 };
+using MicroProduct = BasicMicroProduct<float>;
 
 /// Memory that is multiplied next, brought into the cache meanwhile, a line a step: the processor
 /// itself does not look beyond a page of 4 KiB, and filters that are read once come from far away.
@@ -36,6 +38,15 @@ struct Ahead {
   const float* begin = nullptr;
   const float* end = nullptr;
 };
+
+template <int rows>
+inline void store_sums(const Vector (&sums)[rows][2], float* y, int64_t y_row, bool accumulate) {
+#pragma GCC unroll 16
+  for (int m = 0; m < rows; ++m, y += y_row) {
+    store(y, accumulate ? sums[m][0] + load(y) : sums[m][0]);
+    store(y + lanes, accumulate ? sums[m][1] + load(y + lanes) : sums[m][1]);
+  }
+}
 
 template <int rows>
 void multiply_panel(const MicroProduct& p, const float* ahead) {
@@ -54,16 +65,7 @@ void multiply_panel(const MicroProduct& p, const float* ahead) {
       }
     }
   }
-#pragma GCC unroll 16
-  for (int m = 0; m < rows; ++m) {
-    float* const y = p.y + m * p.y_row;
-    if (p.accumulate) {
-      sums[m][0] += load(y);
-      sums[m][1] += load(y + lanes);
-    }
-    store(y, sums[m][0]);
-    store(y + lanes, sums[m][1]);
-  }
+  store_sums(sums, p.y, p.y_row, p.accumulate);
 }
 
 template <int... rows>
@@ -72,19 +74,29 @@ constexpr auto panel_kernels(std::integer_sequence<int, rows...> /*sequence*/) {
       multiply_panel<rows + 1>...};
 }
 
-/// The product for any number of rows of one panel of columns, in passes of about the same number.
-/// What it has brought into the cache is taken off `ahead`.
+/// Calls pass(count) for passes of about the same number of rows, most_rows or fewer.
+template <class Pass>
+void for_row_passes(int64_t rows, const Pass& pass) {
+  const int64_t passes = (rows + most_rows - 1) / most_rows;
+  for (int64_t i = 0; i < passes; ++i) pass(rows * (i + 1) / passes - rows * i / passes);
+}
+
+/// The product for any number of rows of one panel of columns. What it has brought into the cache
+/// is taken off `ahead`.
 inline void multiply_rows(MicroProduct p, int64_t rows, Ahead& ahead) {
   constexpr auto kernels = panel_kernels(std::make_integer_sequence<int, most_rows>());
-  const int64_t passes = (rows + most_rows - 1) / most_rows;
-  for (int64_t i = 0; i < passes; ++i) {
-    const int64_t count = rows * (i + 1) / passes - rows * i / passes;
+  for_row_passes(rows, [&](int64_t count) {
     const bool more = ahead.begin < ahead.end;
     kernels[static_cast<size_t>(count - 1)](p, more ? ahead.begin : p.b);
     if (more) ahead.begin += p.segments * p.depth * lanes;
     p.a += count * p.a_row;
     p.y += count * p.y_row;
-  }
+  });
+}
+
+inline void multiply_rows(const MicroProduct& p, int64_t rows) {
+  Ahead nothing;
+  multiply_rows(p, rows, nothing);
 }
 
 }  // namespace
