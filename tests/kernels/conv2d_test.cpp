@@ -204,6 +204,30 @@ TEST(Conv2d, RefusesInWords) {
   }
 }
 
+/// How the dispatcher's list answers to forward, a line each.
+std::vector<std::string> answers_to_forward(Problem& problem) {
+  std::vector<std::string> lines;
+  for (const Candidate& one : candidates(problem.forward(), Context{problem.operands.stream()})) {
+    const std::string accepted = one.prefers ? "accepts" : "does not prefer";
+    lines.push_back(one.name + ": " + (one.refusal.empty() ? accepted : one.refusal));
+  }
+  return lines;
+}
+
+TEST(Conv2d, IsDispatchedAsThePictureInDocsShows) {
+  if (implementations().count("onednn") == 0) GTEST_SKIP() << why_family_is_missing("onednn");
+  Problem problem({1, 128, 28, 28}, {256, 128, 3, 3},
+                  {.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
+  const std::vector<std::string> shown = {
+      "cpu/im2col: does not prefer",
+      "cpu/winograd: stride is not 1",
+      "cpu/implicit_gemm: does not prefer",
+      "onednn: accepts",
+      "cpu/depthwise: 1 groups of filters [256, 128, 3, 3]: not one filter a channel",
+      "cpu/direct: accepts"};
+  EXPECT_EQ(answers_to_forward(problem), shown) << "docs/way_of_a_convolution.svg";
+}
+
 TEST(Conv2d, LeavesOutTapsThatOnlyMeetPadding) {
   const std::unique_ptr<Stream> stream = runtime_of(Device::cpu()).make_stream(0);
   const Context context{*stream};
