@@ -293,7 +293,11 @@ function wire() {
   });
   find('photo').addEventListener('error', () => find('preview').classList.add('broken'));
   find('clear').addEventListener('click', clear);
-  find('retry').addEventListener('click', () => (page.current ? ask(page.current) : location.reload()));
+  find('retry').addEventListener('click', () => {
+    if (!page.current) return location.reload();
+    find('result').focus();  // the button is about to go
+    return ask(page.current);
+  });
   find('model').addEventListener('change', (event) => choose(page.models.find((model) => model.name === event.target.value)));
   for (const id of ['gradcam-on', 'target']) {
     find(id).addEventListener('change', () => { if (page.current?.answer) showHeat(page.current); });

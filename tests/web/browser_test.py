@@ -190,6 +190,10 @@ class Page(unittest.TestCase):
             self.wait_for("error")
             self.assertIn("cannot be reached", browser.text("#failure"))
             self.assertFalse(browser.run("return document.getElementById('retry').hidden"))
+            browser.run("document.getElementById('retry').focus()")
+            browser.press("enter")
+            self.wait_for("error")
+            self.assertEqual(browser.run("return document.activeElement.id"), "result", "the focus is not lost with the button")
 
     def test_keyboard_alone(self):
         focus = "const e = document.activeElement; return e.id || e.parentElement?.parentElement?.id"
@@ -214,6 +218,12 @@ class Page(unittest.TestCase):
         tab_to("opacity")
         browser.press("home")
         self.assertEqual(browser.run("return document.getElementById('heat').style.opacity"), "0")
+        tab_to("history-list")
+        self.shoot("focus")
+        room = """const list = document.getElementById('history-list').getBoundingClientRect();
+                  const button = document.activeElement.getBoundingClientRect();
+                  return Math.min(button.left - list.left, button.top - list.top, list.bottom - button.bottom)"""
+        self.assertGreaterEqual(browser.run(room), 6, "the list, which scrolls, does not clip the outline")
         browser.press("escape")
         self.wait_for("idle")
         self.assertEqual(browser.run(focus), "file")
@@ -302,6 +312,17 @@ class Page(unittest.TestCase):
         browser.click("#forget")
         self.wait_for("idle")
         self.assertTrue(browser.run("return document.getElementById('history').hidden"))
+
+    def test_narrowest(self):  # what 400 % zoom leaves of 1280 pixels: WCAG 2.2, 1.4.10
+        self.addCleanup(self.server.send_signal, signal.SIGCONT)
+        self.size(320, 700)
+        self.open()
+        for state in self.every_state():
+            self.assertLessEqual(browser.run("return document.documentElement.scrollWidth"), 320, f"{state}: something sticks out")
+            if state == "Grad-CAM":
+                self.shoot("narrowest")
+                track = browser.run("return document.querySelector('.track').getBoundingClientRect().width")
+                self.assertAlmostEqual(track, 41.6, delta=0.1, msg="the words leave the switch its width")
 
     def test_narrow_and_dark(self):
         self.size(390, 844, "dark")
