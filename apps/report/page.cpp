@@ -41,6 +41,7 @@ figure img{width:100%;aspect-ratio:1;object-fit:contain;background:var(--grid);b
 figcaption{font-size:12.5px;line-height:1.4;margin-top:5px;overflow-wrap:anywhere}
 .good{color:var(--green)}.bad{color:var(--red)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px}dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
+@media screen and (max-width:560px){main{padding:20px 16px 48px}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}.row{overflow-x:auto}.row>svg,.row>svg:only-child{flex:0 0 480px;min-width:0}}
 @media print{body{font-size:13px}main{max-width:none;padding:0}.scroll{overflow:visible}th,td{padding:4px 7px}h2,h3,h3+p{break-after:avoid}figure,svg,.tile,tr{break-inside:avoid}.gallery{grid-template-columns:repeat(6,1fr)}}
 )css";
 
@@ -93,7 +94,8 @@ class Page {
   void corruption();
   void about_data();
   void show(const std::vector<Picture>& pictures) {
-    out_ += "<div class=\"row\">\n";
+    // On a phone it scrolls: with a keyboard, too.
+    out_ += "<div class=\"row\" role=\"group\" aria-label=\"charts\" tabindex=\"0\">\n";
     for (const Picture& picture : pictures) out_ += svg_inline(picture.drawing);
     out_ += "</div>\n";
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The page of `burin serve` in a real browser: browser_test.py BURIN FOLDER
+"""The page of `burin serve`, and the report of a run, in a real browser: browser_test.py BURIN FOLDER
 
 Trains a small model on drawn pictures, serves it, and does with the page what people do: choose, drop, Grad-CAM,
 keyboard alone, mistakes, the camera, a server that goes away. Screenshots are left in FOLDER. Exit status 77 is a
@@ -335,6 +335,20 @@ class Page(unittest.TestCase):
         self.assertEqual(browser.run("return document.documentElement.dataset.theme"), "light")
         self.size(640, 450)  # what 200 % zoom leaves of 1280 x 900
         self.assertLessEqual(browser.run("return document.documentElement.scrollWidth"), 640)
+
+    def test_report_on_a_phone(self):
+        self.size(320, 700)
+        browser.open("file://" + os.path.join(self.folder.name, "runs", "portraits", "report.html"))
+        self.assertLessEqual(browser.run("return document.documentElement.scrollWidth"), 320, "nothing sticks out")
+        smallest = """return Math.min(...[...document.querySelectorAll('svg text')].map((text) =>
+            parseFloat(text.getAttribute('font-size')) * text.ownerSVGElement.getScreenCTM().a))"""
+        self.assertGreaterEqual(browser.run(smallest), 8, "what the charts say can be read")
+        width = "return document.querySelector('svg[aria-label=\"Confusion matrix\"]').getBoundingClientRect().width"
+        self.assertLess(browser.run(width), 400, "no chart is larger than it was drawn")
+        charts = "[...document.querySelectorAll('.row')].filter((row) => row.scrollWidth > row.clientWidth)"
+        self.assertTrue(browser.run(f"return {charts}.every((row) => row.tabIndex === 0)"), "a keyboard can scroll them")
+        self.assertGreater(browser.run("return document.querySelector('dd').clientWidth"), 200, "facts have the whole line")
+        self.shoot("report-phone")
 
     def tearDown(self):
         said = [entry["message"] for entry in browser._call("POST", "/se/log", {"type": "browser"}) if entry["level"] == "SEVERE"]
