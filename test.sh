@@ -65,7 +65,7 @@ grep -qw avx2 /proc/cpuinfo && level=3
 # beginning for glibc 2.19's, and LeakSanitizer dies reading them. They are found without this, through the heap.
 export ASAN_OPTIONS=intercept_tls_get_addr=0
 
-if fits 60 package; then
+if fits 120 package; then
   run_check package tests/package/run.sh build/release
 fi
 
