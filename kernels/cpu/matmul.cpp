@@ -6,6 +6,7 @@
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/epilogue.h"
 #include "burin/kernels/cpu/support/gemm.h"
+#include "burin/kernels/cpu/support/parts.h"
 #include "burin/kernels/registry.h"
 
 namespace burin::cpu {
@@ -29,6 +30,8 @@ struct Problem {
     b_row = op.b.strides[r], b_column = op.b.strides[r + 1];
     y_row = op.y.strides[r];
   }
+
+  int64_t products() const { return batch * M * N * K; }
 };
 
 Refusal accepts(const Matmul& op, const Context& /*context*/) {
@@ -125,14 +128,16 @@ size_t workspace_bytes(const Matmul& op, const Context& /*context*/) {
   return bytes;
 }
 
-/// How y is cut: blocks large enough for GEMM to reuse its operands, enough of them for all
-/// threads.
+constexpr int64_t grain = 32 * 1024;  // products that a thread should have to sum
+
+/// How y is cut: blocks large enough for GEMM to reuse its operands, enough of them for all threads
+/// that are worth waking.
 struct Blocks {
   int64_t rows, columns;  // of one block
   int64_t row_count, column_count;
 
   explicit Blocks(const Problem& p) {
-    const int64_t threads = compute_threads();
+    const int64_t threads = parts_for(p.products(), grain);
     const int64_t wanted = ceil_div(threads, p.batch);
     const bool by_rows = p.M >= p.N;
     rows = by_rows ? std::max<int64_t>(ceil_div(p.M, wanted), 16) : p.M;
@@ -164,7 +169,8 @@ void eigen(const Matmul& op, Workspace workspace, Stream& /*stream*/) {
 
   const Blocks blocks(p);
   const int64_t in_batch = blocks.row_count * blocks.column_count;
-  parallel_for(p.batch * in_batch, 1, [&](int64_t begin, int64_t end) {
+  const int64_t blocks_a_thread = ceil_div(grain, blocks.rows * blocks.columns * p.K);
+  parallel_for(p.batch * in_batch, blocks_a_thread, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
       const int64_t batch = block / in_batch;
       const int64_t m = block % in_batch / blocks.column_count * blocks.rows;
@@ -183,6 +189,11 @@ void eigen(const Matmul& op, Workspace workspace, Stream& /*stream*/) {
   });
 }
 
+/// Below that oneDNN's way to its kernel takes longer than the product.
+bool eigen_prefers(const Matmul& op, const Context& /*context*/) {
+  return Problem(op).products() <= 2 * grain;
+}
+
 }  // namespace
 }  // namespace burin::cpu
 
@@ -190,7 +201,9 @@ namespace burin {
 
 void register_cpu_matmul(Registry& registry) {
   registry.add<Matmul>({.name = "cpu/eigen",
+                        .place = place::before_vendor,
                         .accepts = cpu::accepts,
+                        .prefers = cpu::eigen_prefers,
                         .workspace_bytes = cpu::workspace_bytes,
                         .run = cpu::eigen});
   registry.add<Matmul>(
