@@ -2,6 +2,7 @@
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/activation_functions.h"
+#include "burin/kernels/cpu/support/few_elements.h"
 #include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
 
@@ -54,6 +55,10 @@ void backward(const ActivationBackward& op, Workspace /*workspace*/, Stream& /*s
   });
 }
 
+bool prefers_backward(const ActivationBackward& op, const Context& /*context*/) {
+  return op.activation == Activation::sigmoid || op.dy.numel() <= few_elements;
+}
+
 }  // namespace
 }  // namespace burin::cpu
 
@@ -61,14 +66,17 @@ namespace burin {
 
 void register_cpu_activation(Registry& registry) {
   registry.add<ActivationForward>(
-      {.name = "cpu", .accepts = cpu::accepts_forward, .run = cpu::forward});
-  registry.add<ActivationBackward>(
       {.name = "cpu",
        .place = place::before_vendor,
-       .accepts = cpu::accepts_backward,
-       .prefers = [](const ActivationBackward& op,
-                     const Context& /*context*/) { return op.activation == Activation::sigmoid; },
-       .run = cpu::backward});
+       .accepts = cpu::accepts_forward,
+       .prefers = [](const ActivationForward& op,
+                     const Context& /*context*/) { return op.x.numel() <= cpu::few_elements; },
+       .run = cpu::forward});
+  registry.add<ActivationBackward>({.name = "cpu",
+                                    .place = place::before_vendor,
+                                    .accepts = cpu::accepts_backward,
+                                    .prefers = cpu::prefers_backward,
+                                    .run = cpu::backward});
 }
 
 }  // namespace burin

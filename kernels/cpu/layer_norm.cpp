@@ -6,6 +6,7 @@
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/channel_moments.h"
+#include "burin/kernels/cpu/support/few_elements.h"
 #include "burin/kernels/cpu/support/parts.h"
 #include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
@@ -185,7 +186,12 @@ namespace burin {
 
 void register_cpu_layer_norm(Registry& registry) {
   registry.add<LayerNormForward>(
-      {.name = "cpu", .accepts = cpu::accepts_forward, .run = cpu::forward});
+      {.name = "cpu",
+       .place = place::before_vendor,
+       .accepts = cpu::accepts_forward,
+       .prefers = [](const LayerNormForward& op,
+                     const Context& /*context*/) { return op.x.numel() <= cpu::few_elements; },
+       .run = cpu::forward});
   registry.add<LayerNormBackward>({.name = "cpu",
                                    .accepts = cpu::accepts_backward,
                                    .workspace_bytes = cpu::backward_workspace,

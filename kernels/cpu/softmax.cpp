@@ -6,6 +6,7 @@
 
 #include "burin/kernels/base/parallel.h"
 #include "burin/kernels/cpu/support/exponential.h"
+#include "burin/kernels/cpu/support/few_elements.h"
 #include "burin/kernels/cpu/support/row_vectors.h"
 #include "burin/kernels/registry.h"
 
@@ -93,7 +94,12 @@ void register_cpu_softmax(Registry& registry) {
   registry.add<SoftmaxForward>(
       {.name = "cpu", .accepts = cpu::accepts_forward, .run = cpu::forward});
   registry.add<SoftmaxBackward>(
-      {.name = "cpu", .accepts = cpu::accepts_backward, .run = cpu::backward});
+      {.name = "cpu",
+       .place = place::before_vendor,
+       .accepts = cpu::accepts_backward,
+       .prefers = [](const SoftmaxBackward& op,
+                     const Context& /*context*/) { return op.dy.numel() <= cpu::few_elements; },
+       .run = cpu::backward});
 }
 
 }  // namespace burin
