@@ -55,14 +55,20 @@ Tensor resize_matrix(int64_t g, int64_t rows, int64_t columns, Device device) {
   return Tensor::from(matrix, {rows * columns, g * g}, {.device = device});
 }
 
+/// Patches along a side of the square image they come from.
+int64_t side_of(int64_t patches) {
+  const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(patches))));
+  check(side > 0 && side * side == patches, "position embedding: ", patches,
+        " patches are not a square");
+  return side;
+}
+
 }  // namespace
 
 Tensor resize_position_embedding(const Tensor& embed, int64_t rows, int64_t columns) {
   check(embed.rank() == 3 && embed.dim(0) == 1, "position embedding: ", embed.shape(),
         " is not [1, tokens, width]");
-  const int64_t patches = embed.dim(1) - 1, width = embed.dim(2);
-  const auto g = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(patches))));
-  check(g > 0 && g * g == patches, "position embedding: ", patches, " patches are not a square");
+  const int64_t patches = embed.dim(1) - 1, width = embed.dim(2), g = side_of(patches);
   if (rows == g && columns == g) return embed;
   const Tensor matrix = resize_matrix(g, rows, columns, embed.device());
   const Tensor grid = reshape(contiguous(slice(embed, 1, 1, 1 + patches)), {patches, width});
@@ -160,22 +166,23 @@ std::string VisionTransformer::adopt(std::vector<nn::NamedSource>& tensors) {
       note = "torchvision's names were translated";
     }
   }
-  if (!note.empty()) {
-    preprocess = {.resize = preprocess.crop * 256 / 224, .crop = preprocess.crop};
-  }
-  const auto patches = static_cast<double>(pos_embed.dim(1) - 1);
-  const auto side = static_cast<int64_t>(std::lround(std::sqrt(patches)));
+  const bool from_torchvision = !note.empty();
+  const int64_t side = side_of(pos_embed.dim(1) - 1);
   for (nn::NamedSource& tensor : tensors) {
     Shape& shape = tensor.shape;
     const bool other_grid =
         tensor.name == "pos_embed" && shape.rank() == 3 && shape[1] != pos_embed.dim(1);
     if (!other_grid) continue;
+    side_of(shape[1] - 1);  // throws before anything is changed
     note += str(note.empty() ? "" : "; ", "the position embedding was resized from ", shape[1] - 1,
                 " to ", side * side, " patches");
     shape[1] = pos_embed.dim(1);
     tensor.read = [read = tensor.read, side] {
       return resize_position_embedding(read(), side, side);
     };
+  }
+  if (from_torchvision) {
+    preprocess = {.resize = preprocess.crop * 256 / 224, .crop = preprocess.crop};
   }
   return note;
 }

@@ -1,6 +1,7 @@
 #include "burin/nn/state_dict.h"
 
 #include <unordered_map>
+#include <utility>
 
 #include "burin/tensor/context.h"
 #include "burin/tensor/files/safetensors.h"
@@ -32,13 +33,15 @@ std::string LoadReport::to_string() const {
 LoadReport load_state(Module& module, const std::vector<NamedSource>& dict) {
   const NoGradGuard no_grad;
   LoadReport report;
+  std::vector<std::pair<Tensor, const NamedSource*>> loads;
+  std::vector<Tensor> counters;
   std::unordered_map<std::string, const NamedSource*> unused;
   for (const NamedSource& entry : dict) unused[entry.name] = &entry;
   for (NamedTensor& target : state(module)) {
     const auto found = unused.find(target.name);
     if (found == unused.end()) {
       if (target.name.ends_with("num_batches_tracked")) {
-        fill_(target.tensor, 0);
+        counters.push_back(target.tensor);
       } else {
         report.missing.push_back(target.name);
       }
@@ -51,12 +54,16 @@ LoadReport load_state(Module& module, const std::vector<NamedSource>& dict) {
           str(target.name, ": file ", source.shape, ", model ", target.tensor.shape()));
       continue;
     }
-    copy_into(target.tensor, source.read());
+    loads.emplace_back(target.tensor, &source);
     ++report.loaded;
   }
   for (const NamedSource& entry : dict) {
     if (unused.contains(entry.name)) report.unexpected.push_back(entry.name);
   }
+  if (loads.empty()) return report;
+
+  for (auto& [target, source] : loads) copy_into(target, source->read());
+  for (Tensor& counter : counters) fill_(counter, 0);
   return report;
 }
 

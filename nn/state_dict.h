@@ -32,7 +32,8 @@ struct NamedSource {
 
 /// Copies each tensor of `dict` to the parameter or buffer of its name, converted to its dtype and
 /// layout. What does not fit is left as it was and reported. A missing num_batches_tracked is not
-/// missed: files from before 2018 lack it, and it is set to 0.
+/// missed: files from before 2018 lack it, and it is set to 0. Where nothing fits, the module is as
+/// it was.
 LoadReport load_state(Module& module, const std::vector<NamedSource>& dict);
 LoadReport load_state(Module& module, const std::vector<NamedTensor>& dict);
 

@@ -3,12 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
 #include "burin/kernels/registry.h"
 #include "burin/models/catalog.h"
+#include "burin/models/vit.h"
 #include "burin/tensor/allocator.h"
+#include "burin/tensor/random.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
@@ -71,6 +74,46 @@ TEST(LoadWeights, HoldsNoSecondCopyOfTheWeights) {
   ASSERT_TRUE(load_weights(*model, file).entries.complete());
   EXPECT_LT(allocator.stats().peak_in_use_bytes, held + largest + mib);
   EXPECT_LT(resident_file_bytes(), files + largest);
+}
+
+TEST(LoadWeights, LeavesTheModelAsItWasWhereATensorCannotBeRead) {
+  Generator generator(0);
+  VisionTransformer model({.image = 32, .patch = 8, .width = 48, .depth = 1, .heads = 4},
+                          generator);
+  const auto values = [&] {
+    std::vector<std::vector<float>> all;
+    for (const nn::NamedTensor& entry : nn::state(model)) {
+      all.push_back(entry.tensor.to_vector<float>());
+    }
+    return all;
+  };
+  std::vector<nn::NamedTensor> theirs;
+  for (const nn::NamedTensor& entry : nn::state(model)) {
+    const bool positions = entry.name == "pos_embed";
+    theirs.push_back({entry.name, full(positions ? Shape{1, 8, 48} : entry.tensor.shape(), 7)});
+  }
+  const testing_support::TemporaryFolder folder;
+  nn::save_state(folder.file("odd.safetensors"), theirs);
+  const auto before = values();
+  expect_error([&] { load_weights(model, folder.file("odd.safetensors")); },
+               "7 patches are not a square");
+  EXPECT_EQ(values(), before);
+}
+
+TEST(LoadWeights, LeavesTheModelAsItWasWhereNothingFits) {
+  Generator generator(0);
+  const auto model = make_model("resnet20", 2, generator);
+  const std::vector<nn::NamedTensor> buffers = nn::buffers(*model);
+  const auto counter = std::find_if(buffers.begin(), buffers.end(), [](const auto& b) {
+    return b.name.ends_with("num_batches_tracked");
+  });
+  ASSERT_NE(counter, buffers.end());
+  Tensor batches = counter->tensor;
+  fill_(batches, 5);
+  const testing_support::TemporaryFolder folder;
+  nn::save_state(folder.file("other.safetensors"), {{"other.weight", zeros({2})}});
+  expect_error([&] { load_weights(*model, folder.file("other.safetensors")); }, "none of its 1");
+  EXPECT_EQ(batches.to_vector<int64_t>().front(), 5);
 }
 
 }  // namespace
