@@ -59,20 +59,21 @@ double Checkpoint::number(const std::string& key) const {
   return parsed<double>(*this, key);
 }
 
-void Checkpoint::add(const std::string& prefix, const std::vector<nn::NamedTensor>& named) {
-  for (const nn::NamedTensor& entry : named) tensors.push_back({prefix + entry.name, entry.tensor});
-}
-
-void Checkpoint::restore(const std::string& prefix, std::vector<nn::NamedTensor> named) const {
+void Checkpoint::restore(const std::vector<nn::NamedTensor>& named) const {
   const NoGradGuard no_grad;
   std::map<std::string_view, const Tensor*> saved;
   for (const nn::NamedTensor& entry : tensors) saved[entry.name] = &entry.tensor;
-  for (nn::NamedTensor& target : named) {
-    const auto found = saved.find(prefix + target.name);
-    check(found != saved.end(), file, ": ", prefix, target.name, " is missing");
-    check(found->second->shape() == target.tensor.shape(), file, ": ", prefix, target.name, " is ",
-          found->second->shape(), ", the run needs ", target.tensor.shape());
-    copy_into(target.tensor, *found->second);
+  std::vector<const Tensor*> found;
+  for (const nn::NamedTensor& target : named) {
+    const auto at = saved.find(target.name);
+    check(at != saved.end(), file, ": ", target.name, " is missing");
+    check(at->second->shape() == target.tensor.shape(), file, ": ", target.name, " is ",
+          at->second->shape(), ", the run needs ", target.tensor.shape());
+    found.push_back(at->second);
+  }
+  for (size_t i = 0; i < named.size(); ++i) {
+    Tensor target = named[i].tensor;
+    copy_into(target, *found[i]);
   }
 }
 

@@ -25,11 +25,9 @@ struct Checkpoint {
   double number(const std::string& key) const;
   const std::string& string(const std::string& key) const;
 
-  /// Adds handles on the tensors, under `prefix`.
-  void add(const std::string& prefix, const std::vector<nn::NamedTensor>& named);
-  /// Copies the tensors saved under `prefix` into `named`. Throws Error if one is missing or
-  /// differs in shape.
-  void restore(const std::string& prefix, std::vector<nn::NamedTensor> named) const;
+  /// Copies the tensors saved under their names into `named`. Throws Error if one is missing or
+  /// differs in shape, before any is written.
+  void restore(const std::vector<nn::NamedTensor>& named) const;
 
   void save(const std::string& path) const;
   /// Throws Error if the file is damaged or no checkpoint.

@@ -91,7 +91,8 @@ class Trainer {
   const TrainOutcome& outcome() const { return outcome_; }
 
   /// Goes on from a checkpoint of an equal run. What differs in threads, level or implementations,
-  /// and so breaks bit-for-bit equality, is noted.
+  /// and so breaks bit-for-bit equality, is noted. Before run(). Where it throws, the run is as it
+  /// was.
   void resume(const std::string& checkpoint_path);
 
   /// The first batch of the first epoch, as the network gets it. Not while run() runs.
@@ -128,6 +129,7 @@ class Trainer {
   EpochResult validate();
   Evaluation evaluate_now();
   bool is_better(const EpochResult& result) const;
+  std::vector<nn::NamedTensor> kept_tensors();
   void save_checkpoint(const std::string& weights_folder);
   bool stop_requested() const { return callbacks_.stop != nullptr && callbacks_.stop->load(); }
   std::string environment() const;

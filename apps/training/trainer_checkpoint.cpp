@@ -1,5 +1,6 @@
 // Stopping and going on: what last.ckpt holds.
 #include <filesystem>
+#include <utility>
 
 #include "burin/apps/training/epoch_line.h"
 #include "burin/apps/training/trainer.h"
@@ -23,6 +24,51 @@ std::string to_line(const EpochResult& r) {
   return line;
 }
 
+/// Where a run was, but for what its tensors hold.
+struct Place {
+  int64_t epoch, next_batch, images, steps, ema_updates, epochs_without_gain;
+  uint64_t seed, offset;
+  double epoch_seconds;
+  TrainOutcome outcome;
+  std::string environment;
+};
+
+TrainOutcome outcome_in(const Checkpoint& checkpoint) {
+  TrainOutcome outcome;
+  const int64_t finished = checkpoint.count("finished_epochs");
+  for (int64_t i = 0; i < finished; ++i) {
+    const std::string& line = checkpoint.string(str("epoch_", i));
+    const std::optional<EpochResult> epoch = read_epoch(line, ' ');
+    check(epoch.has_value(), checkpoint.file, ": an epoch's line is damaged: '", line, "'");
+    outcome.epochs.push_back(*epoch);
+  }
+  outcome.best_epoch = checkpoint.count("best_epoch");
+  return outcome;
+}
+
+Place place_in(const Checkpoint& checkpoint, int64_t batches_per_epoch) {
+  Place place{.epoch = checkpoint.count("epoch"),
+              .next_batch = checkpoint.count("next_batch"),
+              .images = checkpoint.count("images"),
+              .steps = checkpoint.count("steps"),
+              .ema_updates = checkpoint.count("ema_updates"),
+              .epochs_without_gain = checkpoint.count("epochs_without_gain"),
+              .seed = static_cast<uint64_t>(checkpoint.integer("generator_seed")),
+              .offset = static_cast<uint64_t>(checkpoint.integer("generator_offset")),
+              .epoch_seconds = checkpoint.number("epoch_seconds"),
+              .outcome = outcome_in(checkpoint),
+              .environment = checkpoint.string("environment")};
+  TrainOutcome& outcome = place.outcome;
+  const auto finished = static_cast<int64_t>(outcome.epochs.size());
+  check(finished == place.epoch && outcome.best_epoch <= finished &&
+            (place.next_batch > 0) == (place.images > 0) && place.next_batch <= batches_per_epoch,
+        checkpoint.file, ": its counters contradict each other");
+  if (outcome.best_epoch > 0) {
+    outcome.best_accuracy = outcome.epochs[static_cast<size_t>(outcome.best_epoch - 1)].accuracy;
+  }
+  return place;
+}
+
 }  // namespace
 
 /// What makes two runs agree bit for bit beside their options.
@@ -31,12 +77,22 @@ std::string Trainer::environment() const {
              ", implementations '", implementations_in_force(), "'");
 }
 
+/// Handles on all that a checkpoint keeps of what is computed.
+std::vector<nn::NamedTensor> Trainer::kept_tensors() {
+  std::vector<nn::NamedTensor> kept;
+  const auto add = [&](const std::string& prefix, const std::vector<nn::NamedTensor>& named) {
+    for (const nn::NamedTensor& entry : named) kept.push_back({prefix + entry.name, entry.tensor});
+  };
+  add("model/", nn::state(*model_));
+  add("optimizer/", optimizer_->state());
+  if (ema_) add("ema/", ema_->averages());
+  add("run/", {{"loss_sum", loss_sum_}});
+  return kept;
+}
+
 void Trainer::save_checkpoint(const std::string& weights_folder) {
   Checkpoint checkpoint;
-  checkpoint.add("model/", nn::state(*model_));
-  checkpoint.add("optimizer/", optimizer_->state());
-  if (ema_) checkpoint.add("ema/", ema_->averages());
-  checkpoint.tensors.push_back({"run/loss_sum", loss_sum_});
+  checkpoint.tensors = kept_tensors();
 
   checkpoint.set("epoch", epoch_);
   checkpoint.set("batch_size", static_cast<int64_t>(options_.batch_size));
@@ -69,48 +125,34 @@ void Trainer::resume(const std::string& checkpoint_path) {
   const int64_t batch_size = checkpoint.integer("batch_size");
   check(batch_size == options_.batch_size, checkpoint_path, ": the run's batches had ", batch_size,
         " images, not ", options_.batch_size, "\n  hint: add --batch-size ", batch_size);
-  checkpoint.restore("model/", nn::state(*model_));
-  epoch_ = checkpoint.count("epoch");
-  enter_phase();
-  checkpoint.restore("optimizer/", optimizer_->state());
-  if (ema_) {
-    checkpoint.restore("ema/", ema_->averages());
-    ema_->set_updates(checkpoint.count("ema_updates"));
+  Place place = place_in(checkpoint, train_source_->batches_per_epoch());
+  const int64_t epoch_before = std::exchange(epoch_, place.epoch);
+  try {
+    enter_phase();
+    checkpoint.restore(kept_tensors());
+  } catch (...) {
+    epoch_ = epoch_before;
+    enter_phase();
+    throw;
   }
-  checkpoint.restore("run/", {{"loss_sum", loss_sum_}});
 
-  next_batch_ = checkpoint.count("next_batch");
-  images_ = checkpoint.count("images");
-  epoch_seconds_ = checkpoint.number("epoch_seconds");
-  optimizer_->set_steps(checkpoint.count("steps"));
-  init_generator_.set(static_cast<uint64_t>(checkpoint.integer("generator_seed")),
-                      static_cast<uint64_t>(checkpoint.integer("generator_offset")));
-  epochs_without_gain_ = checkpoint.count("epochs_without_gain");
-  outcome_ = {};
-  const int64_t finished = checkpoint.count("finished_epochs");
-  for (int64_t i = 0; i < finished; ++i) {
-    const std::string& line = checkpoint.string(str("epoch_", i));
-    const std::optional<EpochResult> epoch = read_epoch(line, ' ');
-    check(epoch.has_value(), checkpoint_path, ": an epoch's line is damaged: '", line, "'");
-    outcome_.epochs.push_back(*epoch);
-  }
-  outcome_.best_epoch = checkpoint.count("best_epoch");
-  check(finished == epoch_ && outcome_.best_epoch <= finished &&
-            (next_batch_ > 0) == (images_ > 0) && next_batch_ <= train_source_->batches_per_epoch(),
-        checkpoint_path, ": its counters contradict each other");
-  if (outcome_.best_epoch > 0) {
-    outcome_.best_accuracy = outcome_.epochs[static_cast<size_t>(outcome_.best_epoch - 1)].accuracy;
-  }
+  next_batch_ = place.next_batch;
+  images_ = place.images;
+  epoch_seconds_ = place.epoch_seconds;
+  optimizer_->set_steps(place.steps);
+  if (ema_) ema_->set_updates(place.ema_updates);
+  init_generator_.set(place.seed, place.offset);
+  epochs_without_gain_ = place.epochs_without_gain;
+  outcome_ = std::move(place.outcome);
   if (next_batch_ > 0) {  // the rate of the step before: the epoch's line states the last one
     const int64_t step = (next_batch_ - 1) / options_.accumulate * options_.accumulate;
     const auto batches = static_cast<double>(train_source_->batches_per_epoch());
     set_schedule(*optimizer_, options_, *phase_,
                  static_cast<double>(epoch_) + static_cast<double>(step) / batches);
   }
-  if (checkpoint.string("environment") != environment()) {
-    notes_.push_back(str("the run began with ", checkpoint.string("environment"),
-                         " and goes on with ", environment(),
-                         ": results may differ in their last bits"));
+  if (place.environment != environment()) {
+    notes_.push_back(str("the run began with ", place.environment, " and goes on with ",
+                         environment(), ": results may differ in their last bits"));
   }
 }
 

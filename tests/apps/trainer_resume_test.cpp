@@ -1,6 +1,7 @@
 // Runs that were stopped and gone on with.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -99,6 +100,34 @@ TEST(Trainer, RefusesCountersThatCannotBe) {
   expect_refusal("best_epoch", 2, "its counters contradict each other");
   expect_refusal("next_batch", 1, "its counters contradict each other");  // of no images
   expect_refusal("next_batch", 1000, "its counters contradict each other");
+}
+
+// In whatever the file is wrong: what was read before that is not kept.
+TEST(Trainer, ARefusedCheckpointLeavesTheRunAsItWas) {
+  const TemporaryFolder folder;
+  write_images(folder.path() / "images", 10, 32);
+  TrainOptions options = small_run(folder.path() / "images");
+  options.recipe = "fine-tune";  // the checkpoint is of another phase than the run begins with
+  options.epochs = 1;
+  options.ema = 0.9;
+  const TrainOutcome whole = Trainer(options, {}).run(folder.path().string());
+  const Checkpoint sound = Checkpoint::load(folder.file("last.ckpt"));
+  const auto without = [&](std::string_view prefix) {
+    Checkpoint damaged = sound;
+    const auto of_that = [&](const auto& entry) { return entry.name.starts_with(prefix); };
+    damaged.tensors.erase(std::find_if(damaged.tensors.begin(), damaged.tensors.end(), of_that));
+    return damaged;
+  };
+  Checkpoint other_counters = sound, nowhere = sound;
+  other_counters.set("best_epoch", int64_t{100});
+  nowhere.text.erase("environment");
+  for (const Checkpoint& damaged : {without("model/fc."), without("optimizer/"), without("ema/"),
+                                    without("run/"), other_counters, nowhere}) {
+    damaged.save(folder.file("damaged.ckpt"));
+    Trainer trainer(options, {});
+    EXPECT_THROW(trainer.resume(folder.file("damaged.ckpt")), Error);
+    EXPECT_EQ(losses(trainer.run(folder.path().string())), losses(whole));
+  }
 }
 
 }  // namespace
