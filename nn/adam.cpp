@@ -26,7 +26,6 @@ void Adam::step_batch(Batch& batch) {
     op.slots.push_back({parameter.writable(), parameter.grad().view(), moments.first[i].writable(),
                         moments.second[i].writable(), copy});
   }
-  if (op.slots.empty()) return;
   op.scalars = batch.scalars.writable();
   op.beta2 = static_cast<float>(options_.beta2);
   op.epsilon = static_cast<float>(options_.epsilon);

@@ -78,6 +78,8 @@ void Optimizer::step() {
   const NoGradGuard no_grad;
   const Range range(batches_.front().scalars.device(), "optimizer");
   for (Batch& batch : batches_) {
+    const auto has_gradient = [](const NamedTensor& p) { return p.tensor.grad().defined(); };
+    if (!std::any_of(batch.parameters.begin(), batch.parameters.end(), has_gradient)) continue;
     write_scalars(batch);
     if (gradient_scale_.defined()) {
       Tensor scale = slice(batch.scalars, 0, scalar_gradient_scale, scalar_gradient_scale + 1);
@@ -90,9 +92,10 @@ void Optimizer::step() {
     } else {
       step_batch(batch);
     }
+    if (recorded_writes() == nullptr) batch.written[scalar_step] += 1;
   }
   note_copies();
-  if (recorded_writes() == nullptr) count_step();
+  if (recorded_writes() == nullptr) ++steps_;
   gradient_scale_ = Tensor();
 }
 
@@ -100,9 +103,17 @@ void Optimizer::before_replay() {
   const NoGradGuard no_grad;
   for (Batch& batch : batches_) {
     write_scalars(batch);
+    batch.version = batch.scalars.storage()->version();
     for (const NamedTensor& p : batch.parameters) {
       if (p.copy) p.copy->before_replay(p.tensor);
     }
+  }
+}
+
+void Optimizer::after_replay() {
+  ++steps_;
+  for (Batch& batch : batches_) {  // a recording writes the scalars of those that it steps
+    if (batch.scalars.storage()->version() != batch.version) batch.written[scalar_step] += 1;
   }
 }
 
@@ -115,20 +126,6 @@ void Optimizer::note_copies() {
     for (const NamedTensor& p : batch.parameters) {
       if (p.copy) p.copy->written_along(p.tensor);
     }
-  }
-}
-
-void Optimizer::after_replay() {
-  count_step();
-}
-
-void Optimizer::count_step() {
-  ++steps_;
-  for (Batch& batch : batches_) {  // a batch without gradients was not stepped
-    const auto has_gradient = [](const NamedTensor& p) { return p.tensor.grad().defined(); };
-    const bool stepped =
-        std::any_of(batch.parameters.begin(), batch.parameters.end(), has_gradient);
-    if (stepped) batch.written[scalar_step] += 1;
   }
 }
 

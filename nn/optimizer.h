@@ -30,7 +30,8 @@ class Optimizer {
   void step();
   /// The host's part of a step, for one that was recorded (tensor/step_graph.h) and is replayed:
   /// before it, brings learning rates and momenta to the device where they changed, and 16-bit
-  /// copies of weights up to date where others have written the weights; after it, counts it.
+  /// copies of weights up to date where others have written the weights; after it, counts it: for
+  /// a recording of several steps, call that as often.
   void before_replay();
   void after_replay();
   /// Forgets all gradients, and what clip_gradients() measured of them.
@@ -56,7 +57,9 @@ class Optimizer {
     std::vector<NamedTensor> parameters;
     Tensor scalars;              // kernels/adam.h, OptimizerScalar
     std::vector<float> written;  // what they hold; NaN before the first step
+    uint64_t version = 0;        // of the scalars' storage, before a replay
   };
+  /// At least one of the parameters has a gradient.
   virtual void step_batch(Batch& batch) = 0;
   /// The 16-bit copy to be written with the parameter, or absent. Ask before it is written.
   static View copy_beside(const NamedTensor& parameter);
@@ -65,7 +68,6 @@ class Optimizer {
  private:
   void write_scalar(Batch& batch, int which, float value);
   void write_scalars(Batch& batch);
-  void count_step();
   void note_copies();
 
   std::vector<ParameterGroup> groups_;

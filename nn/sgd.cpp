@@ -25,7 +25,6 @@ void Sgd::step_batch(Batch& batch) {
     op.slots.push_back(
         {parameter.writable(), parameter.grad().view(), buffers[i].writable(), copy});
   }
-  if (op.slots.empty()) return;
   op.scalars = batch.scalars.writable();
   op.weight_decay = static_cast<float>(batch.weight_decay);
   op.nesterov = nesterov_;
