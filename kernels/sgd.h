@@ -12,6 +12,7 @@ namespace burin {
 ///   b ← g in the first step, momentum·b + g afterwards;   d = g + momentum·b if nesterov, else b
 ///   p ← p − learning_rate · d
 ///
+/// Where weight_decay is 0 its term is absent, not 0 · ∞.
 /// Agrees with torch.optim.SGD (dampening 0).
 struct SgdStep {
   static constexpr std::string_view name = "sgd_step";

@@ -17,6 +17,7 @@ struct SgdCase {
   double gradient_scale = 1;
   bool skip = false;
   DType copy = DType::f32;  // bf16 or f16: with a 16-bit copy
+  bool infinite = false;    // some gradients and some parameters
 };
 
 const SgdCase cases[] = {
@@ -29,7 +30,18 @@ const SgdCase cases[] = {
     {"clipped gradients and a bf16 copy", 0.1, 0.9, 0, false, true, 2, 0.125, false, DType::bf16},
     {"a f16 copy, no buffers", 0.1, 0, 0, false, false, 2, 1, false, DType::f16},
     {"a skipped step leaves everything", 0.1, 0.9, 5e-4, false, true, 2, 1, true},
+    {"infinite ones stay so", 0.1, 0.9, 0, false, true, 3, 1, false, DType::f32, true},
+    {"infinite ones stay so with nesterov", 0.1, 0.9, 0, true, true, 3, 1, false, DType::f32, true},
 };
+
+/// normal_values(), and ±∞ in each fifth place from `first`.
+Values with_infinite(int64_t first) {
+  return [first, normal = normal_values()](int64_t index, uint32_t word) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    if (index % 5 != first) return normal(index, word);
+    return index % 2 == 0 ? infinity : -infinity;
+  };
+}
 
 /// The definition, one element.
 struct Element {
@@ -38,7 +50,8 @@ struct Element {
 
 Element sgd(const SgdCase& c, Element before, double gradient) {
   if (c.skip) return before;
-  const double g = c.gradient_scale * gradient + c.weight_decay * before.p;
+  const double decay = c.weight_decay == 0 ? 0 : c.weight_decay * before.p;
+  const double g = c.gradient_scale * gradient + decay;
   if (!c.buffers) return {before.p - c.learning_rate * g, 0};
   const double b = c.steps == 0 ? g : c.momentum * before.b + g;
   const double d = c.nesterov ? g + c.momentum * b : b;
@@ -55,8 +68,10 @@ SgdCase rounded(SgdCase c) {
 
 void add_slot(Operands& o, const SgdCase& c, const Shape& shape, Layout layout,
               Problem<SgdStep>& problem) {
-  const View p = o.input(DType::f32, shape, layout);
-  const View gradient = o.input(DType::f32, shape, layout);
+  const View p =
+      o.input(DType::f32, shape, layout, c.infinite ? with_infinite(3) : normal_values());
+  const View gradient =
+      o.input(DType::f32, shape, layout, c.infinite ? with_infinite(1) : normal_values());
   SgdStep::Slot slot{p, gradient, {}, {}};
   struct Before {
     std::vector<double> p, g, b;

@@ -14,9 +14,9 @@ struct StepConstants {
   float learning_rate;
   float gradient_scale;
   float weight_decay;
-  float keep;       // of the buffer: 0 in the first step
-  float look_back;  // of the buffer in d = look_ahead · g + look_back · b
-  float look_ahead;
+  float momentum;
+  float keep;  // of the buffer: 0 in the first step
+  bool nesterov;
 };
 
 StepConstants constants_of(const SgdStep& op) {
@@ -25,9 +25,15 @@ StepConstants constants_of(const SgdStep& op) {
   return {.learning_rate = s[scalar_learning_rate],
           .gradient_scale = s[scalar_gradient_scale],
           .weight_decay = op.weight_decay,
+          .momentum = momentum,
           .keep = s[scalar_step] == 0 ? 0 : momentum,
-          .look_back = op.nesterov ? momentum : 1,
-          .look_ahead = op.nesterov ? 1.0f : 0.0f};
+          .nesterov = op.nesterov};
+}
+
+/// Without a decay p adds nothing: 0 · ∞ would be NaN.
+float decayed(float gradient, float p, const StepConstants& k) {
+  const float g = k.gradient_scale * gradient;
+  return k.weight_decay == 0 ? g : g + k.weight_decay * p;
 }
 
 /// Elements [begin, end) of one slot with momentum, all operands read and written once.
@@ -38,11 +44,11 @@ void step_with_momentum(const SgdStep::Slot& slot, const StepConstants& k, int64
   auto* const buffer = slot.momentum_buffer.as<float>();
 #pragma omp simd
   for (int64_t i = begin; i < end; ++i) {
-    const float g = k.gradient_scale * gradient[i] + k.weight_decay * p[i];
+    const float g = decayed(gradient[i], p[i], k);
     // A fresh buffer may hold anything, NaN too: 0 · NaN would stay.
     const float b = k.keep == 0 ? g : k.keep * buffer[i] + g;
     buffer[i] = b;
-    p[i] -= k.learning_rate * (k.look_ahead * g + k.look_back * b);
+    p[i] -= k.learning_rate * (k.nesterov ? g + k.momentum * b : b);
   }
 }
 
@@ -52,7 +58,7 @@ void step_without_momentum(const SgdStep::Slot& slot, const StepConstants& k, in
   const auto* const gradient = slot.gradient.as<float>();
 #pragma omp simd
   for (int64_t i = begin; i < end; ++i) {
-    const float g = k.gradient_scale * gradient[i] + k.weight_decay * p[i];
+    const float g = decayed(gradient[i], p[i], k);
     p[i] -= k.learning_rate * g;
   }
 }

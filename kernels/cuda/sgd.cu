@@ -52,7 +52,8 @@ struct Element {
 };
 
 __device__ Element step(Element e, float gradient, bool has_buffer, const Constants& k) {
-  const float g = k.gradient_scale * gradient + k.weight_decay * e.value;
+  float g = k.gradient_scale * gradient;
+  if (k.weight_decay != 0) g += k.weight_decay * e.value;  // 0 · ∞ would be NaN
   float direction = g;
   if (has_buffer) {
     e.b = k.fresh ? g : k.momentum * e.b + g;
