@@ -80,6 +80,12 @@ void cuda_ok(cudaError_t status) {
   check(status == cudaSuccess, "cudnn: ", cudaGetErrorString(status));
 }
 
+bool is_recording(const Stream& stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  cuda_ok(cudaStreamIsCapturing(static_cast<cudaStream_t>(stream.native()), &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
 /// Milliseconds that the work queued by `queue` takes.
 template <class Queue>
 float milliseconds(cudaStream_t stream, const Queue& queue) {
@@ -138,16 +144,14 @@ void Plan::run(cudnnHandle_t handle, Stream& stream,
       .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(addresses))
       .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, std::span<void* const>(&workspace.data, 1))
       .finalize();
-  if (!tuned_ && engines_.size() > 1) tune(handle, stream, pack);
+  recorded_ = recorded_ || is_recording(stream);
+  if (!tuned_ && !recorded_ && engines_.size() > 1) tune(handle, stream, pack);
   cudnn_check(cudnnBackendExecute(handle, engines_.front().plan.raw(), pack.raw()));
 }
 
 /// Outputs are written, never added to, so running an engine again changes nothing.
 void Plan::tune(cudnnHandle_t handle, Stream& stream, const Descriptor& variant_pack) {
   const auto queue = static_cast<cudaStream_t>(stream.native());
-  cudaStreamCaptureStatus recording = cudaStreamCaptureStatusNone;
-  cuda_ok(cudaStreamIsCapturing(queue, &recording));
-  if (recording != cudaStreamCaptureStatusNone) return;
   size_t best = 0;
   float best_time = std::numeric_limits<float>::infinity();
   for (size_t i = 0; i < engines_.size(); ++i) {
@@ -166,6 +170,13 @@ void Plan::tune(cudnnHandle_t handle, Stream& stream, const Descriptor& variant_
   std::swap(engines_.front(), engines_[best]);
   engines_.erase(engines_.begin() + 1, engines_.end());
   tuned_ = true;
+}
+
+void PlanCache::make_room(Stream& stream) {
+  if (is_recording(stream)) return;
+  const auto droppable = [](const auto& entry) { return !entry.second.is_recorded(); };
+  if (std::count_if(plans.begin(), plans.end(), droppable) < most) return;
+  std::erase_if(plans, droppable);
 }
 
 }  // namespace burin::cudnn

@@ -34,7 +34,7 @@ struct EngineRules {
 
 /// A graph of operations that cuDNN runs as one: the engines that can, best first by cuDNN's
 /// heuristics. With BURIN_AUTOTUNE=1 the first run times the best few once and remembers which won;
-/// never while work is recorded.
+/// never once it was recorded.
 class Plan {
  public:
   /// Asks the heuristics for engines that fit the rules. None: refusal says so.
@@ -45,6 +45,9 @@ class Plan {
   std::string refusal;  // empty: it can run
   /// Enough for whichever engine will run.
   size_t workspace_bytes() const;
+  /// Whether a recording may run it. Its engines have to stay then: kernels that cuDNN has compiled
+  /// for a plan can go with it.
+  bool is_recorded() const { return recorded_; }
   void run(cudnnHandle_t handle, Stream& stream,
            const std::vector<std::pair<TensorId, const void*>>& operands, Workspace workspace);
 
@@ -56,23 +59,28 @@ class Plan {
   void tune(cudnnHandle_t handle, Stream& stream, const Descriptor& variant_pack);
   std::vector<Engine> engines_;
   bool tuned_ = false;
+  bool recorded_ = false;
 };
 
 /// The plans of a stream, by problem.
 struct PlanCache {
   static constexpr std::string_view name = "cudnn plans";
-  static constexpr size_t most = 1024;  // a service that meets ever new shapes must not grow
+  static constexpr int64_t most = 1024;  // a service that meets ever new shapes must not grow
   std::map<ProblemKey, Plan> plans;
+
+  /// Drops all that no recording runs where they are too many, but never while work is recorded.
+  void make_room(Stream& stream);
 };
 
 /// The plan for a problem; make(handle) gives the operations when it is first met. What cuDNN
 /// refuses is remembered as the plan's refusal.
 template <class Make>
 Plan& plan_for(Stream& stream, const ProblemKey& key, const EngineRules& rules, const Make& make) {
-  auto& plans = stream.state<PlanCache>().plans;
+  auto& cache = stream.state<PlanCache>();
+  auto& plans = cache.plans;
   const auto found = plans.find(key);
   if (found != plans.end()) return found->second;
-  if (plans.size() >= PlanCache::most) plans.clear();
+  cache.make_room(stream);
   const cudnnHandle_t handle = handle_of(stream);
   try {
     return plans.emplace(key, Plan(handle, make(), rules)).first->second;
