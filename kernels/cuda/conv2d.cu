@@ -224,9 +224,16 @@ void forward_tiled(const Conv2dForward& op, Workspace /*workspace*/, Stream& str
 Refusal too_large(const Conv2dGeometry& g) {
   constexpr int64_t limit = int64_t{1} << 31;
   const bool fits = int64_t{g.N} * g.C * g.H * g.W < limit && g.pixels() * g.K < limit &&
-                    int64_t{g.K} * g.group_c * g.R * g.S < limit &&
-                    int64_t{g.groups} * g.stride_h * g.stride_w < 65536;
+                    int64_t{g.K} * g.group_c * g.R * g.S < limit;
   return fits ? "" : "an operand has 2³¹ elements or more";
+}
+
+Refusal too_wide(const Conv2dGeometry& g) {
+  if (Refusal refusal = too_large(g); !refusal.empty()) return refusal;
+  constexpr int64_t most = 65535, most_columns = 64 * most;
+  const bool fits = g.group_k <= most_columns && int64_t{g.R} * g.S * g.group_c <= most_columns &&
+                    int64_t{g.groups} * g.stride_h * g.stride_w <= most;
+  return fits ? "" : "more channels, taps or groups than a grid has blocks for";
 }
 
 void add_weight_parts(const float* parts, int count, int channels, const Conv2dBackwardWeight& op,

@@ -106,6 +106,7 @@ TEST(Emulator, RefusesWhatAGpuRefuses) {
   expect_complaint("cluster does not fit",
                    {"clusters of 3×1×1 blocks do not fill a grid of 4×1×1"});
   expect_complaint("cluster too large", {"a cluster has 1 to 8 blocks, not 16×1×1"});
+  expect_complaint("too many rows of blocks", {"a grid of 1×65536×1 blocks is not possible"});
   expect_complaint("too many threads", {"a block has 1 to 1024 threads, not 2048"});
   expect_complaint("too much shared memory", {"a block has at most 232448 bytes of shared memory"});
 }

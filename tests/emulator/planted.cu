@@ -245,6 +245,7 @@ void run_planted(std::string_view name, float* x, Stream& stream) {
   if (name == "plain add") launch(plain_add, {4, 32, 0, stream}, x);
   if (name == "missing syncwarp") launch(missing_syncwarp, {1, 32, 0, stream}, x, false);
   if (name == "missing syncwarp, mended") launch(missing_syncwarp, {1, 32, 0, stream}, x, true);
+  if (name == "too many rows of blocks") launch(add_one, {dim3(1, 65536), 32, 0, stream}, x);
   if (name == "too many threads") launch(add_one, {1, 2048, 0, stream}, x);
   if (name == "too much shared memory") launch(add_one, {1, 32, 1 << 20, stream}, x);
   if (name == "another current device") {

@@ -228,6 +228,48 @@ TEST(Conv2d, IsDispatchedAsThePictureInDocsShows) {
   EXPECT_EQ(answers_to_forward(problem), shown) << "docs/way_of_a_convolution.svg";
 }
 
+/// A convolution of one pixel, whose operands are only spoken of.
+struct Unread {
+  alignas(16) static inline std::byte somewhere[16];
+  Conv2dForward forward;
+  Conv2dBackwardData backward_data;
+  Conv2dBackwardWeight backward_weight;
+
+  Unread(DType dtype, int64_t K, int64_t C, int64_t groups = 1) {
+    const auto view = [&](const Shape& shape) {
+      return View::dense(somewhere, dtype, shape, Layout::nhwc);
+    };
+    const View x = view({1, C, 1, 1}), w = view({K, C / groups, 1, 1}), y = view({1, K, 1, 1});
+    const Conv2dParams params{.groups = groups};
+    forward = {x, w, y, params, {}};
+    backward_data = {y, w, x, params};
+    backward_weight = {y, x, w, params};
+  }
+};
+
+TEST(Conv2d, CudaTakesMoreChannelsAndGroupsThanAGridHasBlocks) {
+  if (registry().device(DeviceKind::emulator) == nullptr) {
+    GTEST_SKIP() << why_family_is_missing("emulator");
+  }
+  const std::unique_ptr<Stream> stream = runtime_of(Device::emulator()).make_stream(0);
+  const auto taken = [&](const char* name, const auto& op) { return accepts(name, op, *stream); };
+  const int64_t rows = 65535, most = 64 * rows;  // a row of blocks for 64 channels
+  for (const char* const name : {"cuda/implicit_gemm", "cuda/tensor_cores", "cuda/warpgroup"}) {
+    const bool any = std::string_view(name) == "cuda/implicit_gemm";
+    const DType dtype = any ? DType::f32 : DType::bf16;
+    EXPECT_EQ(taken(name, Unread(dtype, most, 8).forward), true) << name;
+    EXPECT_FALSE(taken(name, Unread(dtype, most + 8, 8).forward)) << name;
+    EXPECT_FALSE(taken(name, Unread(dtype, 8, most + 8).backward_data)) << name;
+    EXPECT_FALSE(taken(name, Unread(dtype, 72, most + 8).backward_weight)) << name;
+  }
+  for (const Unread& wide : {Unread(DType::f32, most + 8, 8), Unread(DType::f32, 8, most + 8),
+                             Unread(DType::f32, rows + 1, rows + 1, rows + 1)}) {
+    EXPECT_NO_THROW(choose(wide.forward, Context{*stream}));
+    EXPECT_NO_THROW(choose(wide.backward_data, Context{*stream}));
+    EXPECT_NO_THROW(choose(wide.backward_weight, Context{*stream}));
+  }
+}
+
 TEST(Conv2d, LeavesOutTapsThatOnlyMeetPadding) {
   const std::unique_ptr<Stream> stream = runtime_of(Device::cpu()).make_stream(0);
   const Context context{*stream};

@@ -110,7 +110,7 @@ Refusal refuses(const Conv2dGeometry& g, const ConstView& a, const ConstView& b,
   }
   if (g.dilation_h != 1 || g.dilation_w != 1) return "dilation is not 1";
   if (g.S > widest || g.R > widest) return str("the filter is larger than ", widest);
-  return too_large(g);
+  return too_wide(g);
 }
 
 Refusal refuses_packets(const Conv2dGeometry& g, const ConstView& a, const ConstView& b) {

@@ -115,7 +115,10 @@ struct PixelSplit {
 void add_weight_parts(const float* parts, int count, int channels, const Conv2dBackwardWeight& op,
                       Stream& stream);
 
-/// Empty if every index of the problem fits an int and every extent a grid.
+/// Empty if every index of the problem fits an int.
 Refusal too_large(const Conv2dGeometry& g);
+/// The same for a grid with a row of blocks for each 64 channels or taps, or more, and with what
+/// stands side by side, groups or classes of pixels, along z.
+Refusal too_wide(const Conv2dGeometry& g);
 
 }  // namespace burin::cuda

@@ -131,7 +131,7 @@ struct BackwardWeightProduct {
 template <class Op>
 Refusal accepts(const Op& op, const Context& /*context*/) {
   const Conv2dGeometry g = Conv2dGeometry::of(op);
-  return too_large(g);
+  return too_wide(g);
 }
 
 /// Neighbouring channels lie side by side.

@@ -72,7 +72,7 @@ inline Refusal tensor_cores_refuse(const Conv2dGeometry& g, const ConstView& ima
   if (!is_aligned(image) || !is_aligned(other) || !is_aligned(filter)) {
     return "an operand does not begin at 16 bytes";
   }
-  return too_large(g);
+  return too_wide(g);
 }
 inline constexpr const char* odd_channels = "channels are no multiple of 8";
 
