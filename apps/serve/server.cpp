@@ -6,7 +6,9 @@
 #include <microhttpd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <cstring>
 
 #include "burin/apps/exit.h"
 #include "burin/apps/serve/connections.h"
@@ -19,6 +21,9 @@ namespace {
 /// would reset the connection, and the client would not see why.
 constexpr int64_t drained = 4;
 constexpr int64_t drained_at_least = 1 << 20;
+
+constexpr size_t longest_address = 8000;  // bytes; RFC 9110, 4.1: what everyone should take
+constexpr int most_parameters = 64;
 
 /// The page's own scripts, styles and pictures, and nothing from elsewhere; nobody may frame it.
 constexpr const char* security_headers[][2] = {
@@ -38,6 +43,7 @@ struct Exchange {
   HttpRequest request;
   MHD_Connection* connection = nullptr;
   Connection* watched = nullptr;
+  bool address_too_long = false;
   bool head_seen = false;
   bool handed_over = false;
   BodyLimit limit;
@@ -59,6 +65,18 @@ MHD_Result add_argument(void* cls, enum MHD_ValueKind /*kind*/, const char* name
                         const char* value) {
   (*static_cast<std::map<std::string, std::string>*>(cls))[name] = value == nullptr ? "" : value;
   return MHD_YES;
+}
+
+/// Whether an address is too long, or has too many parameters. Those are cut off then: each would
+/// take some of the connection's memory, and where that is full libmicrohttpd 0.9.75 forgets the
+/// refusal that it has just made, and the client waits in vain.
+bool cut_if_too_long(char* address) {
+  char* const query = std::strchr(address, '?');
+  const size_t length = std::strlen(address);
+  const bool too_long = length > longest_address ||
+                        (query && std::count(query, address + length, '&') >= most_parameters);
+  if (too_long && query) query[1] = '\0';
+  return too_long;
 }
 
 class MicroServer : public HttpServer {
@@ -152,10 +170,12 @@ void MicroServer::on_connection(void* self, MHD_Connection* connection, void** c
   *context = connections.open(socket->connect_fd, client->client_addr);
 }
 
-void* MicroServer::on_first_line(void* self, const char* /*uri*/, MHD_Connection* connection) {
+void* MicroServer::on_first_line(void* self, const char* uri, MHD_Connection* connection) {
   auto* const server = static_cast<MicroServer*>(self);
   auto exchange = std::make_unique<Exchange>();
   exchange->connection = connection;
+  // A place in the connection's buffer, which libmicrohttpd itself cuts up next.
+  exchange->address_too_long = uri != nullptr && cut_if_too_long(const_cast<char*>(uri));
   const auto* const context =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   exchange->watched = static_cast<Connection*>(context->socket_context);
@@ -200,6 +220,11 @@ MHD_Result MicroServer::take_head(Exchange& exchange, const char* url, const cha
                       options_.connections_per_client);
       error.retry_after = 1;
       throw error;
+    }
+    if (exchange.address_too_long) {
+      throw HttpError(414, "too_large",
+                      str("the address is longer than ", longest_address,
+                          " bytes, or has more than ", most_parameters, " parameters"));
     }
     if (!length.empty() && chunked) {
       throw HttpError(400, "bad_request",

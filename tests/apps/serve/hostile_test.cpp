@@ -94,6 +94,28 @@ TEST_F(ServeHostile, OversizeBodiesAreToldSo) {
   expect_well();
 }
 
+TEST_F(ServeHostile, AddressesWithoutEndAreToldSo) {
+  const auto expect_status = [&](const std::string& target, int status) {
+    const HttpReply reply = server_.get(target);
+    EXPECT_EQ(reply.status, status) << target.size() << " bytes: " << target.substr(0, 40);
+    EXPECT_EQ(reply.says("the address is longer than 8000 bytes, or has more than 64 parameters"),
+              status == 414)
+        << reply.body;
+  };
+  expect_status("/healthz?" + std::string(63, '&'), 200);
+  const int64_t files = server_.open_files();
+  for (const size_t parameters : {64, 499, 500, 1000, 3000, 7000}) {
+    expect_status("/healthz?" + std::string(parameters, '&'), 414);
+  }
+  std::string named = "/api/v1/predict?topk=1";
+  for (int i = 0; i < 500; ++i) named += str("&a", i, "=1");
+  expect_status(named, 414);
+  expect_status("/healthz?" + std::string(20'000, 'a'), 414);
+  expect_status('/' + std::string(20'000, 'a'), 414);
+  EXPECT_LE(server_.open_files(), files);
+  expect_well();
+}
+
 TEST_F(ServeHostile, HostileFormsAndRequestsAreRefused) {
   std::mt19937 random(7);
   const std::string sound = ServedProcess::form(server_.png(), 3);
