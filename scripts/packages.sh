@@ -11,8 +11,8 @@ data_packages=(dataset-fashion-mnist)
 # To test: GoogleTest, curl and Python for the download tests, objdump.
 test_packages=(libgtest-dev libbenchmark-dev curl python3-minimal binutils)
 
-# A browser, where apt has one: for the test of the web page.
-browser_packages=(chromium chromium-driver python3)
+# A browser, where apt has one, and what reads a PDF: for the test of the web page and of a printed report.
+browser_packages=(chromium chromium-driver python3 poppler-utils)
 
 # What `test.sh --all` adds where apt has it: the second compiler, fuzzing, format and tidy checks.
 all_packages=(clang libomp-dev libclang-rt-dev clang-format clang-tidy)

@@ -31,9 +31,11 @@ p,li{max-width:74ch}
 .row>svg:only-child{flex-basis:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:8px 0}
 th,td{text-align:right;padding:5px 14px;border-bottom:1px solid var(--grid)}
-th{color:var(--muted);font-weight:500}
-th:first-child,td:first-child{text-align:left;padding-left:0}
-tr.sum td{border-top:2px solid var(--axis)}
+caption,thead th{color:var(--muted);font-weight:500}
+caption{text-align:left;padding:5px 0}
+tbody th{font-weight:inherit}
+th:first-child{text-align:left;padding-left:0}
+tr.sum>*{border-top:2px solid var(--axis)}
 .scroll{overflow-x:auto}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:12px}
 figure{margin:0}
@@ -45,10 +47,20 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px}dt{color:var(
 @media print{body{font-size:13px}main{max-width:none;padding:0}.scroll{overflow:visible}th,td{padding:4px 7px}h2,h3,h3+p{break-after:avoid}figure,svg,.tile,tr{break-inside:avoid}.gallery{grid-template-columns:repeat(6,1fr)}}
 )css";
 
-std::string cells(const std::vector<std::string>& texts, const char* tag) {
-  std::string row;
-  for (const std::string& text : texts) row += str('<', tag, '>', text, "</", tag, '>');
-  return row;
+/// A row of a table's body: its first cell heads it.
+std::string table_row(const std::vector<std::string>& texts, const char* kind = "") {
+  std::string row = str("<tr", kind, "><th scope=\"row\">", texts.front(), "</th>");
+  for (size_t i = 1; i < texts.size(); ++i) row += "<td>" + texts[i] + "</td>";
+  return row + "</tr>\n";
+}
+
+std::string table(const std::string& caption, const std::vector<std::string>& headings,
+                  const std::string& rows) {
+  std::string head;
+  for (const std::string& text : headings) head += "<th scope=\"col\">" + text + "</th>";
+  return "<div class=\"scroll\" tabindex=\"0\"><table><caption>" + caption +
+         "</caption>\n<thead><tr>" + head + "</tr></thead>\n<tbody>\n" + rows +
+         "</tbody></table></div>\n";
 }
 
 std::vector<std::string> score_cells(const std::string& name, const ClassScores& scores) {
@@ -133,22 +145,19 @@ void Page::head() {
 void Page::training() {
   section("Training");
   show(training_pictures(data_));
-  out_ += "<div class=\"scroll\"><table><tr>" +
-          cells({"epoch", "training loss", "validation loss", "accuracy", "precision", "recall",
-                 "F1", "learning rate", "images/s", "seconds"},
-                "th") +
-          "</tr>\n";
+  std::string rows;
   for (const EpochResult& e : data_.epochs) {
-    out_ +=
-        "<tr>" +
-        cells({str(e.epoch, e.best ? " ★" : ""), fixed(e.train_loss, 4), fixed(e.val_loss, 4),
-               fixed(e.accuracy, 4), fixed(e.precision, 4), fixed(e.recall, 4), fixed(e.f1, 4),
-               scientific(e.learning_rate, 2), fixed(e.images_per_second, 1), fixed(e.seconds, 1)},
-              "td") +
-        "</tr>\n";
+    rows += table_row({str(e.epoch, e.best ? " ★" : ""), fixed(e.train_loss, 4),
+                       fixed(e.val_loss, 4), fixed(e.accuracy, 4), fixed(e.precision, 4),
+                       fixed(e.recall, 4), fixed(e.f1, 4), scientific(e.learning_rate, 2),
+                       fixed(e.images_per_second, 1), fixed(e.seconds, 1)});
   }
+  out_ += table("Each epoch",
+                {"epoch", "training loss", "validation loss", "accuracy", "precision", "recall",
+                 "F1", "learning rate", "images/s", "seconds"},
+                rows);
   out_ +=
-      "</table></div>\n<p class=\"muted\">★ the best so far. Training loss: mean over the epoch, "
+      "<p class=\"muted\">★ the best so far. Training loss: mean over the epoch, "
       "dropout and augmentation included, while the weights change. Validation loss: of the "
       "epoch's last weights, without either.</p>\n";
 }
@@ -168,28 +177,25 @@ void Page::evaluation() {
 
 /// The layout of sklearn's classification_report.
 void Page::class_table() {
-  out_ +=
-      "<div class=\"scroll\"><table><tr>" +
-      cells({"class", "precision", "recall", "F1", "support", "AUC", "average precision"}, "th") +
-      "</tr>\n";
+  std::string rows;
   for (int64_t c = 0; c < confusion().classes(); ++c) {
     std::vector<std::string> row = score_cells(escaped(class_name(c)), confusion().scores(c));
     row.push_back(fixed(analysis_.auc[static_cast<size_t>(c)], 4));
     row.push_back(fixed(analysis_.average_precision[static_cast<size_t>(c)], 4));
-    out_ += "<tr>" + cells(row, "td") + "</tr>\n";
+    rows += table_row(row);
   }
-  out_ += "<tr class=\"sum\">" +
-          cells({"accuracy", "", "", fixed(confusion().accuracy(), 4), str(confusion().total()), "",
-                 ""},
-                "td") +
-          "</tr>\n";
+  rows += table_row(
+      {"accuracy", "", "", fixed(confusion().accuracy(), 4), str(confusion().total()), "", ""},
+      " class=\"sum\"");
   for (const auto& [name, scores] : {std::pair{"macro average", confusion().macro()},
                                      std::pair{"weighted average", confusion().weighted()}}) {
     std::vector<std::string> row = score_cells(name, scores);
     row.insert(row.end(), {"", ""});
-    out_ += "<tr>" + cells(row, "td") + "</tr>\n";
+    rows += table_row(row);
   }
-  out_ += "</table></div>\n";
+  out_ +=
+      table("Each class",
+            {"class", "precision", "recall", "F1", "support", "AUC", "average precision"}, rows);
 }
 
 void Page::errors() {
@@ -200,22 +206,17 @@ void Page::errors() {
   }
   out_ += "</ul>\n";
   if (analysis_.traits.empty()) return;
-  out_ += "<div class=\"scroll\"><table><tr>" +
-          cells({"picture", "answered right", "answered wrong", "difference in std. deviations"},
-                "th") +
-          "</tr>\n";
+  std::string rows;
   for (const PictureTrait& trait : analysis_.traits) {
-    out_ += "<tr>" +
-            cells({trait.name, fixed(trait.right, 1), fixed(trait.wrong, 1),
-                   (trait.difference > 0 ? "+" : "") + fixed(trait.difference, 2)},
-                  "td") +
-            "</tr>\n";
+    rows += table_row({trait.name, fixed(trait.right, 1), fixed(trait.wrong, 1),
+                       (trait.difference > 0 ? "+" : "") + fixed(trait.difference, 2)});
   }
   out_ +=
-      "</table></div>\n<p class=\"muted\">Means over the pictures, on a scale of 255: luminance, "
-      "its "
-      "standard deviation, the size of its Laplacian (smooth or filtered pictures have little), "
-      "the "
+      table("Pictures answered right and wrong",
+            {"picture", "answered right", "answered wrong", "difference in std. deviations"}, rows);
+  out_ +=
+      "<p class=\"muted\">Means over the pictures, on a scale of 255: luminance, its standard "
+      "deviation, the size of its Laplacian (smooth or filtered pictures have little), the "
       "distance between the colour channels.</p>\n";
 }
 

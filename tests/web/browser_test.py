@@ -2,12 +2,13 @@
 """The page of `burin serve`, and the report of a run, in a real browser: browser_test.py BURIN FOLDER
 
 Trains a small model on drawn pictures, serves it, and does with the page what people do: choose, drop, Grad-CAM,
-keyboard alone, mistakes, the camera, a server that goes away. Screenshots are left in FOLDER. Exit status 77 is a
-skip, its last line the reason.
+keyboard alone, mistakes, the camera, a server that goes away. The run's report is read and printed as well. Screenshots
+are left in FOLDER. Exit status 77 is a skip, its last line the reason.
 """
 import base64
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,6 +67,7 @@ class Page(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory(prefix="burin-page-")
         work = cls.folder.name
         run = train(work)
+        cls.report = os.path.join(run, "report.html")
         cls.image = os.path.join(work, "examples", "0.png")
         cls.server, cls.address = serve(work, "-m", run, os.path.join(run, "weights", "best.safetensors"), "--examples",
                                         os.path.join(work, "examples"))
@@ -338,7 +340,7 @@ class Page(unittest.TestCase):
 
     def test_report_on_a_phone(self):
         self.size(320, 700)
-        browser.open("file://" + os.path.join(self.folder.name, "runs", "portraits", "report.html"))
+        browser.open(f"file://{self.report}")
         self.assertLessEqual(browser.run("return document.documentElement.scrollWidth"), 320, "nothing sticks out")
         smallest = """return Math.min(...[...document.querySelectorAll('svg text')].map((text) =>
             parseFloat(text.getAttribute('font-size')) * text.ownerSVGElement.getScreenCTM().a))"""
@@ -349,6 +351,32 @@ class Page(unittest.TestCase):
         self.assertTrue(browser.run(f"return {charts}.every((row) => row.tabIndex === 0)"), "a keyboard can scroll them")
         self.assertGreater(browser.run("return document.querySelector('dd').clientWidth"), 200, "facts have the whole line")
         self.shoot("report-phone")
+
+    def test_report(self):
+        browser.open(f"file://{self.report}")
+        headings = browser.run("""
+            return [...document.querySelectorAll('table')].map((table) => [table.caption.innerText, table.tHead.rows.length,
+              table.querySelectorAll('thead th[scope=col]').length, table.rows[0].cells.length,
+              table.querySelectorAll('tbody th[scope=row]:first-child').length, table.tBodies[0].rows.length])""")
+        self.assertGreaterEqual(len(headings), 2)
+        for caption, head_rows, columns, cells, heads, rows in headings:
+            self.assertEqual((head_rows, columns, heads), (1, cells, rows), caption)
+        if axe.source():
+            self.assertEqual(axe.findings(browser, axe.source()), [])
+
+    def test_report_in_print(self):
+        if not shutil.which("pdftotext"):
+            self.skipTest("poppler-utils is not installed")
+        browser.open(f"file://{self.report}")
+        introduce = browser.run("return [...document.querySelectorAll('h2, h3, h3 + p')].map((e) => e.innerText.trim())")
+        for tenths in range(50, 120, 5):  # of an inch: something else ends each page
+            printed = browser.devtools("Page.printToPDF", paperWidth=8.3, paperHeight=tenths / 10)["data"]
+            text = subprocess.run(["pdftotext", "-layout", "-", "-"], input=base64.b64decode(printed), check=True,
+                                  stdout=subprocess.PIPE).stdout.decode()
+            for number, page in enumerate(text.split("\f")):
+                lines = [line.strip() for line in page.splitlines() if line.strip()]
+                if lines:
+                    self.assertNotIn(lines[-1], introduce, f"ends page {number} of {tenths / 10} inches")
 
     def tearDown(self):
         said = [entry["message"] for entry in browser._call("POST", "/se/log", {"type": "browser"}) if entry["level"] == "SEVERE"]
