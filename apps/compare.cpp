@@ -103,10 +103,12 @@ std::vector<Row> rows_of_runs(const CompareOptions& options, const Session& sess
   std::vector<Row> rows;
   std::set<std::string> data;
   const std::vector<std::string> names = short_names(options.runs);
+  const ModelHints hints = hints_of(options.common);
   for (size_t i = 0; i < options.runs.size(); ++i) {
     const std::string& run = options.runs[i];
     const fs::path folder = run;
-    const ModelCard card = load_model(model_path(run));
+    const ModelCard card = load_model(model_path(run), hints);
+    print_notes(card, session);
     rows.push_back({names[i] + " (" + card.model->architecture + ")", millions(*card.model),
                     read_json(folder / "metrics.json")});
     data.insert(validated_on(folder));

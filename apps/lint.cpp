@@ -55,9 +55,10 @@ TrainOptions read_arguments(const fs::path& file) {
   return options;
 }
 
-Findings lint_run(const fs::path& run) {
+Findings lint_run(const fs::path& run, const ModelHints& hints, const Session& session) {
   Findings findings;
-  const ModelCard card = load_model(model_path(run.string()));
+  const ModelCard card = load_model(model_path(run.string()), hints);
+  print_notes(card, session);
   const auto classes = static_cast<int64_t>(card.classes.size());
   TrainOptions options = read_arguments(run / "args.toml");
   append(findings, lint_options(options, classes));
@@ -69,15 +70,15 @@ Findings lint_run(const fs::path& run) {
   return findings;
 }
 
-Findings lint_path(const std::string& path, const ModelHints& hints) {
-  if (fs::is_directory(fs::path(path) / "weights")) return lint_run(path);
+Findings lint_path(const std::string& path, const ModelHints& hints, const Session& session) {
+  if (fs::is_directory(fs::path(path) / "weights")) return lint_run(path, hints, session);
   if (fs::is_directory(path)) return lint_data(path);
   const ModelCard card = load_model(path, hints);
-  for (const std::string& note : card.notes) std::cerr << printable_lines(note) << '\n';
+  print_notes(card, session);
   return lint_model(*card.model, card.classes);
 }
 
-int run_lint(const LintOptions& options) {
+int run_lint(const LintOptions& options, const Session& session) {
   if (options.paths.empty()) {
     throw Failure(exit_usage, "nothing to look at",
                   "burin lint runs/train/exp, DIR, or a model file");
@@ -85,8 +86,8 @@ int run_lint(const LintOptions& options) {
   const ModelHints hints = hints_of(options.model);
   int fatal = 0, total = 0;
   for (const std::string& path : options.paths) {
+    const Findings findings = lint_path(path, hints, session);
     std::cout << printable(path) << '\n';
-    const Findings findings = lint_path(path, hints);
     for (const Finding& finding : findings) {
       static constexpr const char* names[] = {"FATAL", "warning", "note"};
       std::cout << "\n  " << names[static_cast<size_t>(finding.level)] << ": "
@@ -109,8 +110,8 @@ Command lint_command() {
   command.add("paths", &options->paths, "run folders, data folders, model files");
   add_hint_options(command, options->model);
   command.add("--fail", &options->fail, "exit with 3 for warnings too, not only for what is fatal");
-  command.run = [options](const Session&) {
-    return failing_with(exit_bad_input, [&] { return run_lint(*options); });
+  command.run = [options](const Session& session) {
+    return failing_with(exit_bad_input, [&] { return run_lint(*options, session); });
   };
   return command;
 }

@@ -53,6 +53,11 @@ ModelHints hints_of(const ModelOptions& options) {
   return hints;
 }
 
+void print_notes(const ModelCard& card, const Session& session) {
+  if (session.globals.quiet) return;
+  for (const std::string& note : card.notes) std::cerr << printable_lines(note) << '\n';
+}
+
 LoadedModel load_model(const ModelOptions& options, const Session& session) {
   if (options.file.empty()) {
     throw Failure(exit_usage, "no model given", "-m runs/train/exp, or -m FILE");
@@ -64,9 +69,7 @@ LoadedModel load_model(const ModelOptions& options, const Session& session) {
   loaded.dtype = options.amp == "bf16" ? DType::bf16 : DType::f32;
   loaded.card = failing_with(exit_bad_input, [&] { return load_model(loaded.path, hints); });
   nn::to(loaded.model(), loaded.device, Layout::nhwc);
-  if (!session.globals.quiet) {
-    for (const std::string& note : loaded.card.notes) std::cerr << printable_lines(note) << '\n';
-  }
+  print_notes(loaded.card, session);
   return loaded;
 }
 

@@ -26,6 +26,9 @@ void add_hint_options(Command& command, ModelOptions& options);
 /// stands twice.
 ModelHints hints_of(const ModelOptions& options);
 
+/// To stderr: what a model's file turned out to be. Nothing with --quiet.
+void print_notes(const ModelCard& card, const Session& session);
+
 /// Throws Failure (usage) with a suggestion where there is no architecture of that name.
 void expect_architecture(const std::string& name);
 

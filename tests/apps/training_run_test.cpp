@@ -208,6 +208,13 @@ TEST_F(TrainedRun, TakesABareFileForWhatItIsSaidToBe) {
   EXPECT_NE(swapped.err.find(": its classes are blue, red, whatever --classes says\n"),
             std::string::npos)
       << swapped.err;
+  for (const std::string& other : {"compare " + run() + ' ' + run(), "lint " + run()}) {
+    const Ran ran = run_burin(other + " --model resnet56");
+    EXPECT_EQ(ran.code, apps::exit_ok) << ran.err;
+    EXPECT_EQ(ran.out, run_burin(other).out);
+    EXPECT_NE(ran.err.find(": is a resnet20, whatever --model says\n"), std::string::npos) << other;
+    EXPECT_EQ(run_burin(other + " --model resnet21").code, apps::exit_usage) << other;
+  }
 }
 
 // A model whose labels come in another order: each mistake is counted under its own heading.
