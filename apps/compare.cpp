@@ -20,6 +20,7 @@
 #include "burin/apps/table.h"
 #include "burin/apps/training/datasets.h"
 #include "burin/data/file.h"
+#include "burin/data/image_folder.h"
 #include "burin/tensor/files/atomic_file.h"
 
 namespace burin::apps {
@@ -246,7 +247,11 @@ int run_compare(CompareOptions options, const Session& session) {
     throw Failure(exit_usage, "there is nothing to compare",
                   "burin compare RUN RUN…, or -m MODEL MODEL… DIR");
   }
-  if (options.models.empty()) expect_runs(options.runs);
+  if (options.models.empty()) {
+    expect_runs(options.runs);
+  } else {
+    data::expect_folder(options.runs.front());
+  }
   expect_writable(options.csv);
   std::vector<Row> rows;
   catch_interrupts();

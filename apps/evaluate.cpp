@@ -19,6 +19,7 @@
 #include "burin/apps/training/datasets.h"
 #include "burin/apps/tta_options.h"
 #include "burin/data/corrupt.h"
+#include "burin/data/image_folder.h"
 #include "burin/tensor/files/atomic_file.h"
 #include "burin/version.h"
 
@@ -120,6 +121,7 @@ int run_evaluate(const EvaluateOptions& options, const Session& session) {
   if (options.data.empty()) {
     throw Failure(exit_usage, "no data folder given", "burin evaluate -m MODEL DIR");
   }
+  failing_with(exit_bad_input, [&] { data::expect_folder(options.data); });
   expect_writable(options.json);
   if (!options.no_report) expect_room_for_folder(options.out);
   const LoadedModel loaded = load_model(options.model, session);

@@ -15,6 +15,7 @@
 #include "burin/apps/weights_option.h"
 #include "burin/data/cifar.h"
 #include "burin/data/idx.h"
+#include "burin/data/image_folder.h"
 #include "burin/kernels/base/parallel.h"
 #include "burin/models/catalog.h"
 
@@ -131,6 +132,14 @@ void check_names(const TrainOptions& train) {
   if (train.aug != "auto") failing_with(exit_usage, [&] { Augmentation{train.aug}; });
 }
 
+/// Before weights are fetched.
+void expect_folders(const TrainOptions& train) {
+  for (const std::string& folder : train.data) data::expect_folder(folder);
+  for (const std::string& folder : {train.train_dir, train.test_dir}) {
+    if (!folder.empty()) data::expect_folder(folder);
+  }
+}
+
 /// 0 becomes the side of the images where all have the same, small one; else what the model was
 /// made for.
 void resolve_image_size(TrainFlags& flags) {
@@ -180,7 +189,10 @@ void resolve_train_flags(TrainFlags& flags, const Session& session) {
         str("two folders to train on: ", train.data.front(), ", and --train ", train.train_dir),
         "burin train A B joins them");
   }
-  failing_with(exit_bad_input, [&] { resolve_image_size(flags); });
+  failing_with(exit_bad_input, [&] {
+    expect_folders(train);
+    resolve_image_size(flags);
+  });
   resolve_weights(flags, session);
   train = failing_with(exit_usage, [&] { return with_recipe(train); });
   refuse_fatal(lint_options(train, 0), exit_usage);

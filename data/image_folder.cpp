@@ -60,7 +60,9 @@ std::string layouts_of(const fs::path& directory) {
              "/{train,val,test}/<class>/*.jpg");
 }
 
-void check_is_folder(const fs::path& directory) {
+}  // namespace
+
+void expect_folder(const fs::path& directory) {
   std::error_code error;
   check(fs::exists(directory, error), directory.string(), ": no such folder",
         layouts_of(directory));
@@ -68,10 +70,8 @@ void check_is_folder(const fs::path& directory) {
         layouts_of(directory));
 }
 
-}  // namespace
-
 ImageFolder::ImageFolder(const fs::path& directory, DecodeOptions options) : options_(options) {
-  check_is_folder(directory);
+  expect_folder(directory);
   for (const fs::path& entry : entries_of(directory)) {
     if (is_folder(entry)) classes_.push_back(entry.filename().string());
   }
@@ -88,7 +88,7 @@ ImageFolder::ImageFolder(const fs::path& directory, DecodeOptions options) : opt
 ImageFolder::ImageFolder(const fs::path& directory, std::vector<std::string> classes,
                          DecodeOptions options)
     : options_(options), classes_(std::move(classes)) {
-  check_is_folder(directory);
+  expect_folder(directory);
   for (const fs::path& entry : entries_of(directory)) {
     const std::string name = entry.filename().string();
     const bool known = std::find(classes_.begin(), classes_.end(), name) != classes_.end();
@@ -122,7 +122,7 @@ std::shared_ptr<const Image> ImageFolder::load(int64_t i) const {
 
 FolderSplits open_image_folders(const fs::path& directory, const DecodeOptions& options) {
   FolderSplits splits;
-  check_is_folder(directory);
+  expect_folder(directory);
   if (!has_folders(directory / "train")) {
     splits.train = std::make_shared<ImageFolder>(directory, options);
     return splits;

@@ -11,6 +11,9 @@
 
 namespace burin::data {
 
+/// Throws Error with a hint unless there is such a folder.
+void expect_folder(const std::filesystem::path& directory);
+
 /// DIR/<class>/…/*.jpg: the folders directly in DIR are the classes, sorted by name (bytes); their
 /// image files, also in folders below, are the samples, sorted by class and path. What begins with
 /// a dot is skipped, extensions are compared without case (format_of_extension).

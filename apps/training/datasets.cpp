@@ -131,6 +131,7 @@ std::string evaluation_part(const std::string& asked, const std::string& directo
 std::shared_ptr<const Dataset> open_evaluation_data(const std::string& directory,
                                                     const std::string& part,
                                                     const std::vector<std::string>& classes) {
+  data::expect_folder(directory);
   const bool all = part == "all";
   std::vector<DatasetPointer> found;
   if (data::is_idx_folder(directory) || data::is_cifar_folder(directory)) {
@@ -150,7 +151,6 @@ std::shared_ptr<const Dataset> open_evaluation_data(const std::string& directory
       found.push_back(std::make_shared<data::ImageFolder>(directory, classes));
     }
   }
-  check(!found.empty() || fs::is_directory(directory), directory, ": no such folder");
   check(!found.empty(), directory, ": has no part '", part,
         "'\n  hint: --split all takes every image of it");
   return joined(found, nullptr);

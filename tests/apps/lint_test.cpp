@@ -217,7 +217,8 @@ TEST(LintData, FindsFilesThatGiveTheirClassAway) {
 }
 
 TEST(TrainRefuses, WhatIsFatal) {
-  const Ran ran = run_burin("train photos --model resnet18 --batch-size 1");
+  const TemporaryFolder folder;
+  const Ran ran = run_burin("train " + folder.path().string() + " --model resnet18 --batch-size 1");
   EXPECT_EQ(ran.code, exit_usage);
   EXPECT_NE(ran.err.find("batches of one with batch norm"), std::string::npos) << ran.err;
 }

@@ -217,6 +217,23 @@ TEST_F(TrainedRun, AFileCutShortWhileItIsReadIsAnError) {
             "burin: error: a file was cut short while it was read, or its disk fails\n");
 }
 
+// Nothing else is looked at, fetched or told of before the folder.
+TEST_F(TrainedRun, SaysFirstThatAFolderIsNotThere) {
+  const std::string absent = file("absent"), other_model = " --model resnet56 ";
+  for (const std::string& command :
+       {"train " + absent, "train " + file("photos") + " --test " + absent, "lr-find " + absent,
+        "evaluate -m " + run() + other_model + absent,
+        "compare -m " + run() + ' ' + run() + ' ' + absent + other_model, "lint " + absent}) {
+    const Ran ran = run_burin(command);
+    EXPECT_EQ(ran.code, apps::exit_bad_input) << command;
+    EXPECT_EQ(ran.out, "") << command;
+    EXPECT_TRUE(ran.err.starts_with("burin " + command.substr(0, command.find(' ')) +
+                                    ": error: " + absent + ": "))
+        << command << '\n'
+        << ran.err;
+  }
+}
+
 TEST(EvaluationData, AClassMayBeCalledTest) {
   const testing_support::TemporaryFolder folder;
   for (const char* const name : {"bus", "test"}) {
