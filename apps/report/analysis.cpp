@@ -16,22 +16,32 @@ bool is_right(const Evaluation& evaluation, const data::Dataset& dataset, int64_
   return evaluation.predictions[static_cast<size_t>(i)] == dataset.label(i);
 }
 
+/// Whether a stands before b in falling order: NaN, of which every comparison is false, last.
+bool stands_before(double a, double b) {
+  return a > b || (std::isnan(b) && !std::isnan(a));
+}
+
 /// Samples by falling score for `label`.
 std::vector<int64_t> ranking(const Evaluation& evaluation, int64_t label) {
   std::vector<int64_t> order(static_cast<size_t>(evaluation.confusion.total()));
   std::iota(order.begin(), order.end(), int64_t{0});
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return evaluation.probability(a, label) > evaluation.probability(b, label);
+    return stands_before(evaluation.probability(a, label), evaluation.probability(b, label));
   });
   return order;
 }
 
-/// Σ (recall_i − recall_{i−1}) · precision_i over the distinct scores, as sklearn.
+/// Σ (recall_i − recall_{i−1}) · precision_i over the distinct scores, as sklearn. NaN if a score
+/// is.
 double average_precision_of(const Evaluation& evaluation, const data::Dataset& dataset,
                             int64_t label) {
   const std::vector<int64_t> order = ranking(evaluation, label);
   double positives = 0, found = 0, sum = 0, last_recall = 0;
-  for (const int64_t i : order) positives += dataset.label(i) == label ? 1 : 0;
+  for (const int64_t i : order) {
+    const double score = evaluation.probability(i, label);
+    if (std::isnan(score)) return score;
+    positives += dataset.label(i) == label ? 1 : 0;
+  }
   for (size_t k = 0; k < order.size(); ++k) {
     found += dataset.label(order[k]) == label ? 1 : 0;
     const bool last_of_ties = k + 1 == order.size() || evaluation.probability(order[k + 1], label) <
@@ -98,15 +108,15 @@ void analyse_confidence(Analysis& result, const Evaluation& evaluation,
   if (!result.right.empty()) result.confidence_right /= static_cast<double>(result.right.size());
   if (!result.wrong.empty()) result.confidence_wrong /= static_cast<double>(result.wrong.size());
   const auto more_confident = [&](int64_t a, int64_t b) {
-    return all[static_cast<size_t>(a)] > all[static_cast<size_t>(b)];
+    return stands_before(all[static_cast<size_t>(a)], all[static_cast<size_t>(b)]);
   };
   std::stable_sort(result.right.begin(), result.right.end(), more_confident);
   std::stable_sort(result.wrong.begin(), result.wrong.end(), more_confident);
   result.by_loss.resize(all.size());
   std::iota(result.by_loss.begin(), result.by_loss.end(), int64_t{0});
   std::stable_sort(result.by_loss.begin(), result.by_loss.end(), [&](int64_t a, int64_t b) {
-    return evaluation.sample_loss[static_cast<size_t>(a)] >
-           evaluation.sample_loss[static_cast<size_t>(b)];
+    return stands_before(evaluation.sample_loss[static_cast<size_t>(a)],
+                         evaluation.sample_loss[static_cast<size_t>(b)]);
   });
 }
 

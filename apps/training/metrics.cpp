@@ -79,6 +79,10 @@ ClassScores ConfusionMatrix::weighted() const {
 }
 
 double roc_auc(const std::vector<double>& scores, const std::vector<bool>& is_positive) {
+  const auto is_nan = [](double score) { return std::isnan(score); };
+  if (std::any_of(scores.begin(), scores.end(), is_nan)) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] < scores[b]; });

@@ -41,7 +41,7 @@ class ConfusionMatrix {
 };
 
 /// Area under the ROC curve of `scores` for telling positives from the rest, ties counting half
-/// (Mann-Whitney). NaN if either side is empty.
+/// (Mann-Whitney). NaN if either side is empty or a score is NaN.
 double roc_auc(const std::vector<double>& scores, const std::vector<bool>& is_positive);
 
 /// Expected calibration error: mean |confidence − accuracy| over `bins` equal bins of confidence,

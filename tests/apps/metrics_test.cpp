@@ -49,6 +49,11 @@ TEST(RocAuc, CountsTiesHalf) {
   EXPECT_TRUE(std::isnan(roc_auc({0.5}, {true})));
 }
 
+// What a model whose weights became NaN says.
+TEST(RocAuc, IsNanWhereAScoreIs) {
+  EXPECT_TRUE(std::isnan(roc_auc({0.1, std::nan(""), 0.35}, {false, true, true})));
+}
+
 TEST(CalibrationError, IsZeroWhereConfidenceIsAccuracy) {
   EXPECT_NEAR(expected_calibration_error({0.75, 0.75, 0.75, 0.75}, {true, true, true, false}), 0,
               1e-12);

@@ -69,6 +69,17 @@ TEST(Analysis, AgreesWithSklearn) {
   EXPECT_NEAR(area, analysis.auc[1], 1e-9);
 }
 
+TEST(Analysis, SortsNanScoresLast) {
+  const FlatImages dataset({"no", "yes"}, {0, 0, 1, 1, 1});
+  const double nan = std::nan("");
+  const Analysis analysis = analyse(evaluation_of({nan, 0.9, 0.8, nan, 0.4}, dataset), dataset);
+  EXPECT_TRUE(std::isnan(analysis.auc[1]));
+  EXPECT_TRUE(std::isnan(analysis.average_precision[1]));
+  EXPECT_EQ(analysis.by_loss, (std::vector<int64_t>{1, 4, 2, 0, 3}));
+  EXPECT_EQ(analysis.wrong, (std::vector<int64_t>{1, 4, 3}));
+  EXPECT_EQ(analysis.right, (std::vector<int64_t>{2, 0}));
+}
+
 TEST(Analysis, SaysWhichWayTheErrorsGo) {
   const FlatImages dataset({"ai", "real"}, {0, 0, 0, 0, 1, 1, 1, 1});
   const Evaluation evaluation = evaluation_of({0.1, 0.2, 0.3, 0.97, 0.05, 0.3, 0.4, 0.9}, dataset);
