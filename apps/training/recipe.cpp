@@ -170,7 +170,8 @@ std::unique_ptr<nn::Optimizer> make_optimizer(models::Model& model, const TrainO
 
 Scheduled scheduled(const TrainOptions& options, const Phase& phase, double highest, double epoch) {
   const auto epochs = static_cast<double>(phase.epochs);
-  const double position = (epoch - static_cast<double>(phase.first_epoch)) / epochs;
+  const double done = epoch - static_cast<double>(phase.first_epoch);
+  const double position = done / epochs;
   if (options.sched == "onecycle") {
     const nn::OneCycle cycle{
         .max_learning_rate = highest, .warm_share = phase.warm_share, .divisor = phase.divisor};
@@ -184,7 +185,7 @@ Scheduled scheduled(const TrainOptions& options, const Phase& phase, double high
   if (options.sched == "step") {
     const nn::StepDecay steps{.initial_learning_rate = highest,
                               .every_epochs = std::max<int64_t>(1, phase.epochs / 3)};
-    return {steps.learning_rate(static_cast<int64_t>(position * epochs))};
+    return {steps.learning_rate(static_cast<int64_t>(done))};
   }
   check(options.sched == "const", "--sched: '", options.sched,
         "' is none of onecycle, cosine, step, const");

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -190,6 +192,22 @@ TEST(Recipe, FineTunesAsFastai) {
   ASSERT_EQ(logits.size(), recording.logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
     EXPECT_NEAR(logits[i], recording.logits[i], 5e-4) << i;
+  }
+}
+
+// 16 / 49 · 49 is less than 16 in double.
+TEST(Recipe, TheStepScheduleFallsWithTheFirstStepOfAnEpoch) {
+  TrainOptions options;
+  options.recipe = "scratch";
+  options.sched = "step";
+  for (options.epochs = 1; options.epochs <= 100; ++options.epochs) {
+    const Phase phase = phases_of(options, 1).front();
+    const int every = std::max(1, options.epochs / 3);
+    for (int epoch = 0; epoch < options.epochs; ++epoch) {
+      EXPECT_DOUBLE_EQ(scheduled(options, phase, 1, epoch).learning_rate,
+                       std::pow(0.1, epoch / every))
+          << epoch << " of " << options.epochs;
+    }
   }
 }
 
