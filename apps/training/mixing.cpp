@@ -18,7 +18,9 @@ namespace {
 double beta(double a, std::mt19937_64& random) {
   std::gamma_distribution<double> gamma(a, 1);
   const double x = gamma(random), y = gamma(random);
-  return x + y > 0 ? x / (x + y) : 0.5;
+  if (x + y > 0) return x / (x + y);
+  // For a below about 0.003 both underflow now and then; their ratio is then next to 0 or 1.
+  return (random() & 1) != 0 ? 1 : 0;
 }
 
 /// Row i is row i − 1 of x, the first the last.
