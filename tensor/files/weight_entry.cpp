@@ -12,14 +12,15 @@ constexpr uint64_t most_sharing = 16;
 constexpr uint64_t always_allowed_bytes = 64 << 20;
 constexpr size_t most_name_bytes = 64 << 20;
 
-/// Throws Error unless every element lies inside the storage.
+/// Throws Error unless every element lies inside the storage. Without elements a tensor may begin
+/// anywhere: torch saves zeros(4, 0)[1:] with an offset of 1.
 void check_bounds(const WeightEntry& entry) {
   const int64_t count = checked_numel(entry.shape, entry.name);
   const auto stored = static_cast<int64_t>(entry.storage.size() / size_of(entry.type));
   check(entry.strides.rank() == entry.shape.rank(), entry.name, ": shape ", entry.shape,
         " and strides ", entry.strides, " differ in rank");
-  check(entry.offset >= 0 && (entry.offset <= stored), entry.name, ": begins at element ",
-        entry.offset, " of a storage of ", stored);
+  check(entry.offset >= 0 && (count == 0 || entry.offset <= stored), entry.name,
+        ": begins at element ", entry.offset, " of a storage of ", stored);
   if (count == 0) return;
   int64_t last = entry.offset;
   bool inside = true;

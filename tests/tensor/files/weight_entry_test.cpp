@@ -113,6 +113,19 @@ TEST(WeightEntry, WalksStridesOnBothSides) {
   EXPECT_EQ(std::memcmp(dense.bytes().data(), logical.data(), dense.bytes().size()), 0);
 }
 
+// torch saves zeros(4, 0)[1:] so.
+TEST(WeightListing, TakesAnEmptyTensorThatBeginsBehindItsStorage) {
+  WeightEntry entry = entry_of(std::vector<float>(), ElementType::f32);
+  entry.shape = {3, 0};
+  entry.strides = {1, 1};
+  entry.offset = 1;
+  WeightListing listing;
+  listing.add(entry, 0);
+  float untouched = 7;
+  read_entry(listing.entries().front(), View::dense(&untouched, DType::f32, {3, 0}));
+  EXPECT_EQ(untouched, 7);
+}
+
 TEST(WeightListing, RefusesWhatReachesOutside) {
   const std::vector<float> stored(12);
   struct Case {
@@ -128,7 +141,8 @@ TEST(WeightListing, RefusesWhatReachesOutside) {
       {{3, 4}, {4, 2}, 0, "reaches outside"},
       {{2}, {-1}, 4, "reaches outside"},
       {{2}, {1}, -1, "begins at element -1"},
-      {{0}, {1}, 13, "begins at element 13"},
+      {{0}, {1}, -1, "begins at element -1"},
+      {{1}, {1}, 13, "begins at element 13"},
       {{3}, {huge}, 0, "reaches outside"},
       {{2, 2, 2}, {huge, huge, huge}, 0, "reaches outside"},
       {{huge, 4}, {0, 0}, 0, "negative or too large"},
