@@ -97,7 +97,7 @@ ConvNextV2::ConvNextV2(const ConvNextOptions& options, Generator& generator)
     in = options.widths[i];
   }
   replace_head(options.classes, generator);
-  nn::truncated_normal_weights_(*this, 0.02, generator);
+  nn::normal_weights_(*this, 0.02, generator);
   preprocess = {.resize = 256, .crop = 224, .bicubic = true};
 }
 
@@ -116,7 +116,7 @@ Tensor ConvNextV2::extract(const Tensor& x) {
 
 void ConvNextV2::replace_head(int64_t new_classes, Generator& generator) {
   fc = std::make_unique<nn::Linear>(feature_count(), new_classes, true, generator);
-  nn::truncated_normal_weights_(*fc, 0.02, generator);
+  nn::normal_weights_(*fc, 0.02, generator);
   classes = new_classes;
 }
 

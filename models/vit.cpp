@@ -111,14 +111,14 @@ VisionTransformer::VisionTransformer(const VitOptions& options, Generator& gener
   cls_token = empty({1, 1, options.width}, f32);
   normal_(cls_token, 0, 1e-6, generator);
   pos_embed = empty({1, 1 + side * side, options.width}, f32);
-  truncated_normal_(pos_embed, 0, 0.02, generator);
+  normal_(pos_embed, 0, 0.02, generator);
   cls_token.set_requires_grad(true);
   pos_embed.set_requires_grad(true);
   for (int64_t i = 0; i < options.depth; ++i) {
     const double rate = options.drop_path * static_cast<double>(i) /
                         static_cast<double>(std::max<int64_t>(options.depth - 1, 1));
     blocks.push_back(std::make_unique<VitBlock>(options.width, options.heads, rate, generator));
-    nn::truncated_normal_weights_(*blocks.back(), 0.02, generator);
+    nn::normal_weights_(*blocks.back(), 0.02, generator);
   }
   replace_head(options.classes, generator);
   preprocess = {.resize = options.image * 10 / 9,  // timm's crop_pct of 0.9
@@ -145,7 +145,7 @@ Tensor VisionTransformer::extract(const Tensor& x) {
 
 void VisionTransformer::replace_head(int64_t new_classes, Generator& generator) {
   head = std::make_unique<nn::Linear>(feature_count(), new_classes, true, generator);
-  nn::truncated_normal_weights_(*head, 0.02, generator);
+  nn::normal_weights_(*head, 0.02, generator);
   classes = new_classes;
 }
 

@@ -27,10 +27,10 @@ void kaiming_normal_convolutions_(Module& module, Generator& generator) {
   }
 }
 
-void truncated_normal_weights_(Module& module, double std, Generator& generator) {
+void normal_weights_(Module& module, double std, Generator& generator) {
   for (NamedTensor& p : parameters(module)) {
     if (p.tensor.rank() >= 2) {
-      truncated_normal_(p.tensor, 0, std, generator);
+      normal_(p.tensor, 0, std, generator);
     } else if (p.name.ends_with("bias")) {
       fill_(p.tensor, 0);
     }

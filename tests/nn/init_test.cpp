@@ -22,6 +22,12 @@ void expect_uniform_within(const Tensor& weight, double bound) {
   EXPECT_GT(largest, 0.99 * bound);
 }
 
+double variance_of(const Tensor& weight) {
+  double squares = 0;
+  for (const double x : weight.to_vector<double>()) squares += x * x;
+  return squares / static_cast<double>(weight.numel());
+}
+
 TEST(Init, CountsTheFansOfConvolutionsAndLinearLayers) {
   EXPECT_EQ(fans_of(zeros(shape)).in, fan_in);
   EXPECT_EQ(fans_of(zeros(shape)).out, fan_out);
@@ -44,10 +50,15 @@ TEST(Init, DrawsKaimingsAndGlorotsDistributions) {
   expect_uniform_within(weight, std::sqrt(6 / (fan_in + fan_out)));
 
   kaiming_normal_(weight, fans_of(weight).out, generator);
-  double squares = 0;
-  for (const double x : weight.to_vector<double>()) squares += x * x;
-  const double variance = squares / static_cast<double>(weight.numel());
-  EXPECT_NEAR(variance, 2 / fan_out, 0.05 * 2 / fan_out);  // four standard deviations: 0.042
+  EXPECT_NEAR(variance_of(weight), 2 / fan_out, 0.05 * 2 / fan_out);  // four deviations: 0.042
+}
+
+TEST(Init, DrawsTheWeightsOfTransformersAsWideAsTimm) {
+  Generator generator(0);
+  Linear linear(64, 288, true, generator);
+  normal_weights_(linear, 0.02, generator);
+  EXPECT_NEAR(variance_of(linear.weight), 4e-4, 0.05 * 4e-4);
+  EXPECT_EQ(linear.bias.to_vector<float>(), std::vector<float>(288));
 }
 
 }  // namespace
