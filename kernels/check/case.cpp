@@ -45,7 +45,7 @@ Verdict compare(const Expectation& expectation, Operands& operands) {
     if (same_special(value, expected.value)) continue;
     const double allowed = tolerance(expected, view.dtype, expectation.factor);
     const double error = std::abs(value - expected.value);
-    if (error <= allowed) {
+    if (error <= allowed && std::isfinite(allowed)) {  // not where an infinity is expected
       verdict.worst = std::max(verdict.worst, error / allowed);
       continue;
     }

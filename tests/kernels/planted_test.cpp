@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "burin/kernels/activation.h"
@@ -145,6 +146,21 @@ TYPED_TEST(SlowPlanted, DamageIsCaught) {
     EXPECT_GE(count.caught, 0.85 * count.shown) << name << ", shown " << count.shown;
     EXPECT_GT(count.shown, 0) << name;
   }
+}
+
+TEST(Compare, TakesNothingButTheInfinityThatIsExpected) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  checks::Operands operands(Device::cpu());
+  const View y = operands.output(DType::f32, {1});
+  const checks::Expectation expectation{"y", y, [](int64_t) {
+                                          return checks::Expected{-infinity, infinity};
+                                        }};
+  for (const double wrong : {infinity, -3e38, std::nan("")}) {
+    set(y, 0, wrong);
+    EXPECT_FALSE(checks::compare(expectation, operands).passed) << wrong;
+  }
+  set(y, 0, -infinity);
+  EXPECT_TRUE(checks::compare(expectation, operands).passed);
 }
 
 }  // namespace
