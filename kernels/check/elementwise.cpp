@@ -176,6 +176,12 @@ void add_binary_cases(Cases& list, BinaryKind kind, DType dtype) {
     const View a = o.input(dtype, shape, Layout::nchw, binary_values(dtype, 3));
     return binary_problem(a, a, a, kind, o);
   });
+  if (kind != BinaryKind::divide) return;
+  add("minus zero for all on the right", Layout::nhwc, [=](Operands& o) {
+    const View a = o.input(dtype, shape, Layout::nhwc, binary_values(dtype, 3));
+    const View b = o.input(dtype, {1, 1, 1, 1}, Layout::nhwc, constant_values(-0.0));
+    return binary_problem(a, b, o.output(dtype, shape, Layout::nhwc), kind, o);
+  });
 }
 
 struct UnaryCase {

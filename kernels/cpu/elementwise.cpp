@@ -74,7 +74,8 @@ struct OneValue {
 
   explicit OneValue(const T* from) : value(Arithmetic<T>(*from)) {}
   Arithmetic<T> at(int64_t /*i*/) const { return value; }
-  Vector at(int64_t /*first*/, int64_t /*count*/) const { return Vector{} + value; }
+  /// Zero is subtracted, not added to: −0 keeps its sign.
+  Vector at(int64_t /*first*/, int64_t /*count*/) const { return value - Vector{}; }
 };
 
 /// What is stored as it is computed is left to the compiler; 16 bits are converted in vectors. The
