@@ -30,9 +30,9 @@ void with_binary(BinaryKind kind, const Use& use) {
       return use([](const auto& a, const auto& b) { return a / b; });
     case BinaryKind::maximum:  // a NaN in b fails the first test and is taken, one in a by the
                                // second
-      return use([](const auto& a, const auto& b) { return (a > b) | (a != a) ? a : b; });
+      return use([](const auto& a, const auto& b) { return ((a > b) | (a != a)) ? a : b; });
     case BinaryKind::minimum:
-      return use([](const auto& a, const auto& b) { return (a < b) | (a != a) ? a : b; });
+      return use([](const auto& a, const auto& b) { return ((a < b) | (a != a)) ? a : b; });
   }
 }
 

@@ -17,8 +17,15 @@ namespace burin::cpu {
 // them by the linker.
 namespace {
 
-/// The widest register of the level this file is compiled for, as floats: 4, 8 or 16 of them.
-inline constexpr int lanes = __BIGGEST_ALIGNMENT__ / 4;
+/// How many floats the widest register has of the level this file is compiled for. (clang's
+/// __BIGGEST_ALIGNMENT__ is 16 at every level.)
+#if defined(__AVX512F__)
+inline constexpr int lanes = 16;
+#elif defined(__AVX__)
+inline constexpr int lanes = 8;
+#else
+inline constexpr int lanes = 4;
+#endif
 using Vector = float __attribute__((vector_size(lanes * 4)));
 using IntVector = int32_t __attribute__((vector_size(lanes * 4)));
 using Bits = uint32_t __attribute__((vector_size(lanes * 4)));
