@@ -57,9 +57,10 @@ build_check() {
   run_check "build_$1" bash -euo pipefail -c 'source scripts/lib.sh; build "$@"' build "$@"
 }
 
-# The sanitized builds hold the cpu family once, at the widest of the levels that are common.
+# The sanitized builds hold the cpu family once, at the widest level that this CPU has.
 level=2
 grep -qw avx2 /proc/cpuinfo && level=3
+grep -qw avx512bw /proc/cpuinfo && grep -qw avx512vl /proc/cpuinfo && level=4
 
 # Up to GCC 13 and clang 16 their libraries take a plug-in's thread-local variables that lie 16 bytes behind a page's
 # beginning for glibc 2.19's, and LeakSanitizer dies reading them. They are found without this, through the heap.
