@@ -17,11 +17,13 @@ using Outline = std::vector<Point>;
 /// Signed area gathered over a window of the image.
 class Coverage {
  public:
-  /// The window holds all of `outlines` that lies in the image.
+  /// The window holds all of `outlines` that lies in the image; it is empty where a point is not
+  /// finite.
   Coverage(const std::vector<Outline>& outlines, int64_t image_width, int64_t image_height) {
     double low_x = 1e9, low_y = 1e9, high_x = -1e9, high_y = -1e9;
     for (const Outline& outline : outlines) {
       for (const Point& p : outline) {
+        if (!std::isfinite(p.x) || !std::isfinite(p.y)) return;
         low_x = std::min(low_x, p.x), high_x = std::max(high_x, p.x);
         low_y = std::min(low_y, p.y), high_y = std::max(high_y, p.y);
       }

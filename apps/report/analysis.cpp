@@ -92,6 +92,7 @@ void analyse_confidence(Analysis& result, const Evaluation& evaluation,
     (right.back() ? result.right : result.wrong).push_back(i);
     (right.back() ? result.confidence_right : result.confidence_wrong) += all.back();
     if (!right.back() && all.back() >= 0.9) ++result.sure_and_wrong;
+    if (std::isnan(all.back())) continue;  // is in no bin
     const int number =
         std::clamp(static_cast<int>(all.back() * calibration_bins), 0, calibration_bins - 1);
     charts::ReliabilityChart::Bin& bin = result.reliability[static_cast<size_t>(number)];

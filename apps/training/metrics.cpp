@@ -108,6 +108,7 @@ double expected_calibration_error(const std::vector<double>& confidence,
                                   const std::vector<bool>& correct, int bins) {
   std::vector<double> gap(static_cast<size_t>(bins), 0);  // Σ (confidence − correct)
   for (size_t i = 0; i < confidence.size(); ++i) {
+    if (std::isnan(confidence[i])) return confidence[i];
     const int bin = std::clamp(static_cast<int>(confidence[i] * bins), 0, bins - 1);
     gap[static_cast<size_t>(bin)] += confidence[i] - (correct[i] ? 1 : 0);
   }

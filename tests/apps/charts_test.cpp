@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "burin/apps/charts/axis.h"
 #include "burin/apps/charts/font.h"
@@ -252,6 +253,15 @@ TEST(Raster, CoversExactly) {
   double area = 0;
   for (int64_t i = 0; i < 400; ++i) area += (255.0 - disc.pixels[static_cast<size_t>(3 * i)]) / 227;
   EXPECT_NEAR(area, 3.14159 * 49, 3);
+}
+
+TEST(Raster, LeavesOutWhatIsNoNumber) {
+  data::Image image(20, 10);
+  std::fill(image.pixels.begin(), image.pixels.end(), uint8_t{255});
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  paint(image, {Rectangle{2.5, 3.5, 4, nan, {Ink::text}}, Rectangle{nan, 3, 4, 2, {Ink::text}},
+                Disc{{10, infinity}, 7, {Ink::text}}});
+  EXPECT_EQ(std::count(image.pixels.begin(), image.pixels.end(), 255), 600);
 }
 
 TEST(Raster, PaintsEveryChart) {

@@ -78,6 +78,10 @@ TEST(Analysis, SortsNanScoresLast) {
   EXPECT_EQ(analysis.by_loss, (std::vector<int64_t>{1, 4, 2, 0, 3}));
   EXPECT_EQ(analysis.wrong, (std::vector<int64_t>{1, 4, 3}));
   EXPECT_EQ(analysis.right, (std::vector<int64_t>{2, 0}));
+  EXPECT_TRUE(std::isnan(analysis.calibration_error));
+  int64_t in_bins = 0;
+  for (const auto& bin : analysis.reliability) in_bins += bin.count;
+  EXPECT_EQ(in_bins, 3);
 }
 
 TEST(Analysis, SaysWhichWayTheErrorsGo) {
