@@ -58,9 +58,9 @@ std::string table(const std::string& caption, const std::vector<std::string>& he
                   const std::string& rows) {
   std::string head;
   for (const std::string& text : headings) head += "<th scope=\"col\">" + text + "</th>";
-  return "<div class=\"scroll\" tabindex=\"0\"><table><caption>" + caption +
-         "</caption>\n<thead><tr>" + head + "</tr></thead>\n<tbody>\n" + rows +
-         "</tbody></table></div>\n";
+  return "<div class=\"scroll\" role=\"group\" aria-label=\"" + caption +
+         "\" tabindex=\"0\"><table><caption>" + caption + "</caption>\n<thead><tr>" + head +
+         "</tr></thead>\n<tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
 std::vector<std::string> score_cells(const std::string& name, const ClassScores& scores) {
