@@ -252,7 +252,7 @@ void ApiServer::handle(HttpRequest request, HttpAnswer answer) {
 void ApiServer::ended(const HttpRequest& head, int status, double seconds) {
   const Route* const route = find_route(head.path);
   metrics_.request(route == nullptr ? "other" : route->path, status, seconds);
-  if (status == 413) metrics_.rejected("too_large");
+  if (status == 413 || status == 414) metrics_.rejected("too_large");
   if (status == 429) metrics_.rejected("too_many_requests");
   if (status == 503) metrics_.rejected("busy");
 }
