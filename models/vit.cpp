@@ -170,8 +170,8 @@ std::string VisionTransformer::adopt(std::vector<nn::NamedSource>& tensors) {
   const int64_t side = side_of(pos_embed.dim(1) - 1);
   for (nn::NamedSource& tensor : tensors) {
     Shape& shape = tensor.shape;
-    const bool other_grid =
-        tensor.name == "pos_embed" && shape.rank() == 3 && shape[1] != pos_embed.dim(1);
+    const bool other_grid = tensor.name == "pos_embed" && shape.rank() == 3 && shape[0] == 1 &&
+                            shape[1] != pos_embed.dim(1) && shape[2] == pos_embed.dim(2);
     if (!other_grid) continue;
     side_of(shape[1] - 1);  // throws before anything is changed
     note += str(note.empty() ? "" : "; ", "the position embedding was resized from ", shape[1] - 1,
