@@ -1,6 +1,6 @@
 // Pooling through cuDNN's classic calls: averages in both directions, maxima where no index is
 // asked for. cuDNN finds a maximum again in backward from x and y; the contract keeps its index
-// instead.
+// instead. Maxima come last of all: no GPU has shown whether a window of −∞ alone stays −∞.
 #include "burin/kernels/pool2d.h"
 
 #include "burin/kernels/cudnn/support/family.h"
@@ -81,7 +81,7 @@ namespace burin {
 
 void register_cudnn_pool2d(Registry& registry) {
   cudnn::add<MaxPool2dForward>(registry, {.name = "cudnn/classic",
-                                          .place = place::vendor,
+                                          .place = place::plain,
                                           .accepts = cudnn::accepts_max,
                                           .run = cudnn::max_forward});
   cudnn::add<AvgPool2dForward>(registry, {.name = "cudnn/classic",
