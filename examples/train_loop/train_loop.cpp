@@ -30,7 +30,7 @@ struct Net final : nn::Module {
   nn::Linear first, second, last;
 };
 
-int main() {
+void train() {
   std::vector<float> points;
   std::vector<int64_t> arms;
   for (int i = 0; i < 600; ++i) {
@@ -52,4 +52,14 @@ int main() {
     if (step % 50 == 0) std::cout << "step " << step << ": loss " << loss.item() << '\n';
   }
   nn::save_state("spiral.pth", nn::state(net));
+}
+
+int main() {
+  try {
+    train();
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
+  return 0;
 }
