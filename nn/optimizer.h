@@ -31,7 +31,7 @@ class Optimizer {
   /// The host's part of a step, for one that was recorded (tensor/step_graph.h) and is replayed:
   /// before it, brings learning rates and momenta to the device where they changed, and 16-bit
   /// copies of weights up to date where others have written the weights; after it, counts it: for
-  /// a recording of several steps, call that as often.
+  /// a recording of several steps, each of which steps the same groups, call that as often.
   void before_replay();
   void after_replay();
   /// Forgets all gradients, and what clip_gradients() measured of them.

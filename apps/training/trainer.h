@@ -91,8 +91,8 @@ class Trainer {
   const TrainOutcome& outcome() const { return outcome_; }
 
   /// Goes on from a checkpoint of an equal run. What differs in threads, level or implementations,
-  /// and so breaks bit-for-bit equality, is noted. Before run(). Where it throws, the run is as it
-  /// was.
+  /// and so breaks bit-for-bit equality, is noted. Once, before run(). Where it refuses the
+  /// checkpoint, the run is as it was.
   void resume(const std::string& checkpoint_path);
 
   /// The first batch of the first epoch, as the network gets it. Not while run() runs.
