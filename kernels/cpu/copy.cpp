@@ -42,6 +42,18 @@ void store_lanes(T* to, const Vector& value) {
   }
 }
 
+template <class To, class From>
+void convert_neighbours(const From* x, To* y, int64_t count) {
+  if constexpr (fits_a_lane<To> && fits_a_lane<From>) {
+    for_stretches(0, count, [&](int64_t first, int64_t length) {
+      store_channels(y + first, load_channels(x + first, length), length);
+    });
+  } else {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = convert<To>(x[i]);
+  }
+}
+
 /// One row whose elements lie side by side in y.
 template <class To, class From>
 void copy_row(const From* x, int64_t x_stride, To* y, int64_t count) {
@@ -51,13 +63,8 @@ void copy_row(const From* x, int64_t x_stride, To* y, int64_t count) {
     for (int64_t i = 0; i < count; ++i) y[i] = convert<To>(x[i * x_stride]);
   } else if constexpr (std::is_same_v<To, From>) {
     std::memcpy(y, x, static_cast<size_t>(count) * sizeof(To));
-  } else if constexpr (fits_a_lane<To> && fits_a_lane<From>) {
-    for_stretches(0, count, [&](int64_t first, int64_t length) {
-      store_channels(y + first, load_channels(x + first, length), length);
-    });
   } else {
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i) y[i] = convert<To>(x[i]);
+    convert_neighbours(x, y, count);
   }
 }
 

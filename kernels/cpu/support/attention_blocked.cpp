@@ -126,59 +126,92 @@ size_t scratch_bytes(const AttentionBackward& op) {
          MadeFactor<Pairs>::room(block, U);
 }
 
+/// One head: its keys and values packed, the sums of their gradients, and a block's buffers.
 template <class T, class Factors>
-void backward_head(const AttentionBackward& op, int64_t head, Workspace scratch) {
-  using Word = typename Factors::Word;
-  const auto q = rows_of_head<const T>(op.q, head), k = rows_of_head<const T>(op.k, head);
-  const auto v = rows_of_head<const T>(op.v, head), y = rows_of_head<const T>(op.y, head);
-  const auto dy = rows_of_head<const T>(op.dy, head);
-  const auto to_q = rows_of_head<T>(op.dq, head), to_k = rows_of_head<T>(op.dk, head);
-  const auto to_v = rows_of_head<T>(op.dv, head);
-  const int64_t U = k.count, D = q.D;
-  for (const auto& rows : {k, v}) fetch(rows);
-  for (const auto& rows : {q, dy, y}) fetch(rows.part(0, block));
-  const auto keys = pack_as_columns<Factors>(k, take<Word>(scratch, padded(U), D));
-  const auto values = pack_as_columns<Factors>(v, take<Word>(scratch, padded(U), D));
-  const auto key_steps = pack_as_steps<Factors>(k, take<Word>(scratch, U, padded(D)));
-  float* const dk = take<float>(scratch, U, padded(D));
-  float* const dv = take<float>(scratch, U, padded(D));
-  float* const q_left = take<float>(scratch, block, D);
-  float* const dy_left = take<float>(scratch, block, D);
-  Word* const q_steps = take<Word>(scratch, block, padded(D));
-  Word* const dy_steps = take<Word>(scratch, block, padded(D));
-  float* const dq = take<float>(scratch, block, padded(D));
-  float* const p = take<float>(scratch, block, padded(U));
-  float* const ds = take<float>(scratch, block, padded(U));
-  const float* const log_sum_exp = op.log_sum_exp.as<float>() + head * q.count;
-  for (int64_t first = 0; first < q.count; first += block) {
-    const int64_t rows = std::min(block, q.count - first);
-    for (const auto& next : {q, dy, y}) fetch(next.part(first + block, block));
-    const auto queries = q.part(first, rows), dys = dy.part(first, rows);
-    multiply(rows_on_the_left<Factors>(queries, q_left), keys, p);
-    multiply(rows_on_the_left<Factors>(dys, dy_left), values, ds);  // dp, so far
-    for (int64_t i = 0; i < rows; ++i) {
-      float* const p_row = p + i * padded(U);
-      float* const ds_row = ds + i * padded(U);
-      exponentiate(p_row, U, op.scale, log_sum_exp[first + i]);
-      const float r = dot(dys.row(i), y.row(first + i), D);
-      std::fill(ds_row + U, ds_row + padded(U), 0.0f);
-      for_stretches(0, U, [&](int64_t at, int64_t count) {
-        const Vector dp = load_channels(ds_row + at, count);
-        store_channels(ds_row + at, op.scale * load_channels(p_row + at, count) * (dp - r), count);
-      });
+class BackwardHead {
+ public:
+  BackwardHead(const AttentionBackward& op, int64_t head, Workspace scratch)
+      : scale_(op.scale),
+        q_(rows_of_head<const T>(op.q, head)),
+        k_(rows_of_head<const T>(op.k, head)),
+        v_(rows_of_head<const T>(op.v, head)),
+        y_(rows_of_head<const T>(op.y, head)),
+        dy_(rows_of_head<const T>(op.dy, head)),
+        to_q_(rows_of_head<T>(op.dq, head)),
+        to_k_(rows_of_head<T>(op.dk, head)),
+        to_v_(rows_of_head<T>(op.dv, head)),
+        log_sum_exp_(op.log_sum_exp.as<float>() + head * q_.count),
+        dk_(take<float>(scratch, U_, padded(D_))),
+        dv_(take<float>(scratch, U_, padded(D_))),
+        q_left_(take<float>(scratch, block, D_)),
+        dy_left_(take<float>(scratch, block, D_)),
+        q_steps_(take<Word>(scratch, block, padded(D_))),
+        dy_steps_(take<Word>(scratch, block, padded(D_))),
+        dq_(take<float>(scratch, block, padded(D_))),
+        p_(take<float>(scratch, block, padded(U_))),
+        ds_(take<float>(scratch, block, padded(U_))) {
+    for (const auto& rows : {k_, v_}) fetch(rows);
+    for (const auto& rows : {q_, dy_, y_}) fetch(rows.part(0, block));
+    keys_ = pack_as_columns<Factors>(k_, take<Word>(scratch, padded(U_), D_));
+    values_ = pack_as_columns<Factors>(v_, take<Word>(scratch, padded(U_), D_));
+    key_steps_ = pack_as_steps<Factors>(k_, take<Word>(scratch, U_, padded(D_)));
+    scratch_ = scratch;
+  }
+
+  void run() {
+    for (int64_t first = 0; first < q_.count; first += block) {
+      for (const auto& next : {q_, dy_, y_}) fetch(next.part(first + block, block));
+      add_block(first, std::min(block, q_.count - first));
     }
-    const MadeFactor<Factors> scores(ds, rows, U, scratch);
-    multiply(scores.left(), key_steps, dq);
-    for (int64_t i = 0; i < rows; ++i) write_row(dq + i * padded(D), 1, to_q, first + i);
-    multiply(scores.turned(), pack_as_steps<Factors>(queries, q_steps), dk, first > 0);
-    multiply(MadeFactor<Factors>(p, rows, U, scratch).turned(),
-             pack_as_steps<Factors>(dys, dy_steps), dv, first > 0);
+    for (int64_t u = 0; u < U_; ++u) {
+      write_row(dk_ + u * padded(D_), 1, to_k_, u);
+      write_row(dv_ + u * padded(D_), 1, to_v_, u);
+    }
   }
-  for (int64_t u = 0; u < U; ++u) {
-    write_row(dk + u * padded(D), 1, to_k, u);
-    write_row(dv + u * padded(D), 1, to_v, u);
+
+ private:
+  using Word = typename Factors::Word;
+
+  /// Queries [first, first + rows): writes dq and adds to dk and dv.
+  void add_block(int64_t first, int64_t rows) {
+    const auto queries = q_.part(first, rows), dys = dy_.part(first, rows);
+    multiply(rows_on_the_left<Factors>(queries, q_left_), keys_, p_);
+    multiply(rows_on_the_left<Factors>(dys, dy_left_), values_, ds_);  // dp, so far
+    for (int64_t i = 0; i < rows; ++i) {
+      exponentiate(p_ + i * padded(U_), U_, scale_, log_sum_exp_[first + i]);
+      finish_ds(i, dot(dys.row(i), y_.row(first + i), D_));
+    }
+    const MadeFactor<Factors> ds(ds_, rows, U_, scratch_);
+    multiply(ds.left(), key_steps_, dq_);
+    for (int64_t i = 0; i < rows; ++i) write_row(dq_ + i * padded(D_), 1, to_q_, first + i);
+    multiply(ds.turned(), pack_as_steps<Factors>(queries, q_steps_), dk_, first > 0);
+    multiply(MadeFactor<Factors>(p_, rows, U_, scratch_).turned(),
+             pack_as_steps<Factors>(dys, dy_steps_), dv_, first > 0);
   }
-}
+
+  /// Row i of dp → scale · p · (dp − r), zeros behind it.
+  void finish_ds(int64_t i, float r) {
+    const float* const p = p_ + i * padded(U_);
+    float* const ds = ds_ + i * padded(U_);
+    for_stretches(0, U_, [&](int64_t first, int64_t count) {
+      const Vector dp = load_channels(ds + first, count);
+      store_channels(ds + first, scale_ * load_channels(p + first, count) * (dp - r), count);
+    });
+    std::fill(ds + U_, ds + padded(U_), 0.0f);
+  }
+
+  float scale_;
+  Rows<const T> q_, k_, v_, y_, dy_;
+  Rows<T> to_q_, to_k_, to_v_;
+  int64_t U_ = k_.count, D_ = q_.D;
+  const float* log_sum_exp_;
+  float *dk_, *dv_;  // [U, padded D]
+  float *q_left_, *dy_left_;
+  Word *q_steps_, *dy_steps_;
+  float *dq_, *p_, *ds_;  // of a block
+  RightFactor<Word> keys_, values_, key_steps_;
+  Workspace scratch_;  // what is left
+};
 
 }  // namespace
 
@@ -203,7 +236,7 @@ void blocked_attention(const AttentionBackward& op, Workspace workspace, Stream&
   with_factors({op.q, op.k, op.v, op.dy}, [&](auto tag, auto factors) {
     using T = typename decltype(tag)::type;
     for_each_head(op.q, scratch_bytes(op), workspace, [&](int64_t head, Workspace scratch) {
-      backward_head<T, decltype(factors)>(op, head, scratch);
+      BackwardHead<T, decltype(factors)>(op, head, scratch).run();
     });
   });
 }
