@@ -132,30 +132,47 @@ void run_binary(const ElementwiseBinary& op, Workspace /*workspace*/, Stream& /*
   });
 }
 
-/// Calls use(f) with the function of a vector.
+/// Calls use(f) with the function of one float or, where g++ knows no vectorised one, of a vector.
 template <class Use>
 void with_unary(const ElementwiseUnary& op, const Use& use) {
   switch (op.kind) {
     case UnaryKind::affine:
-      return use(
-          [scale = op.scale, shift = op.shift](const Vector& x) { return scale * x + shift; });
+      return use([scale = op.scale, shift = op.shift](float x) { return scale * x + shift; });
     case UnaryKind::exp:
       return use([](const Vector& x) { return exponential(x); });
     case UnaryKind::log:
       return use([](const Vector& x) { return logarithm(x); });
     case UnaryKind::sqrt:
-      return use([](Vector x) {
-        for (int i = 0; i < lanes; ++i) x[i] = std::sqrt(x[i]);
-        return x;
-      });
+      return use([](float x) { return std::sqrt(x); });
     case UnaryKind::reciprocal:
-      return use([](const Vector& x) { return 1 / x; });
+      return use([](float x) { return 1 / x; });
     case UnaryKind::abs:
-      return use([](const Vector& x) {
-        return reinterpret_cast<Vector>(reinterpret_cast<Bits>(x) & 0x7fffffff);
-      });
+      return use([](float x) { return std::abs(x); });
     case UnaryKind::sign:  // the last x is ±0 or NaN
-      return use([one = Vector{} + 1](const Vector& x) { return x > 0 ? one : x < 0 ? -one : x; });
+      return use([](float x) { return x > 0 ? 1.0f : x < 0 ? -1.0f : x; });
+  }
+}
+
+template <class F>
+Vector applied(const F& f, Vector x) {
+  if constexpr (std::is_invocable_v<F, Vector>) {
+    return f(x);
+  } else {
+    for (int i = 0; i < lanes; ++i) x[i] = f(x[i]);
+    return x;
+  }
+}
+
+/// y[i] = f(x[i]). Floats are left to the compiler; 16 bits are converted in vectors.
+template <class T, class F>
+void unary_row(const F& f, const T* x, T* y, int64_t count) {
+  if constexpr (std::is_same_v<T, float> && std::is_invocable_v<F, float>) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) y[i] = f(x[i]);
+  } else {
+    for_stretches(0, count, [&](int64_t first, int64_t length) {
+      store_channels(y + first, applied(f, load_channels(x + first, length)), length);
+    });
   }
 }
 
@@ -175,9 +192,7 @@ void run_unary(const ElementwiseUnary& op, Workspace /*workspace*/, Stream& /*st
       const T* const x = op.x.as<T>();
       T* const y = op.y.as<T>();
       parallel_for(op.x.numel(), grain, [&](int64_t begin, int64_t end) {
-        for_stretches(begin, end, [&](int64_t first, int64_t count) {
-          store_channels(y + first, f(load_channels(x + first, count)), count);
-        });
+        unary_row(f, x + begin, y + begin, end - begin);
       });
     });
   });
