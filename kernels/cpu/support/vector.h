@@ -73,7 +73,7 @@ inline Vector load_widened(const bfloat16* from) {
   std::memcpy(&halves, from, sizeof halves);
   return widened(halves, std::make_index_sequence<2 * lanes>());
 }
-#ifdef __F16C__  // else arithmetic on the bits, some thirty instructions where this is one
+#ifdef __F16C__  // one instruction; without it, arithmetic on the bits
 template <>
 inline Vector load_widened(const float16* from) {
 #ifdef __AVX512F__
