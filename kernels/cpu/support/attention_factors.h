@@ -173,11 +173,7 @@ RightFactor<typename Factors::Word> pack_as_steps(const Rows<T>& rows, typename 
     std::fill(row + rows.D, row + width, Word{});
     for_stretches(0, rows.D, [&](int64_t first, int64_t count) {
       const Vector words = load_step(rows, step, first, count, Factors());
-      if (count == lanes) {
-        std::memcpy(row + first, &words, sizeof words);
-      } else {
-        std::memcpy(row + first, &words, static_cast<size_t>(count) * sizeof(Word));
-      }
+      std::memcpy(row + first, &words, sizeof words);  // zeros behind the last
     });
   }
   return {to, panels_of(rows.D), panel_width, width, steps};
